@@ -1,0 +1,339 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// fdmetrics.h: the C contract of libfdmetrics.so.
+//
+// Every process that opens the same store directory records into the same series; any of them, or a process that only
+// reads, renders the exact total. A handle is an address in this process: keep it, an update through it is one atomic
+// read-modify-write with no lock, no allocation and no system call.
+//
+// Caveats, first:
+//   - Linux 4.14 or newer, on x86-64 or arm64. The store's directory must be on a file system of this host.
+//   - A handle is valid in the process that obtained it and in its fork children, until fdm_store_close.
+//   - A series that was removed (fdm_remove, fdm_clear) is no longer rendered; handles to it stay valid and record into
+//     nothing that is seen. Look the series up again to start a new one, from zero.
+//
+// Conventions of every function, unless it says otherwise:
+//   Threads    may be called from any thread at any time (MT-safe).
+//   Fork       may be called in a fork child, also when other threads were inside the library at the fork. Nothing here
+//              waits for another process or thread. Not async-signal-safe, except the recording functions.
+//   Pointers   arguments are borrowed for the call only; strings are copied. Handles belong to the library.
+//   Errors     a status is returned; the out parameter is then set to an inert handle (instruments) or NULL (others).
+//              fdm_last_error() has a sentence that names the thing, what was expected and what to do.
+//   NULL       recording through a NULL or inert handle does nothing. No function traps or throws.
+#ifndef FDMETRICS_H
+#define FDMETRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// The version of this header's contract. The library accepts callers of the same major number.
+#define FDM_ABI_MAJOR 1
+#define FDM_ABI_MINOR 0
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Status
+
+typedef int32_t fdm_status;
+
+enum {
+  FDM_OK = 0,
+  // An argument is NULL, out of range, or not a number. The call had no effect.
+  FDM_ERR_INVALID_ARGUMENT = -31001,
+  // A metric name, label name, label value, unit, bound or state that Prometheus does not take.
+  FDM_ERR_INVALID_NAME = -31002,
+  // The family is registered with another type, label names, bounds, states, unit or aggregation.
+  FDM_ERR_CONFLICT = -31003,
+  // The number of label values is not that of the family's label names, or the instrument is of another type.
+  FDM_ERR_LABELS = -31004,
+  // The family has as many series as the store's limit allows. Counted in fdm_statistics.
+  FDM_ERR_SERIES_LIMIT = -31005,
+  // The file system is full (ENOSPC, EDQUOT), or memory is. Counted in fdm_statistics.
+  FDM_ERR_NO_SPACE = -31006,
+  // A system call failed; the text has its name, the path and errno.
+  FDM_ERR_SYSTEM = -31007,
+  // The directory is not usable: another owner, writable by others, a network file system, not a directory.
+  FDM_ERR_DIRECTORY = -31008,
+  // The file is not a store, or is of another layout version, layout signature, store or boot. It was not touched.
+  FDM_ERR_FOREIGN = -31009,
+  // The file is damaged or truncated. It was not touched.
+  FDM_ERR_DAMAGED = -31010,
+  // There is no store in the directory (reading only).
+  FDM_ERR_NOT_FOUND = -31011,
+  // As many processes hold the store as it has room for.
+  FDM_ERR_PROCESS_LIMIT = -31012,
+  // This kernel, machine or file system lacks something that the store needs; the text says what.
+  FDM_ERR_UNSUPPORTED = -31013,
+  // The last code: codes of later versions follow it.
+  FDM_ERR_LAST = FDM_ERR_UNSUPPORTED
+};
+
+// A short constant English text for a status, never NULL. Async-signal-safe.
+const char *fdm_strerror(fdm_status status);
+
+// What the last failing call of this thread had to say, never NULL, "" if none failed yet. Owned by the library, valid
+// until this thread's next call into it.
+const char *fdm_last_error(void);
+
+// The library's version as "major.minor.patch", never NULL.
+const char *fdm_version(void);
+
+// (FDM_ABI_MAJOR << 16 | FDM_ABI_MINOR) of the library. A caller refuses a library of another major number, or of a
+// lower minor number than it was compiled with.
+uint32_t fdm_abi_version(void);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Store
+
+// One store directory, attached by this process.
+typedef struct fdm_store fdm_store;
+
+// What fdm_store_open takes. Set every field that is not used to zero, and struct_size to sizeof(fdm_options).
+typedef struct fdm_options {
+  size_t struct_size;
+  // The store's directory; NULL: the directory of fdm_default_directory.
+  const char *directory;
+  // Lanes of a new store: a power of two from 1 to 16; 0: the next power of two that holds the configured CPUs.
+  // An existing store keeps the number that it was made with.
+  uint32_t lanes;
+  // The most series that one family of a new store may have; 0: FDMETRICS_SERIES_LIMIT, else 10,000.
+  uint32_t series_limit;
+} fdm_options;
+
+// Attaches the store in a directory, and makes directory (mode 0700) and store (mode 0600) where they are missing.
+// Opening one directory twice in a process gives the same store.
+// Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, DIRECTORY, FOREIGN, DAMAGED, PROCESS_LIMIT, UNSUPPORTED.
+fdm_status fdm_store_open(const fdm_options *options, fdm_store **store);
+
+// The store of this process's default directory, attached at the first call. After FDM_OK it is the same for the life
+// of the process; after an error the next call tries again. Errors: as fdm_store_open.
+fdm_status fdm_store_default(fdm_store **store);
+
+// Detaches a store that fdm_store_open made and frees what this process holds of it: its lease, its mappings, and with
+// them every handle. For tests and tools: the caller must know that no thread uses any of them. Errors:
+// INVALID_ARGUMENT (NULL, or the default store, which stays for the life of the process).
+fdm_status fdm_store_close(fdm_store *store);
+
+// The store's directory; owned by the store, never NULL for a valid one.
+const char *fdm_store_path(fdm_store *store);
+
+// This process's default directory, decided at the first call and the same ever after: FDMETRICS_DIR if that is set;
+// else PROMETHEUS_MULTIPROC_DIR if that is set; else the one that an ancestor chose; else a new name with a random UUID
+// under /dev/shm (or TMPDIR, or /tmp). The name is put into FDMETRICS_DIR, so that every child process shares it. Nothing
+// is made on disk. Owned by the library, never NULL.
+const char *fdm_default_directory(void);
+
+// Chooses a name for the case that nobody sets a directory, and puts it into FDMETRICS_AUTO_DIR for child processes, but
+// decides nothing: FDMETRICS_DIR and PROMETHEUS_MULTIPROC_DIR still count when they are set later. Call it early in a
+// program that starts other processes before it records. Returns that name. Owned by the library, never NULL.
+const char *fdm_plan_directory(void);
+
+// Numbers of a store that cost nothing to keep. The dropped ones are counted by all processes together.
+typedef struct fdm_statistics {
+  size_t struct_size;             // in: sizeof(fdm_statistics)
+  uint64_t segments;              // files of the store
+  uint64_t families;              // metric families, each once
+  uint64_t series;                // series that are rendered
+  uint64_t removed_series;        // series that were removed; their space is not used again
+  uint64_t gauge_instances;       // (series, process slot) pairs of all gauges
+  uint64_t damaged_records;       // records that were skipped because they do not verify
+  uint64_t live_processes;        // processes that hold a lease
+  uint64_t bytes_reserved;        // bytes that the store has reserved on the file system
+  uint64_t dropped_no_space;      // registrations refused because the file system was full
+  uint64_t dropped_series_limit;  // registrations refused by the limit of a family
+  uint64_t conflicts;             // registrations refused because they contradict an existing family
+} fdm_statistics;
+
+// Errors: INVALID_ARGUMENT.
+fdm_status fdm_store_statistics(fdm_store *store, fdm_statistics *statistics);
+
+// A word that changes whenever a process removes a series of this store: who caches handles by label values looks again
+// when it differs. Read it as a plain aligned 64-bit load. Lives as long as the store; NULL for a NULL store.
+const uint64_t *fdm_store_removals(fdm_store *store);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Families
+
+// A metric family: name, type, help, and one series for each set of label values.
+typedef struct fdm_family fdm_family;
+
+// Metric types.
+enum {
+  FDM_COUNTER = 1,    // only goes up; "_total" is added to the exposed name where the name lacks it
+  FDM_GAUGE = 2,      // goes up and down; belongs to a process, see the aggregations
+  FDM_HISTOGRAM = 3,  // observations counted in buckets with inclusive upper bounds
+  FDM_SUMMARY = 4,    // count and sum of observations
+  FDM_INFO = 5,       // text as labels, value 1; "_info" is added to the exposed name
+  FDM_STATE_SET = 6   // one of several states is on; shared by all processes
+};
+
+// How the processes' values of a gauge become the exposed one: the names and meanings of prometheus_client's
+// multiprocess_mode, and FDM_GAUGE_LOCAL. "live" ones regard only processes that are alive at the scrape.
+enum {
+  FDM_GAUGE_ALL = 1,               // one sample for each process slot, with a label worker="<slot>", alive or dead
+  FDM_GAUGE_LIVEALL = 2,           // the same, of live processes
+  FDM_GAUGE_MIN = 3,               // the least value
+  FDM_GAUGE_LIVEMIN = 4,
+  FDM_GAUGE_MAX = 5,               // the greatest value
+  FDM_GAUGE_LIVEMAX = 6,
+  FDM_GAUGE_SUM = 7,               // the sum of the values
+  FDM_GAUGE_LIVESUM = 8,
+  FDM_GAUGE_MOSTRECENT = 9,        // the value with the latest time of setting; inc and dec are refused
+  FDM_GAUGE_LIVEMOSTRECENT = 10,
+  FDM_GAUGE_LOCAL = 11             // the value of the process that renders, nothing elsewhere
+};
+
+// What fdm_register takes. Set every field that is not used to zero, and struct_size to sizeof(fdm_descriptor).
+typedef struct fdm_descriptor {
+  size_t struct_size;
+  uint32_t type;                    // FDM_COUNTER ... FDM_STATE_SET
+  uint32_t gauge_mode;              // FDM_GAUGE_*, for gauges only
+  const char *name;                 // [a-zA-Z_:][a-zA-Z0-9_:]*; a counter's "_total", an info's "_info" may be given or left out
+  const char *help;                 // any UTF-8; NULL: ""
+  const char *unit;                 // appended to the name where it does not end with it; NULL: none
+  const char *const *label_names;   // [a-zA-Z_][a-zA-Z0-9_]*, not starting with "__"; "le" is refused for histograms
+  size_t label_count;               // at most 64
+  const double *bounds;             // a histogram's bucket bounds, strictly ascending; +Inf may be last or left out
+  size_t bound_count;               // at most 1,000; 0: the 14 default bounds of prometheus_client
+  const char *const *states;        // a state set's states, each once
+  size_t state_count;               // 1 to 1,000, for state sets only
+} fdm_descriptor;
+
+// Registers a family, or finds it: the same descriptor always gives the same handle. Help texts may differ; the first
+// one is kept. On an error *family is an inert one, whose series record nothing.
+// Errors: INVALID_ARGUMENT, INVALID_NAME, CONFLICT (the text says what differs), NO_SPACE, SYSTEM, DAMAGED.
+fdm_status fdm_register(fdm_store *store, const fdm_descriptor *descriptor, fdm_family **family);
+
+// A label value with its length, for values that are not C strings. data may be NULL when length is 0.
+typedef struct fdm_string {
+  const char *data;
+  size_t length;
+} fdm_string;
+
+// The series of a family with these label values, in the order of its label names; made at the first call of any
+// process. The handle is that of the family's type, and is the same at every call: cache it where you can. Invalid
+// UTF-8 is repaired (U+FFFD).
+// Errors: LABELS, INVALID_ARGUMENT, NO_SPACE, SERIES_LIMIT, SYSTEM, DAMAGED; *handle then records nothing.
+fdm_status fdm_labels(fdm_family *family, const fdm_string *values, size_t count, void **handle);
+
+// Removes the series with these label values from the store, for all processes; FDM_OK also if there is none.
+// Errors: LABELS, INVALID_ARGUMENT, SYSTEM.
+fdm_status fdm_remove(fdm_family *family, const fdm_string *values, size_t count);
+
+// Removes all series of a family. Errors: INVALID_ARGUMENT, SYSTEM.
+fdm_status fdm_clear(fdm_family *family);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Instruments. Each *_labels function is fdm_labels for C strings, and checks that the family is of its type; values may
+// be NULL when count is 0. The recording functions are wait-free (inc) or lock-free (the others), and async-signal-safe.
+
+typedef struct fdm_counter fdm_counter;
+typedef struct fdm_gauge fdm_gauge;
+typedef struct fdm_histogram fdm_histogram;
+typedef struct fdm_summary fdm_summary;
+
+fdm_status fdm_counter_labels(fdm_family *family, const char *const *values, size_t count, fdm_counter **counter);
+fdm_status fdm_gauge_labels(fdm_family *family, const char *const *values, size_t count, fdm_gauge **gauge);
+fdm_status fdm_histogram_labels(fdm_family *family, const char *const *values, size_t count, fdm_histogram **histogram);
+fdm_status fdm_summary_labels(fdm_family *family, const char *const *values, size_t count, fdm_summary **summary);
+
+// Adds 1.
+void fdm_counter_inc(fdm_counter *counter);
+// Adds an amount >= 0. Errors: INVALID_ARGUMENT (negative or NaN; nothing is added).
+fdm_status fdm_counter_add(fdm_counter *counter, double amount);
+// Adds a whole amount, at the cost of fdm_counter_inc.
+void fdm_counter_add_u64(fdm_counter *counter, uint64_t amount);
+// The total over all processes.
+double fdm_counter_value(fdm_counter *counter);
+
+// Sets the value of this process. In the most recent modes the time is CLOCK_REALTIME's.
+void fdm_gauge_set(fdm_gauge *gauge, double value);
+// The same, with the time of setting in seconds since the epoch (used by the most recent modes only).
+void fdm_gauge_set_at(fdm_gauge *gauge, double value, double seconds);
+// Adds to the value of this process; a negative amount subtracts. Errors: INVALID_ARGUMENT in the most recent modes.
+fdm_status fdm_gauge_add(fdm_gauge *gauge, double amount);
+// Adds 1, or -1; nothing in the most recent modes.
+void fdm_gauge_inc(fdm_gauge *gauge);
+void fdm_gauge_dec(fdm_gauge *gauge);
+// The value of this process; 0 before its first update.
+double fdm_gauge_value(fdm_gauge *gauge);
+
+// Counts an observation in its bucket and adds it to the sum, both or neither. NaN goes to the +Inf bucket.
+void fdm_histogram_observe(fdm_histogram *histogram, double value);
+// Count and sum over all processes. Either pointer may be NULL.
+void fdm_histogram_value(fdm_histogram *histogram, uint64_t *count, double *sum);
+
+// Counts an observation and adds it to the sum, both or neither.
+void fdm_summary_observe(fdm_summary *summary, double value);
+// Count and sum over all processes. Either pointer may be NULL.
+void fdm_summary_value(fdm_summary *summary, uint64_t *count, double *sum);
+
+// Sets the text of an info family: key_count pairs keys[i]="values[i]", in place of what its series with these label
+// values showed before. Keys follow the rules of label names and must differ from the family's.
+// Errors: INVALID_ARGUMENT, INVALID_NAME, LABELS, NO_SPACE, SERIES_LIMIT, SYSTEM, DAMAGED.
+fdm_status fdm_info_set(fdm_family *family, const fdm_string *label_values, size_t label_count, const fdm_string *keys,
+                        const fdm_string *values, size_t key_count);
+
+// Turns one state of a state set on and all others off, for all processes; the first state is on before any call.
+// Errors: INVALID_ARGUMENT (no such state), LABELS, NO_SPACE, SERIES_LIMIT, SYSTEM, DAMAGED.
+fdm_status fdm_state_set(fdm_family *family, const fdm_string *label_values, size_t label_count, const char *state);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Exposition
+
+// Formats.
+enum {
+  FDM_FORMAT_TEXT = 1  // Prometheus text format 0.0.4; content type "text/plain; version=0.0.4; charset=utf-8"
+};
+
+// Options of a rendering, to be or-ed.
+enum {
+  FDM_RENDER_PID_LABEL = 1  // gauges of mode all and liveall carry pid="<process id>" in place of worker="<slot>"
+};
+
+// Renders the whole store. *text is *length bytes and a terminating zero, to be released with fdm_free.
+// Costs the same however many processes ever lived. Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, DAMAGED.
+fdm_status fdm_render(fdm_store *store, uint32_t format, uint32_t options, char **text, size_t *length);
+
+// Renders the store in a directory, of live or dead processes, with read access alone: nothing is made or changed.
+// Errors: as fdm_render, and NOT_FOUND, DIRECTORY, FOREIGN.
+fdm_status fdm_render_directory(const char *directory, uint32_t format, uint32_t options, char **text, size_t *length);
+
+// Releases what fdm_render and fdm_render_directory gave; NULL is fine.
+void fdm_free(void *pointer);
+
+// The HTTP content type of a format, never NULL.
+const char *fdm_content_type(uint32_t format);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// ZeroMQ. The library does not call libzmq: the caller sends and receives, and says here what happened, once a message.
+
+// One link: the six series of an address.
+typedef struct fdm_zmq_link fdm_zmq_link;
+
+// The link of an address (the endpoint that both ends share, or a name for it), made at the first call of any process.
+// The series are <prefix>:zmq:msg_send_total, msg_send_failed_total, msg_bytes_send_total, msg_recv_total,
+// msg_bytes_recv_total and the histogram latency (milliseconds), each with the label address; prefix NULL: "fastdeploy".
+// The same arguments give the same handle. Errors: as fdm_register and fdm_labels; *link then records nothing.
+fdm_status fdm_zmq_link_open(fdm_store *store, const char *prefix, const char *address, fdm_zmq_link **link);
+
+// One message was accepted by libzmq; bytes are those of all its frames.
+void fdm_zmq_sent(fdm_zmq_link *link, uint64_t bytes);
+// One send failed, serialisation and EAGAIN included.
+void fdm_zmq_send_failed(fdm_zmq_link *link);
+// One message was received that carries no time stamp.
+void fdm_zmq_received(fdm_zmq_link *link, uint64_t bytes);
+// One message was received whose envelope says when its send began, on the clock of fdm_zmq_now. A stamp that is not
+// finite, not positive or later than now is taken for none.
+void fdm_zmq_received_stamped(fdm_zmq_link *link, uint64_t bytes, double send_seconds);
+// Seconds of CLOCK_MONOTONIC: what send_ts of an envelope holds.
+double fdm_zmq_now(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
