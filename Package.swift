@@ -86,7 +86,8 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-for target in package.targets where [.regular, .test, .executable].contains(target.type) && !target.name.hasPrefix("C") {
+for target in package.targets
+where [.regular, .test, .executable].contains(target.type) && !target.name.hasPrefix("C") {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("MemberImportVisibility"),

@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The table of ratios with their bounds, and the absolute figures below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from figures import LEAST_REPEATS, Figures
+
+
+@dataclass(frozen=True)
+class Row:
+    """One ratio, the most that it may be, and what the peer's own ratio was in the same run."""
+
+    group: str
+    what: str
+    ratio: float | None
+    bound: float
+    peer: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """met, MISSED, or not measured: never a guess."""
+        if self.ratio is None:
+            return "not measured"
+        return "met" if self.ratio <= self.bound else "MISSED"
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as --json writes it."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def times(ratio: float | None) -> str:
+    """A ratio with three significant digits."""
+    if ratio is None:
+        return "-"
+    return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.3g}x"
+
+
+def _against(peer: str, ratio: float | None, note: str = "") -> str:
+    return f"{peer} {times(ratio)}{note}" if ratio is not None else ""
+
+
+def rows(figures: Figures, sizes: dict[str, int], many: int, peer_many: int) -> list[Row]:
+    """The table. sizes has the bytes on disk of the stores `few` and `many`, and of the peer's."""
+
+    def one(what: str, op: str, bound: float) -> Row:
+        peer = figures.ratio("prometheus-cpp", op, "ns", "reference_ns")
+        ratio = figures.ratio("fdm", op, "ns", "reference_ns")
+        return Row("updates", what, ratio, bound, _against("prometheus-cpp", peer))
+
+    def two(what: str, op: str, bound: float) -> Row:
+        peer = figures.two_threads("prometheus-cpp", op, "against_one_thread")
+        ratio = figures.two_threads("fdm", op, "against_one_thread")
+        return Row("updates", what, ratio, bound, _against("prometheus-cpp", peer))
+
+    def text(what: str, op: str, bound: float) -> Row:
+        return Row("text", what, figures.ratio("text", op, "ns", "peer_ns"), bound)
+
+    def size(few_name: str, many_name: str) -> float | None:
+        return sizes[many_name] / sizes[few_name] if few_name in sizes and many_name in sizes else None
+
+    def python(what: str, op: str) -> Row:
+        return Row("python", what, figures.ratio("python", op, "ns", "peer_ns"), 1 / 3)
+
+    scrape_peer = figures.ratio("prometheus_client", "scrape", "many_ns", "few_ns")
+    size_peer = size("peer few", "peer many")
+    after = f"after {many:,} short-lived processes, against after 1"
+    note = f" (after {peer_many:,})"
+    return [
+        one("fdm_counter_inc, against a bare lock add", "counter_inc", 2.0),
+        two("the same from 2 threads on 2 CPUs, per update, against 1 thread", "counter_inc", 1.25),
+        one("fdm_histogram_observe, 15 bounds, one value, against a bare lock add", "histogram_observe", 4.0),
+        one("the same, varying values", "histogram_observe_varying", 4.0),
+        two("fdm_histogram_observe, one value, 2 threads, per update, against 1", "histogram_observe", 1.25),
+        two("the same, varying values", "histogram_observe_varying", 1.25),
+        one("look-up of an existing series (2 labels) and inc, against a bare lock add", "labels_inc", 20.0),
+        text("text of 5,000 labelled counters, against prometheus-cpp", "text_5000_counters", 0.15),
+        text("text of 500 series with 200 histograms (3,700 lines), against prometheus-cpp", "text_500_mixed", 0.25),
+        Row(
+            "processes",
+            f"scrape (fdm_render) {after}",
+            figures.ratio("churn", "scrape", "many_ns", "few_ns"),
+            1.1,
+            _against("prometheus_client", scrape_peer, note),
+        ),
+        Row(
+            "processes",
+            "the same by fdm_render_directory",
+            figures.ratio("churn", "scrape_directory", "many_ns", "few_ns"),
+            1.1,
+        ),
+        Row(
+            "processes", f"store size {after}", size("few", "many"), 1.1, _against("prometheus_client", size_peer, note)
+        ),
+        python("Python counter.inc(), against prometheus_client in multi-process mode", "counter_inc"),
+        python("Python histogram.observe(), against the same", "histogram_observe"),
+    ]
+
+
+def disturbed(figures: Figures) -> list[str]:
+    """What could not be measured with two threads, because the machine had other things to do."""
+    lines = []
+    for program, op, threads in figures.lines:
+        kept, tried = figures.repeats(program, op)
+        if threads == 2 and kept < LEAST_REPEATS:
+            lines.append(
+                f"{program} {op}, two threads: {kept} of {tried} repeats undisturbed; run it on an idle machine"
+            )
+    return lines
+
+
+def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(cells[i]) for cells in [header, *body]) for i in range(len(header))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths)) + " |" for cells in [header, *body]
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return lines
+
+
+def table(selected: Sequence[Row]) -> list[str]:
+    """The table of bounds as lines of Markdown."""
+    body = [[row.what, times(row.ratio), f"<= {times(row.bound)}", row.verdict, row.peer] for row in selected]
+    return _table(["what", "measured", "bound", "", "the peer, in this run"], body)
+
+
+def _number(value: float | None, scale: float = 1.0) -> str:
+    if value is None:
+        return "-"
+    value /= scale
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def absolute(figures: Figures, sizes: dict[str, int]) -> list[str]:
+    """All that was measured, in times; these move between machines."""
+    lines: list[str] = []
+    updates = []
+    for program, op, threads in figures.lines:
+        if threads == 1 and program in ("bare", "fdm", "prometheus-cpp"):
+            kept, tried = figures.repeats(program, op)
+            updates.append(
+                [
+                    program,
+                    op,
+                    _number(figures.least(program, op, "ns")),
+                    times(figures.ratio(program, op, "ns", "reference_ns")),
+                    times(figures.median(program, op, "paired")),
+                    _number(figures.two_threads(program, op, "two_thread_ns")),
+                    times(figures.two_threads(program, op, "against_one_thread")),
+                    times(figures.two_threads(program, op, "against_contended_add")),
+                    f"{kept}/{tried}" if tried else "-",
+                ]
+            )
+    if updates:
+        header = [
+            "program",
+            "operation",
+            "ns",
+            "x lock add",
+            "median",
+            "2 threads: ns",
+            "x 1 thread",
+            "x contended add",
+            "kept",
+        ]
+        lines += ["", "Updates, ns an operation:", *_table(header, updates)]
+
+    compared = []
+    for program, op, _ in figures.lines:
+        if program in ("text", "python"):
+            scale, unit = (1e6, "ms") if program == "text" else (1.0, "ns")
+            peer = figures.least(program, op, "peer_ns")
+            first = figures.least(program, op, "first_ns")
+            compared.append(
+                [
+                    program,
+                    op,
+                    unit,
+                    _number(figures.least(program, op, "ns"), scale),
+                    _number(peer, scale),
+                    times(figures.ratio(program, op, "ns", "peer_ns")),
+                    _number(first, scale),
+                ]
+            )
+    if compared:
+        header = ["group", "what", "unit", "fdmetrics", "peer", "ratio", "first rendering"]
+        lines += [
+            "",
+            "Text (peer: prometheus-cpp) and Python (peer: prometheus_client, multi-process):",
+            *_table(header, compared),
+        ]
+
+    scrapes = []
+    for program, op in (("churn", "scrape"), ("churn", "scrape_directory"), ("prometheus_client", "scrape")):
+        if (program, op, 1) in figures.lines:
+            few, many = (_number(figures.least(program, op, name), 1e3) for name in ("few_ns", "many_ns"))
+            scrapes.append([program, f"{op}, us", few, many])
+    for label, prefix in (("churn", ""), ("prometheus_client", "peer ")):
+        if prefix + "many" in sizes:
+            scrapes.append([label, "bytes on disk", f"{sizes[prefix + 'few']:,}", f"{sizes[prefix + 'many']:,}"])
+    if scrapes:
+        lines += ["", "Short-lived processes:", *_table(["program", "what", "after 1", "after many"], scrapes)]
+    return lines

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make help` lists the goals. Each does its own set-up: apt packages, a Python environment in .venv and the builds.
+# Plain `swift build` and `swift test` work without this file; it turns on the traits that they leave off.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+# SwiftPM takes all processors, and two of it at once wait for each other.
+.NOTPARALLEL:
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+PYTHON ?= python3
+SWIFT ?= swift
+
+VERSION := $(shell sed -nE 's/^__version__ = "(.*)"$$/\1/p' python/fdmetrics/_version.py)
+ABI_MAJOR := $(shell sed -nE 's/^.define FDM_ABI_MAJOR ([0-9]+)$$/\1/p' Include/fdmetrics.h)
+ABI_MINOR := $(shell sed -nE 's/^.define FDM_ABI_MINOR ([0-9]+)$$/\1/p' Include/fdmetrics.h)
+SONAME := libfdmetrics.so.$(ABI_MAJOR)
+
+VENV := $(CURDIR)/.venv
+LIB := build/lib
+ORDINARY := $(LIB)/libfdmetrics.so
+SELF_CONTAINED := $(LIB)/self-contained/libfdmetrics.so
+TOOL := build/bin/fdmctl
+PYTHON_LIBRARY := python/fdmetrics/libfdmetrics.so
+
+SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
+
+# All optional parts. `--explicit-target-dependency-import-check` keeps the layers: no target imports what it does not
+# declare in Package.swift.
+SWIFT_OPTIONS := --enable-all-traits --explicit-target-dependency-import-check error
+# Of the library: its name for the loader, and no unmapping below the threads that still run its destructors.
+LIBRARY_OPTIONS := -Xlinker -soname -Xlinker $(SONAME) -Xlinker -z -Xlinker nodelete
+# A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
+STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
+	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s
+
+# What the tests, the demo and the benchmarks find in their environment.
+RUN_ENVIRONMENT = PATH="$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/python" \
+	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" FDMCTL="$(CURDIR)/$(TOOL)"
+PYTEST = $(RUN_ENVIRONMENT) $(VENV)/bin/python -m pytest -q
+
+.PHONY: help
+help: ## list the goals
+	@printf 'make GOAL, where GOAL is\n'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
+	@printf 'with PREFIX=, DESTDIR= (install), KEEP=1 (demo), FDM_STRESS=N (test: N times as long), PYTHON=, SWIFT=\n'
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Set-up
+
+.PHONY: packages
+packages:
+	@scripts/setup.sh packages build
+
+.PHONY: venv
+venv: ## the Python environment .venv with what tests and linters need
+	@PYTHON="$(PYTHON)" scripts/setup.sh venv "$(VENV)"
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Builds
+
+.PHONY: build
+build: packages ## a debug build of everything, tests included
+	$(SWIFT) build $(SWIFT_OPTIONS) --build-tests
+
+LIBRARIES := $(ORDINARY) $(PYTHON_LIBRARY) $(LIB)/pkgconfig/fdmetrics.pc
+
+.PHONY: lib
+lib: packages $(LIBRARIES) ## release libraries in build/lib, ordinary and self-contained
+	@scripts/check-library.sh ordinary $(ORDINARY)
+	@scripts/check-library.sh self-contained $(SELF_CONTAINED)
+
+# What runs the tests, the demo and the benchmarks: the library that Python carries, and the tool.
+.PHONY: self-contained
+self-contained: packages $(PYTHON_LIBRARY) $(TOOL)
+	@scripts/check-library.sh self-contained $(SELF_CONTAINED)
+
+$(ORDINARY): $(SOURCES)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(LIBRARY_OPTIONS) --product fdmetrics
+	install -D -m 755 .build/release/libfdmetrics.so $@
+	ln -sf libfdmetrics.so $(@D)/$(SONAME)
+
+$(SELF_CONTAINED): $(SOURCES)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(LIBRARY_OPTIONS) --product fdmetrics
+	install -D -m 755 .build/self-contained/release/libfdmetrics.so $@
+	ln -sf libfdmetrics.so $(@D)/$(SONAME)
+
+$(PYTHON_LIBRARY): $(SELF_CONTAINED)
+	install -D -m 644 $< $@
+
+$(TOOL): $(SOURCES)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product fdmctl
+	install -D -m 755 .build/self-contained/release/fdmctl $@
+
+pkgconfig = sed -e 's|@PREFIX@|$(1)|' -e 's|@INCLUDEDIR@|$(2)|' -e 's|@LIBDIR@|$(3)|' -e 's|@VERSION@|$(VERSION)|' \
+	scripts/fdmetrics.pc.in
+
+# For use from here, without an installation.
+$(LIB)/pkgconfig/fdmetrics.pc: scripts/fdmetrics.pc.in Makefile
+	mkdir -p $(@D)
+	$(call pkgconfig,$(CURDIR),$(CURDIR)/Include,$(CURDIR)/$(LIB)/self-contained) > $@
+
+# Needs no Swift on the machine that uses it: the self-contained library and tool. Build first (`make lib`) and install
+# as root afterwards; nothing is built again then.
+.PHONY: install
+install: $(SELF_CONTAINED) $(TOOL) ## header, library, fdmetrics.pc and fdmctl into DESTDIR/PREFIX
+	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/lib/pkgconfig" "$(DESTDIR)$(PREFIX)/bin"
+	install -m 644 Include/*.h "$(DESTDIR)$(PREFIX)/include/"
+	install -m 755 $(SELF_CONTAINED) "$(DESTDIR)$(PREFIX)/lib/$(SONAME).$(ABI_MINOR)"
+	ln -sf $(SONAME).$(ABI_MINOR) "$(DESTDIR)$(PREFIX)/lib/$(SONAME)"
+	ln -sf $(SONAME) "$(DESTDIR)$(PREFIX)/lib/libfdmetrics.so"
+	$(call pkgconfig,$(PREFIX),$${prefix}/include,$${prefix}/lib) > "$(DESTDIR)$(PREFIX)/lib/pkgconfig/fdmetrics.pc"
+	install -m 755 $(TOOL) "$(DESTDIR)$(PREFIX)/bin/fdmctl"
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Checks and runs
+
+.PHONY: lint
+lint: packages venv ## swift format, ruff, mypy --strict, the header as C99, C11 and C++17, SPDX lines
+	scripts/check-spdx.sh
+	scripts/check-headers.sh
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift $(wildcard Sources Tests examples Benchmarks)
+	$(VENV)/bin/ruff check --config python/pyproject.toml $(PYTHON_SOURCES)
+	$(VENV)/bin/ruff format --check --config python/pyproject.toml $(PYTHON_SOURCES)
+	cd python && $(VENV)/bin/mypy --strict fdmetrics
+
+PYTHON_SOURCES = $(wildcard python Tests examples Benchmarks)
+
+.PHONY: format
+format: venv ## rewrite the sources as the linters want them
+	$(SWIFT) format --in-place --recursive --parallel Package.swift $(wildcard Sources Tests examples Benchmarks)
+	$(VENV)/bin/ruff check --fix-only --quiet --config python/pyproject.toml $(PYTHON_SOURCES)
+	$(VENV)/bin/ruff format --config python/pyproject.toml $(PYTHON_SOURCES)
+
+# The quick ones first. Each folder of Python tests runs by itself: their conftest modules are not of one package.
+.PHONY: test
+test: packages venv self-contained ## all tests: Swift, the C ABI, Python, many processes
+	@scripts/setup.sh promtool "$(VENV)/bin"
+	$(SWIFT) build $(SWIFT_OPTIONS) --build-tests
+	$(RUN_ENVIRONMENT) $(SWIFT) test $(SWIFT_OPTIONS) --skip-build
+	$(PYTEST) Tests/abi
+	$(PYTEST) python/tests
+	$(PYTEST) Tests/processes
+	@echo 'make test: all passed'
+
+.PHONY: demo
+demo: packages venv self-contained ## the main job on real traffic; KEEP=1 leaves it running
+	$(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
+
+.PHONY: bench
+bench: venv self-contained ## the figures, each beside its yardstick
+	@scripts/setup.sh packages bench
+	$(RUN_ENVIRONMENT) $(VENV)/bin/python Benchmarks/run.py
+
+.PHONY: clean
+clean: ## remove everything that was built, the Python environment too
+	rm -rf .build build .venv Benchmarks/.build examples/*/.build python/build python/dist $(PYTHON_LIBRARY) \
+		.pytest_cache .ruff_cache .mypy_cache python/.pytest_cache python/.ruff_cache python/.mypy_cache
+	find python Tests Benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2> /dev/null || true

@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What Swift cannot import or express of Linux, and nothing else. May shrink as Swift gains thread-local storage,
+// inline access to the thread pointer, and variadic fcntl.
+#ifndef CFDMETRICS_LINUX_H
+#define CFDMETRICS_LINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// ---- The CPU that runs this thread ----------------------------------------------------------------------------------
+//
+// glibc >= 2.35 registers a restartable-sequence area for each thread, at a fixed distance from the thread pointer; the
+// kernel keeps cpu_id in it up to date. Reading it is one load. Its second 32-bit word is cpu_id (linux/rseq.h).
+// 0: not registered (older glibc, or switched off by GLIBC_TUNABLES): sched_getcpu() then.
+extern ptrdiff_t CFDMetricsLinux_rseq_offset __attribute__((visibility("hidden")));
+
+// The slow way; -1 from the kernel becomes 0.
+uint32_t CFDMetricsLinux_getcpu(void);
+
+// Only a hint by nature: the thread may be moved right after. Callers mask it to a lane and add atomically, so a stale
+// or senseless number (cpu_id is -1 before registration) costs contention, never correctness.
+static inline __attribute__((always_inline)) uint32_t CFDMetricsLinux_cpu(void) {
+  ptrdiff_t offset = CFDMetricsLinux_rseq_offset;
+  if (__builtin_expect(offset != 0, 1)) {
+#if defined(__x86_64__)
+    // One instruction relative to the thread's segment register: the thread pointer itself need not be loaded.
+    uint32_t cpu;
+    __asm__ volatile("movl %%fs:4(%1), %0" : "=r"(cpu) : "r"(offset));
+    return cpu;
+#else
+    return *(volatile uint32_t *)((char *)__builtin_thread_pointer() + offset + 4);
+#endif
+  }
+  return CFDMetricsLinux_getcpu();
+}
+
+// ---- The last error of a thread -------------------------------------------------------------------------------------
+
+enum { CFDMETRICS_LINUX_ERROR_SIZE = 1024 };
+// This thread's buffer; lives as long as the thread.
+char *CFDMetricsLinux_error_buffer(void);
+
+// ---- Leases: open-file-description locks ----------------------------------------------------------------------------
+
+// Takes an exclusive one-byte lock at offset through fd's open file description. 0, or errno.
+int CFDMetricsLinux_lock_byte(int fd, int64_t offset);
+// The same, shared with other holders that take it this way.
+int CFDMetricsLinux_share_byte(int fd, int64_t offset);
+// Gives such a lock back.
+void CFDMetricsLinux_unlock_byte(int fd, int64_t offset);
+// Whether another open file description holds the byte. 1, 0, or -errno.
+int CFDMetricsLinux_byte_is_locked(int fd, int64_t offset);
+
+// Between open() and the end of madvise(MADV_DONTFORK) a fork child would inherit the descriptor or the mapping that
+// holds its parent's lease, and keep it alive. What is in that state stands here, and a fork child drops it first thing.
+// Returns an index, or -1 when there is no room (then nothing is dropped).
+int CFDMetricsLinux_pending_begin(int fd);
+void CFDMetricsLinux_pending_page(int index, void *page, size_t length);
+void CFDMetricsLinux_pending_end(int index);
+
+// ---- Memory and files -----------------------------------------------------------------------------------------------
+
+// A page that a fork child finds filled with zeros (MADV_WIPEONFORK), and an ordinary one right before it. Returns where
+// the wiped one begins. NULL: errno says why.
+void *CFDMetricsLinux_wiped_page(void);
+void CFDMetricsLinux_free_wiped_page(void *page);
+// madvise(MADV_DONTFORK). 0, or errno.
+int CFDMetricsLinux_dont_fork(void *page, size_t length);
+// fallocate(2) itself: glibc's posix_fallocate falls back to writing, which would race with other processes. 0, or errno.
+int CFDMetricsLinux_reserve(int fd, int64_t offset, int64_t length);
+// f_type of statfs(2), or -errno.
+int64_t CFDMetricsLinux_file_system_type(int fd);
+// Random bytes from the kernel (getrandom(2)). 0, or errno.
+int CFDMetricsLinux_random(void *bytes, size_t count);
+
+#endif

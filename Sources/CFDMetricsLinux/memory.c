@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "CFDMetricsLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+char *CFDMetricsLinux_error_buffer(void) {
+  static __thread char text[CFDMETRICS_LINUX_ERROR_SIZE];
+  return text;
+}
+
+void *CFDMetricsLinux_wiped_page(void) {
+  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  char *pages = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return NULL;
+  if (madvise(pages + size, size, MADV_WIPEONFORK) != 0) {
+    int error = errno;
+    munmap(pages, 2 * size);
+    errno = error;
+    return NULL;
+  }
+  return pages + size;
+}
+
+void CFDMetricsLinux_free_wiped_page(void *page) {
+  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  munmap((char *)page - size, 2 * size);
+}
+
+int CFDMetricsLinux_dont_fork(void *page, size_t length) {
+  return madvise(page, length, MADV_DONTFORK) == 0 ? 0 : errno;
+}
+
+int CFDMetricsLinux_reserve(int fd, int64_t offset, int64_t length) {
+  for (;;) {
+    if (fallocate(fd, 0, offset, length) == 0) return 0;
+    if (errno != EINTR) return errno;
+  }
+}
+
+int64_t CFDMetricsLinux_file_system_type(int fd) {
+  struct statfs info;
+  // f_type is signed on some machines: CIFS's magic has the top bit set.
+  return fstatfs(fd, &info) == 0 ? (int64_t)(uint32_t)info.f_type : -(int64_t)errno;
+}
+
+int CFDMetricsLinux_random(void *bytes, size_t count) {
+  char *next = bytes;
+  while (count > 0) {
+    ssize_t got = getrandom(next, count, 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    next += got;
+    count -= (size_t)got;
+  }
+  return 0;
+}

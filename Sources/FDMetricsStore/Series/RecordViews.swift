@@ -1,0 +1,213 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// A family record that was found sound: offsets checked, checksum verified.
+package struct FamilyRecord {
+    package let record: UnsafeMutableRawPointer
+
+    /// The record at a file offset if it is a sound family, else nil.
+    package init?(_ segment: Segment, offset: Int) {
+        guard let record = soundRecord(segment, offset: offset, kind: RecordLayout.family) else { return nil }
+        let size = recordSize(record)
+        let labelCount = Int(half(record, FamilyLayout.labelCount)), stateCount = Int(half(record, FamilyLayout.stateCount))
+        let boundCount = Int(half(record, FamilyLayout.boundCount))
+        let boundsOffset = Int(half(record, FamilyLayout.boundsOffset))
+        guard MetricType(rawValue: half(record, FamilyLayout.type)) != nil, labelCount <= 1 << 16, stateCount <= 1 << 16,
+            boundCount <= 1 << 16, boundsOffset % 16 == 0,
+            FamilyLayout.strings + (FamilyLayout.fixedStrings + labelCount + stateCount) * 8 <= size,
+            boundsOffset + FamilyRecord.paddedBounds(boundCount) * 8 <= size
+        else { return nil }
+        let checksum = KeyHash.checksum(bytes(record, 0, 8), bytes(record, 16, 56), bytes(record, FamilyLayout.strings, size))
+        guard checksum == longWord(record, RecordLayout.checksum) else { return nil }
+        for index in 0..<(FamilyLayout.fixedStrings + labelCount + stateCount) {
+            let (offset, length) = entry(record, FamilyLayout.strings, index)
+            guard offset + length <= size else { return nil }
+        }
+        self.record = record
+    }
+
+    package static func paddedBounds(_ count: Int) -> Int {
+        (count + FamilyLayout.boundsPadding - 1) / FamilyLayout.boundsPadding * FamilyLayout.boundsPadding
+    }
+
+    package var type: MetricType { MetricType(rawValue: half(record, FamilyLayout.type)).unsafelyUnwrapped }
+    package var gaugeMode: GaugeMode? { GaugeMode(rawValue: half(record, FamilyLayout.gaugeMode)) }
+    package var labelCount: Int { Int(half(record, FamilyLayout.labelCount)) }
+    package var boundCount: Int { Int(half(record, FamilyLayout.boundCount)) }
+    package var stateCount: Int { Int(half(record, FamilyLayout.stateCount)) }
+    package var nameHash: UInt64 { longWord(record, FamilyLayout.nameHash) }
+    package var createdTime: UInt64 { longWord(record, FamilyLayout.createdTime) }
+    package var name: UnsafeRawBufferPointer { string(0) }
+    package var bounds: UnsafePointer<Double> {
+        UnsafePointer((record + Int(half(record, FamilyLayout.boundsOffset))).assumingMemoryBound(to: Double.self))
+    }
+
+    private func string(_ index: Int) -> UnsafeRawBufferPointer {
+        let (offset, length) = entry(record, FamilyLayout.strings, index)
+        return bytes(record, offset, offset + length)
+    }
+
+    package var descriptor: FamilyDescriptor {
+        func text(_ index: Int) -> String { String(decoding: string(index), as: UTF8.self) }
+        let firstLabel = FamilyLayout.fixedStrings
+        return FamilyDescriptor(
+            type: type, name: text(0), help: text(1), unit: text(2),
+            labelNames: (0..<labelCount).map { text(firstLabel + $0) },
+            bounds: Array(UnsafeBufferPointer(start: bounds, count: boundCount)),
+            gaugeMode: gaugeMode, states: (0..<stateCount).map { text(firstLabel + labelCount + $0) })
+    }
+}
+
+/// A series record that was found sound: offsets checked, checksum verified.
+package struct SeriesRecord {
+    package let record: UnsafeMutableRawPointer
+
+    /// The record at a file offset if it is a sound series, else nil.
+    package init?(_ segment: Segment, offset: Int) {
+        guard let record = soundRecord(segment, offset: offset, kind: RecordLayout.series) else { return nil }
+        let size = recordSize(record)
+        let table = Int(half(record, SeriesLayout.tableOffset)), valueCount = Int(half(record, SeriesLayout.valueCount))
+        let text = Int(half(record, SeriesLayout.textOffset)), textLength = Int(half(record, SeriesLayout.textLength))
+        guard table == SeriesLayout.narrowTable || table == SeriesLayout.wideTable, valueCount <= 1 << 16,
+            table + valueCount * 8 <= size, text + textLength <= size
+        else { return nil }
+        let checksum = KeyHash.checksum(bytes(record, 0, 8), bytes(record, 16, 56), bytes(record, table, size))
+        guard checksum == longWord(record, RecordLayout.checksum) else { return nil }
+        for index in 0..<valueCount {
+            let (offset, length) = entry(record, table, index)
+            guard offset + length <= size else { return nil }
+        }
+        self.record = record
+    }
+
+    package init(sound record: UnsafeMutableRawPointer) { self.record = record }
+
+    package var keyHash: UInt64 { longWord(record, SeriesLayout.keyHash) }
+    package var familyOffset: Int { Int(half(record, SeriesLayout.family)) }
+    package var valueCount: Int { Int(half(record, SeriesLayout.valueCount)) }
+    package var createdTime: UInt64 { longWord(record, SeriesLayout.createdTime) }
+    /// The cell's offset in each lane, over all groups; nil: the series has none.
+    package var cell: Int? {
+        let cell = half(record, SeriesLayout.cells)
+        return cell == SeriesLayout.noCells ? nil : Int(cell)
+    }
+    /// {a="x",b="y"}, escaped as the text formats want it; empty without labels.
+    package var text: UnsafeRawBufferPointer {
+        let offset = Int(half(record, SeriesLayout.textOffset))
+        return bytes(record, offset, offset + Int(half(record, SeriesLayout.textLength)))
+    }
+    package func value(_ index: Int) -> UnsafeRawBufferPointer {
+        let (offset, length) = entry(record, Int(half(record, SeriesLayout.tableOffset)), index)
+        return bytes(record, offset, offset + length)
+    }
+
+    /// Whether the series is rendered. Relaxed: a removal has no order with anything else.
+    @inline(__always)
+    package var isLive: Bool {
+        word(record + SeriesLayout.state).pointee.load(ordering: .relaxed) == SeriesLayout.live
+    }
+
+    /// Whether the label values are these, byte for byte.
+    @inline(__always)
+    package func hasValues(_ values: UnsafePointer<LabelValue>, _ count: Int) -> Bool {
+        if valueCount != count { return false }
+        var table = UnsafeRawPointer(record) + Int(half(record, SeriesLayout.tableOffset))
+        for index in 0..<count {
+            let offset = Int(table.load(as: UInt32.self))
+            let length = Int(table.load(fromByteOffset: 4, as: UInt32.self))
+            table += 8
+            if length != values[index].count { return false }
+            if !sameBytes(record + offset, values[index].bytes, length) { return false }
+        }
+        return true
+    }
+}
+
+/// A gauge instance that was found where a list leads: kind and size checked; all else of it changes.
+package struct GaugeInstance {
+    package let record: UnsafeMutableRawPointer
+
+    package init?(_ segment: Segment, offset: Int) {
+        guard let record = soundRecord(segment, offset: offset, kind: RecordLayout.instance) else { return nil }
+        self.record = record
+    }
+
+    /// Whose value it is. Acquire: pairs with the release that ends an inheritance.
+    package var owner: LeaseToken {
+        LeaseToken(bits: word(record + InstanceLayout.owner).pointee.load(ordering: .acquiring))
+    }
+    package var next: StoreAddress {
+        StoreAddress(bits: word(record + InstanceLayout.next).pointee.load(ordering: .acquiring))
+    }
+}
+
+/// A label value of a look-up: borrowed bytes. Laid out as the C ABI's fdm_string.
+@frozen
+package struct LabelValue {
+    package let bytes: UnsafeRawPointer?
+    package let count: Int
+
+    @inlinable @inline(__always)
+    package init(bytes: UnsafeRawPointer?, count: Int) {
+        self.bytes = bytes
+        self.count = count
+    }
+}
+
+/// Compares in words: label values are short, and a call of memcmp would cost more than the comparison.
+@inline(__always)
+func sameBytes(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer?, _ count: Int) -> Bool {
+    guard let b else { return count == 0 }
+    var offset = 0
+    while count &- offset >= 8 {
+        if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self) {
+            return false
+        }
+        offset = offset &+ 8
+    }
+    let rest = count &- offset
+    if rest == 0 { return true }
+    if count >= 8 {
+        // The last 8 bytes once more, overlapping what was compared.
+        return a.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+            == b.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+    }
+    while offset < count {
+        if a.load(fromByteOffset: offset, as: UInt8.self) != b.load(fromByteOffset: offset, as: UInt8.self) { return false }
+        offset = offset &+ 1
+    }
+    return true
+}
+
+// MARK: - Reading a record's constant words
+
+@inline(__always)
+func half(_ record: UnsafeMutableRawPointer, _ offset: Int) -> UInt32 { (record + offset).load(as: UInt32.self) }
+
+@inline(__always)
+func longWord(_ record: UnsafeMutableRawPointer, _ offset: Int) -> UInt64 { (record + offset).load(as: UInt64.self) }
+
+func bytes(_ record: UnsafeMutableRawPointer, _ from: Int, _ to: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: record + from, count: to - from)
+}
+
+private func recordSize(_ record: UnsafeMutableRawPointer) -> Int { Int(half(record, RecordLayout.size)) }
+
+private func entry(_ record: UnsafeMutableRawPointer, _ table: Int, _ index: Int) -> (offset: Int, length: Int) {
+    (Int(half(record, table + index * 8)), Int(half(record, table + index * 8 + 4)))
+}
+
+/// A record that lies wholly in what may be read, with the expected kind and a sensible size.
+func soundRecord(_ segment: Segment, offset: Int, kind: UInt32) -> UnsafeMutableRawPointer? {
+    let end = segment.recordsEnd
+    guard offset >= segment.geometry.recordsOffset, offset % StoreFormat.recordAlignment == 0, offset + 64 <= end else {
+        return nil
+    }
+    let record = segment.base + offset
+    let size = recordSize(record)
+    guard half(record, RecordLayout.kind) == kind, size >= 64, size % StoreFormat.recordAlignment == 0, offset + size <= end
+    else { return nil }
+    return record
+}

@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+#if ZeroMQ
+import CZeroMQ
+import Glibc
+
+/// The bytes of one frame, in libzmq's own memory: received without a copy, sent without a copy.
+///
+/// The bytes never change, so a message is `Sendable` and copying it copies a reference. They live as long as any copy
+/// of it, or libzmq itself, still needs them; the last one to let go frees them, on whatever thread that is.
+public struct ZMQMessage: @unchecked Sendable {
+    // A zmq_msg_t must stay where it is while libzmq knows it, and small messages live inside it: hence the allocation
+    // with a fixed address, one for object and message together. Nothing writes to it once a message was made of it;
+    // sending goes through a second zmq_msg_t (see withTransfer), because zmq_msg_copy writes to its source.
+    private final class Storage: ManagedBuffer<Void, zmq_msg_t> {
+        static func make(_ initialize: (UnsafeMutablePointer<zmq_msg_t>) -> Int32) -> Storage {
+            let storage = unsafeDowncast(Storage.create(minimumCapacity: 1) { _ in () }, to: Storage.self)
+            storage.withUnsafeMutablePointerToElements { message in
+                guard initialize(message) == 0 else { fatalError("out of memory for a ZeroMQ message") }
+            }
+            return storage
+        }
+
+        deinit {
+            withUnsafeMutablePointerToElements { message in
+                _ = zmq_msg_close(message)
+            }
+        }
+    }
+
+    /// The function that frees adopted memory.
+    private final class Release {
+        let free: @Sendable (UnsafeMutableRawBufferPointer) -> Void
+        let size: Int
+
+        init(_ free: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void, size: Int) {
+            self.free = free
+            self.size = size
+        }
+    }
+
+    private let storage: Storage
+
+    private init(initializing body: (UnsafeMutablePointer<zmq_msg_t>) -> Int32) {
+        storage = Storage.make(body)
+    }
+
+    /// An empty message, to be received into.
+    init() {
+        self.init { zmq_msg_init($0) }
+    }
+
+    /// A message of a size whose bytes the closure writes, all of them.
+    init(size: Int, writing body: (UnsafeMutableRawBufferPointer) -> Void) {
+        self.init { message in
+            guard zmq_msg_init_size(message, size) == 0 else { return -1 }
+            body(UnsafeMutableRawBufferPointer(start: zmq_msg_data(message), count: size))
+            return 0
+        }
+    }
+
+    /// A message with a copy of these bytes.
+    public init(copying bytes: UnsafeRawBufferPointer) {
+        self.init(size: bytes.count) { $0.copyMemory(from: bytes) }
+    }
+
+    /// A message with a copy of these bytes.
+    public init(_ bytes: some Collection<UInt8>) {
+        self.init(size: bytes.count) { $0.copyBytes(from: bytes) }
+    }
+
+    /// A message with the UTF-8 of a text.
+    public init(_ text: String) {
+        self.init(text.utf8)
+    }
+
+    /// A message of memory that the caller owns until now. It is neither copied nor changed; `free` is called once, when
+    /// neither a copy of this message nor libzmq needs it any more, on any thread, one of libzmq's included.
+    public init(
+        adopting memory: UnsafeMutableRawBufferPointer,
+        free: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        guard let start = memory.baseAddress else {
+            self.init()
+            free(memory)
+            return
+        }
+        let release = Unmanaged.passRetained(Release(free, size: memory.count))
+        self.init { message in
+            zmq_msg_init_data(
+                message, start, memory.count,
+                { data, hint in
+                    let release = Unmanaged<Release>.fromOpaque(hint!).takeRetainedValue()
+                    release.free(UnsafeMutableRawBufferPointer(start: data, count: release.size))
+                },
+                release.toOpaque())
+        }
+    }
+
+    /// The number of bytes.
+    public var count: Int { withMessage { zmq_msg_size($0) } }
+
+    /// Whether there are no bytes, as in the delimiter between routing ids and content.
+    public var isEmpty: Bool { count == 0 }
+
+    /// Whether another frame of the same multipart message follows.
+    public var hasMore: Bool { withMessage { zmq_msg_more($0) != 0 } }
+
+    /// The bytes, where they are. The pointer is valid during the call only.
+    public func withUnsafeBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let bytes = withMessage { UnsafeRawBufferPointer(start: zmq_msg_data($0), count: zmq_msg_size($0)) }
+        // The optimiser may end this object's life at its last use, which is before the bytes are read.
+        defer { withExtendedLifetime(storage) {} }
+        return try body(bytes)
+    }
+
+    /// A copy of the bytes.
+    public var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+
+    /// The bytes as text; nil if they are not UTF-8.
+    public var text: String? { withUnsafeBytes { String(validating: $0, as: UTF8.self) } }
+
+    /// A property of the connection that a received message came through, such as "Peer-Address"; nil if it has none.
+    public func property(_ name: String) -> String? {
+        withMessage { message in zmq_msg_gets(message, name).map { String(cString: $0) } }
+    }
+
+    /// Runs a call that receives into this message. Only for one that nobody else has seen yet.
+    func withMessage<Result>(_ body: (UnsafeMutablePointer<zmq_msg_t>) -> Result) -> Result {
+        storage.withUnsafeMutablePointerToElements(body)
+    }
+
+    /// libzmq keeps messages up to this size inside zmq_msg_t: copying them allocates nothing (max_vsm_size, msg.hpp).
+    private static let inlineSize = 33
+
+    /// Runs a call that hands the bytes over to libzmq: `body` gets a zmq_msg_t of its own, which shares the bytes of this
+    /// message and holds on to them, and returns whether libzmq took it.
+    func withTransfer(_ body: (UnsafeMutablePointer<zmq_msg_t>) -> Bool) {
+        var transfer = zmq_msg_t()
+        let status = withUnsafeBytes { bytes in
+            if bytes.count <= Self.inlineSize {
+                let status = zmq_msg_init_size(&transfer, bytes.count)
+                if let start = bytes.baseAddress { memcpy(zmq_msg_data(&transfer), start, bytes.count) }
+                return status
+            }
+            return zmq_msg_init_data(
+                &transfer, UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count,
+                { _, hint in Unmanaged<AnyObject>.fromOpaque(hint!).release() },
+                Unmanaged<AnyObject>.passRetained(storage).toOpaque())
+        }
+        guard status == 0 else { fatalError("out of memory for a ZeroMQ message") }
+        if !body(&transfer) { _ = zmq_msg_close(&transfer) }
+    }
+}
+
+extension ZMQMessage: Equatable {
+    /// Whether two messages have the same bytes.
+    public static func == (left: ZMQMessage, right: ZMQMessage) -> Bool {
+        left.withUnsafeBytes { left in
+            right.withUnsafeBytes { right in left.elementsEqual(right) }
+        }
+    }
+}
+#endif

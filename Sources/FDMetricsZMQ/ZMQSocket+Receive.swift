@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+#if ZeroMQ
+import CZeroMQ
+import FDMetricsZMQRecording
+import Glibc
+
+// Receiving. A message counts when its last frame was received; a call that throws counts nothing.
+extension ZMQSocket {
+    /// Receives one frame without copying its bytes; `hasMore` says whether the message goes on. Errors: EAGAIN, EFSM,
+    /// ENOTSUP (a socket that only sends), ENOTSOCK, ETERM.
+    public func receive(flags: ReceiveFlags = []) throws(ZMQError) -> ZMQMessage {
+        let message = try receiveUnrecorded(flags: flags)
+        recorder.received(bytes: message.count, more: message.hasMore)
+        return message
+    }
+
+    /// Receives one frame into memory of the caller, without any allocation of its own. A longer one is cut off, as
+    /// `count` tells, which is the length of the frame; all of it counts as received. Errors: as above.
+    public func receive(
+        into buffer: UnsafeMutableRawBufferPointer, flags: ReceiveFlags = []
+    ) throws(ZMQError) -> (count: Int, hasMore: Bool) {
+        var message = zmq_msg_t()
+        _ = zmq_msg_init(&message)
+        defer { _ = zmq_msg_close(&message) }
+        let code = retryingInterrupts { zmq_msg_recv(&message, handle, flags.rawValue) }
+        guard code == 0 else { throw failure(code, "receive") }
+        let count = zmq_msg_size(&message)
+        let hasMore = zmq_msg_more(&message) != 0
+        if let start = buffer.baseAddress, count > 0 {
+            memcpy(start, zmq_msg_data(&message), min(count, buffer.count))
+        }
+        recorder.received(bytes: count, more: hasMore)
+        return (count, hasMore)
+    }
+
+    /// Receives a whole message, one frame or more. Errors: as above.
+    public func receiveMultipart(flags: ReceiveFlags = []) throws(ZMQError) -> [ZMQMessage] {
+        var frames: [ZMQMessage] = []
+        repeat {
+            frames.append(try receive(flags: flags))
+        } while frames[frames.endIndex - 1].hasMore
+        return frames
+    }
+
+    /// Waits until one of these events is there, or the time is over; nil: without limit. The result is what is there,
+    /// empty if nothing is. Errors: ETERM, ENOTSOCK.
+    public func poll(_ events: PollEvents = .readable, timeout: Duration? = nil) throws(ZMQError) -> PollEvents {
+        guard let handle else { throw failure(ENOTSOCK, "poll") }
+        var item = zmq_pollitem_t(socket: handle, fd: 0, events: events.rawValue, revents: 0)
+        let code = waitForEvents(of: &item, count: 1, timeout: timeout)
+        guard code == 0 else { throw failure(code, "poll") }
+        return PollEvents(rawValue: item.revents)
+    }
+
+    func receiveUnrecorded(flags: ReceiveFlags) throws(ZMQError) -> ZMQMessage {
+        let message = ZMQMessage()
+        let code = message.withMessage { message in
+            retryingInterrupts { zmq_msg_recv(message, handle, flags.rawValue) }
+        }
+        guard code == 0 else { throw failure(code, "receive") }
+        return message
+    }
+}
+
+/// `zmq_poll`, gone on with for the rest of the time when a signal interrupts it; 0 or the errno.
+func waitForEvents(of items: UnsafeMutablePointer<zmq_pollitem_t>, count: Int, timeout: Duration?) -> Int32 {
+    let end = timeout.map { ContinuousClock.now.advanced(by: $0) }
+    var milliseconds = timeout.map { Int(clamping: $0.wholeMilliseconds) } ?? -1
+    while true {
+        if zmq_poll(items, Int32(clamping: count), milliseconds) >= 0 { return 0 }
+        let code = zmq_errno()
+        if code != EINTR { return code }
+        if let end { milliseconds = Int(clamping: ContinuousClock.now.duration(to: end).wholeMilliseconds) }
+    }
+}
+#endif

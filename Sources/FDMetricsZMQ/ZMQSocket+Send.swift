@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+#if ZeroMQ
+import CZeroMQ
+import Glibc
+
+// Sending. Each call that throws counts one failed send, whatever the reason: EAGAIN is one of them.
+extension ZMQSocket {
+    /// Sends bytes as one frame. Errors: EAGAIN, EFSM, EHOSTUNREACH, ENOTSUP (a socket that only receives), ENOTSOCK,
+    /// ETERM.
+    public func send(_ bytes: UnsafeRawBufferPointer, flags: SendFlags = []) throws(ZMQError) {
+        try record(transmit(bytes, flags), bytes: bytes.count, flags)
+    }
+
+    /// Sends bytes as one frame, copying them. Errors: as above.
+    public func send(_ bytes: [UInt8], flags: SendFlags = []) throws(ZMQError) {
+        try record(bytes.withUnsafeBytes { transmit($0, flags) }, bytes: bytes.count, flags)
+    }
+
+    /// Sends the UTF-8 of a text as one frame. Errors: as above.
+    public func send(_ text: String, flags: SendFlags = []) throws(ZMQError) {
+        var text = text
+        let (code, count) = text.withUTF8 { (transmit(UnsafeRawBufferPointer($0), flags), $0.count) }
+        try record(code, bytes: count, flags)
+    }
+
+    /// Sends a message as one frame without copying its bytes; it can be used and sent again. Errors: as above.
+    public func send(_ message: ZMQMessage, flags: SendFlags = []) throws(ZMQError) {
+        try record(transmit(message, flags), bytes: message.count, flags)
+    }
+
+    /// Sends frames as one message: the peer gets all or none. Errors: EINVAL without any frame, and as above.
+    public func sendMultipart(_ frames: [ZMQMessage], flags: SendFlags = []) throws(ZMQError) {
+        guard !frames.isEmpty else { return try record(EINVAL, bytes: 0, flags) }
+        for index in frames.indices {
+            try send(frames[index], flags: index == frames.index(before: frames.endIndex) ? flags : flags.union(.more))
+        }
+    }
+
+    /// Sends frames as one message, copying them. Errors: EINVAL without any frame, and as above.
+    public func sendMultipart(_ frames: [[UInt8]], flags: SendFlags = []) throws(ZMQError) {
+        guard !frames.isEmpty else { return try record(EINVAL, bytes: 0, flags) }
+        for index in frames.indices {
+            try send(frames[index], flags: index == frames.index(before: frames.endIndex) ? flags : flags.union(.more))
+        }
+    }
+
+    /// Hands a frame to libzmq, which copies it; 0 or the errno.
+    private func transmit(_ bytes: UnsafeRawBufferPointer, _ flags: SendFlags) -> Int32 {
+        retryingInterrupts { zmq_send(handle, bytes.baseAddress, bytes.count, flags.rawValue) }
+    }
+
+    /// Hands a frame to libzmq, which shares it; 0 or the errno.
+    private func transmit(_ message: ZMQMessage, _ flags: SendFlags) -> Int32 {
+        var code: Int32 = 0
+        message.withTransfer { transfer in
+            code = retryingInterrupts { zmq_msg_send(transfer, handle, flags.rawValue) }
+            return code == 0
+        }
+        return code
+    }
+
+    private func record(_ code: Int32, bytes: Int, _ flags: SendFlags) throws(ZMQError) {
+        guard code == 0 else {
+            recorder.sendFailed()
+            throw failure(code, "send")
+        }
+        recorder.sent(bytes: bytes, more: flags.contains(.more))
+    }
+}
+
+/// Runs a call of libzmq until no signal interrupts it; 0 or the errno. Only the first frame of a message ever waits, so
+/// that a message is never torn by this.
+@inline(__always)
+func retryingInterrupts(_ body: () -> Int32) -> Int32 {
+    while true {
+        if body() >= 0 { return 0 }
+        let code = zmq_errno()
+        if code != EINTR { return code }
+    }
+}
+#endif

@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// allocations FOLDER: no update allocates, nor does the look-up of a series that is there. The program has the C
+// library's allocating functions under their own names, so that the dynamic linker gives them to every library; they
+// count, and hand on to glibc.
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#ifdef __cplusplus
+extern "C" {
+#define NO_THROW noexcept
+#else
+#define NO_THROW
+#endif
+
+static uint64_t allocations;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *pointer, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+static void count_one(void) { __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED); }
+
+void *malloc(size_t size) NO_THROW {
+  count_one();
+  return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size) NO_THROW {
+  count_one();
+  return __libc_calloc(count, size);
+}
+
+void *realloc(void *pointer, size_t size) NO_THROW {
+  count_one();
+  return __libc_realloc(pointer, size);
+}
+
+void *memalign(size_t alignment, size_t size) NO_THROW {
+  count_one();
+  return __libc_memalign(alignment, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size) NO_THROW {
+  count_one();
+  return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **pointer, size_t alignment, size_t size) NO_THROW {
+  count_one();
+  *pointer = __libc_memalign(alignment, size);
+  return *pointer == NULL ? ENOMEM : 0;
+}
+
+void *mmap(void *address, size_t size, int protection, int flags, int descriptor, off_t offset) NO_THROW {
+  count_one();
+  return (void *)syscall(SYS_mmap, address, size, protection, flags, descriptor, offset);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+enum { UPDATES = 100000 };
+
+static uint64_t counted(void) { return __atomic_load_n(&allocations, __ATOMIC_RELAXED); }
+
+// Does something 100,000 times, after once to warm up, and fails if anything was allocated meanwhile.
+#define CHECK_NO_ALLOCATION(statement)                                                                       \
+  do {                                                                                                       \
+    statement;                                                                                               \
+    uint64_t before = counted();                                                                             \
+    for (int turn = 0; turn < UPDATES; turn++) {                                                             \
+      statement;                                                                                             \
+    }                                                                                                        \
+    uint64_t made = counted() - before;                                                                      \
+    if (made != 0) {                                                                                         \
+      fprintf(stderr, "%s:%d: %d times `%s` allocated %llu times, expected none\n", __FILE__, __LINE__,      \
+              (int)UPDATES, #statement, (unsigned long long)made);                                           \
+      exit(1);                                                                                               \
+    }                                                                                                        \
+  } while (0)
+
+static fdm_family *registered(fdm_store *store, uint32_t type, uint32_t gauge_mode, const char *name) {
+  static const char *const names[] = {"method", "path"};
+  fdm_descriptor descriptor = descriptor_of(type, name);
+  descriptor.gauge_mode = gauge_mode;
+  descriptor.label_names = names;
+  descriptor.label_count = 2;
+  fdm_family *family = NULL;
+  CHECK_OK(fdm_register(store, &descriptor, &family));
+  return family;
+}
+
+// The interposition works, or the rest would prove nothing: a rendering is seen to allocate.
+static void check_counting(fdm_store *store) {
+  uint64_t before = counted();
+  char *text = NULL;
+  size_t length = 0;
+  CHECK_OK(fdm_render(store, FDM_FORMAT_TEXT, 0, &text, &length));
+  fdm_free(text);
+  CHECK(counted() > before);
+}
+
+int main(int argc, char **argv) {
+  CHECK(argc == 2);
+  fdm_options options;
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.directory = argv[1];
+  fdm_store *store = NULL;
+  CHECK_OK(fdm_store_open(&options, &store));
+  fdm_family *counters = registered(store, FDM_COUNTER, 0, "counter");
+  fdm_family *gauges = registered(store, FDM_GAUGE, FDM_GAUGE_SUM, "gauge");
+  fdm_family *recents = registered(store, FDM_GAUGE, FDM_GAUGE_MOSTRECENT, "recent");
+  fdm_family *histograms = registered(store, FDM_HISTOGRAM, 0, "histogram");
+  fdm_family *summaries = registered(store, FDM_SUMMARY, 0, "summary");
+  static const char *const values[] = {"GET", "/a/path/that/is/longer/than/a/small/string"};
+  fdm_string strings[2];
+  strings[0] = string_of(values[0]);
+  strings[1] = string_of(values[1]);
+  fdm_counter *counter = NULL;
+  fdm_gauge *gauge = NULL, *recent = NULL;
+  fdm_histogram *histogram = NULL;
+  fdm_summary *summary = NULL;
+  fdm_zmq_link *link = NULL;
+  void *handle = NULL;
+
+  // The first turn of each makes the series; the 100,000 after it find it.
+  CHECK_NO_ALLOCATION(CHECK_OK(fdm_counter_labels(counters, values, 2, &counter)));
+  CHECK_NO_ALLOCATION(CHECK_OK(fdm_labels(counters, strings, 2, &handle)));
+  CHECK_NO_ALLOCATION(CHECK_OK(fdm_gauge_labels(gauges, values, 2, &gauge)));
+  CHECK_NO_ALLOCATION(CHECK_OK(fdm_histogram_labels(histograms, values, 2, &histogram)));
+  CHECK_NO_ALLOCATION(CHECK_OK(fdm_summary_labels(summaries, values, 2, &summary)));
+  CHECK_OK(fdm_gauge_labels(recents, values, 2, &recent));
+  CHECK_OK(fdm_zmq_link_open(store, "app", "ipc:///a", &link));
+  check_counting(store);
+
+  CHECK_NO_ALLOCATION(fdm_counter_inc(counter));
+  CHECK_NO_ALLOCATION(CHECK_OK(fdm_counter_add(counter, 0.5)));
+  CHECK_NO_ALLOCATION(fdm_counter_add_u64(counter, 2));
+  CHECK_NO_ALLOCATION(fdm_gauge_set(gauge, 1.5));
+  CHECK_NO_ALLOCATION(fdm_gauge_set_at(gauge, 1, 2));
+  CHECK_NO_ALLOCATION(CHECK_OK(fdm_gauge_add(gauge, 0.5)));
+  CHECK_NO_ALLOCATION(fdm_gauge_inc(gauge));
+  CHECK_NO_ALLOCATION(fdm_gauge_dec(gauge));
+  CHECK_NO_ALLOCATION(fdm_gauge_set(recent, 3));
+  CHECK_NO_ALLOCATION(fdm_gauge_set_at(recent, 3, 4));
+  CHECK_NO_ALLOCATION(fdm_histogram_observe(histogram, 0.5));
+  CHECK_NO_ALLOCATION(fdm_histogram_observe(histogram, 1e9));
+  CHECK_NO_ALLOCATION(fdm_summary_observe(summary, 0.5));
+  CHECK_NO_ALLOCATION(fdm_zmq_sent(link, 10));
+  CHECK_NO_ALLOCATION(fdm_zmq_send_failed(link));
+  CHECK_NO_ALLOCATION(fdm_zmq_received(link, 10));
+  CHECK_NO_ALLOCATION(fdm_zmq_received_stamped(link, 10, fdm_zmq_now()));
+
+  // The updates were real ones.
+  CHECK_NUMBER(fdm_counter_value(counter), (UPDATES + 1) * 3.5);
+  uint64_t count = 0;
+  fdm_histogram_value(histogram, &count, NULL);
+  CHECK(count == 2 * (UPDATES + 1));
+  fdm_summary_value(summary, &count, NULL);
+  CHECK(count == UPDATES + 1);
+  CHECK_NUMBER(fdm_gauge_value(recent), 3);
+  CHECK_OK(fdm_store_close(store));
+  printf("allocations: none in %d of each update\n", (int)UPDATES);
+  return 0;
+}

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The C contract: libfdmetrics.so against Include/fdmetrics.h.
+
+FDMETRICS_LIBRARY is the library under test (build/lib/libfdmetrics.so); it must be a release build.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
+HEADER = ROOT / "Include" / "fdmetrics.h"
+LANGUAGES = {
+    "c99": [os.environ.get("CC", "cc"), "-std=c99"],
+    "c++17": [os.environ.get("CXX", "c++"), "-x", "c++", "-std=c++17"],
+}
+CONTRACT = ["contract.c", *sorted(path.name for path in FOLDER.glob("contract_*.c"))]
+
+
+def run(*command: str) -> str:
+    """Runs a program that must succeed, and gives its output."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_DIR")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def library() -> Path:
+    """The library under test."""
+    path = Path(os.environ.get("FDMETRICS_LIBRARY") or ROOT / "build/lib/libfdmetrics.so").resolve()
+    if not path.is_file():
+        pytest.fail(f"{path} is not there; run `make lib`, or set FDMETRICS_LIBRARY to a built libfdmetrics.so")
+    return path
+
+
+@pytest.fixture
+def stores() -> Iterator[Path]:
+    """An empty folder in shared memory."""
+    path = Path(tempfile.mkdtemp(prefix="fdm-abi-", dir="/dev/shm"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def compiled(language: str, sources: list[str], library: Path, program: Path) -> Path:
+    """A test program, with every warning an error."""
+    command = [*LANGUAGES[language], "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror"]
+    command += [f"-I{HEADER.parent}", *(str(FOLDER / source) for source in sources), "-o", str(program)]
+    # The sources' language must not be taken for the library's; -rdynamic, so that the library finds what interposes.
+    command += ["-x", "none", str(library), f"-Wl,-rpath,{library.parent}", "-rdynamic"]
+    run(*command)
+    return program
+
+
+def header_functions() -> set[str]:
+    """The functions that the header declares."""
+    text = re.sub(r"//[^\n]*", "", HEADER.read_text())
+    return set(re.findall(r"\b(fdm_[a-z0-9_]+)\s*\(", text))
+
+
+def symbols(file: Path, *options: str) -> set[str]:
+    """The names that nm lists, without versions."""
+    lines = run("nm", "-D", "--format=posix", *options, str(file)).splitlines()
+    # The version node itself is an absolute symbol (A).
+    return {words[0].split("@")[0] for words in map(str.split, lines) if words[1] != "A"}
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_contract(language: str, library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled(language, CONTRACT, library, tmp_path / "contract")
+    print(run(str(program), str(stores)))
+
+
+def test_contract_calls_every_function(library: Path, tmp_path: Path) -> None:
+    program = compiled("c99", CONTRACT, library, tmp_path / "contract")
+    called = {name for name in symbols(program, "--undefined-only") if name.startswith("fdm_")}
+    assert called == header_functions()
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_no_update_allocates(language: str, library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled(language, ["allocations.c"], library, tmp_path / "allocations")
+    print(run(str(program), str(stores / "store")))
+
+
+def test_header_and_library_agree(library: Path) -> None:
+    declared = header_functions()
+    assert len(declared) > 40, f"the header's functions were not found: {sorted(declared)}"
+    exported = symbols(library, "--defined-only")
+    assert declared - exported == set(), "declared in the header, and not exported by the library"
+    assert exported - declared == set(), "exported by the library, and not declared in the header"
+
+
+def test_exports_have_a_version(library: Path) -> None:
+    lines = run("nm", "-D", "--format=posix", "--defined-only", "--with-symbol-versions", str(library)).splitlines()
+    names = [line.split()[0] for line in lines if line.startswith("fdm_")]
+    assert names
+    assert [name for name in names if not re.search(r"@@FDMETRICS_\d+\.\d+$", name)] == []
+
+
+def test_no_foundation_is_linked(library: Path) -> None:
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-d", str(library)))
+    assert any(name.startswith("libc.") for name in needed), f"readelf shows no libraries: {needed}"
+    everything = needed + re.findall(r"^\s*(\S+)", run("ldd", str(library)), re.MULTILINE)
+    assert [name for name in everything if "foundation" in name.lower()] == []

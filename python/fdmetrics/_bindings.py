@@ -1,0 +1,220 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The update callables of the instruments: the only place where they are made.
+
+An instrument keeps them as instance attributes (`counter.inc` is a slot), so that an update costs one call and no
+look-up of the library or the handle. There are three kinds of each:
+  - bound ones hold the address of a series in the store and record;
+  - pending ones belong to a metric whose series is not there yet: they bind it and record, or record nothing;
+  - a metric that has label names and was given no values has one that raises.
+None takes a lock. All may be called from any thread and in fork children.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, NoReturn, Optional, Protocol
+
+from ._library import Library
+
+if TYPE_CHECKING:
+    from .instruments import Counter, Gauge, Histogram, Summary
+
+Exemplar = Optional[Dict[str, str]]
+
+
+class Increment(Protocol):
+    """Counter.inc."""
+
+    def __call__(self, amount: float = 1, exemplar: Exemplar = None) -> None: ...
+
+
+class Add(Protocol):
+    """Gauge.inc and Gauge.dec."""
+
+    def __call__(self, amount: float = 1) -> None: ...
+
+
+class Set(Protocol):
+    """Gauge.set."""
+
+    def __call__(self, value: float) -> None: ...
+
+
+class Observe(Protocol):
+    """Histogram.observe and Summary.observe."""
+
+    def __call__(self, amount: float, exemplar: Exemplar = None) -> None: ...
+
+
+class GaugeCalls(NamedTuple):
+    """The callables of a gauge."""
+
+    inc: Add
+    dec: Add
+    set: Set
+
+
+def _number(value: Any) -> float:
+    """A value as a float. Errors: TypeError where it is not a number, OverflowError where it is too large for one."""
+    if isinstance(value, (str, bytes, bytearray)):
+        raise TypeError(f"a number is expected, not {type(value).__name__} {value!r}")
+    return float(value)
+
+
+def _non_negative(amount: Any) -> float:
+    number = _number(amount)
+    if not number >= 0:
+        raise ValueError(f"Counters can only be incremented by non-negative amounts, not {amount!r}.")
+    return number
+
+
+def missing_labels(kind: str) -> Callable[..., NoReturn]:
+    """What stands for every update callable of a metric with label names and no values."""
+
+    def missing(*_arguments: object, **_keywords: object) -> NoReturn:
+        raise ValueError(f"{kind} metric is missing label values")
+
+    return missing
+
+
+def counter_inc(library: Library, handle: int) -> Increment:
+    """Counter.inc for an fdm_counter."""
+    increment = library.fdm_counter_inc
+    add = library.fdm_counter_add
+
+    def inc(amount: float = 1, exemplar: Exemplar = None) -> None:
+        if amount == 1:
+            increment(handle)
+        else:
+            add(handle, _non_negative(amount))
+
+    return inc
+
+
+def gauge_calls(library: Library, handle: int, most_recent: bool) -> GaugeCalls:
+    """The callables of a gauge for an fdm_gauge."""
+    if most_recent:
+        return _most_recent_calls(library, handle)
+    increment = library.fdm_gauge_inc
+    decrement = library.fdm_gauge_dec
+    add = library.fdm_gauge_add
+    store = library.fdm_gauge_set
+
+    def inc(amount: float = 1) -> None:
+        if amount == 1:
+            increment(handle)
+        else:
+            add(handle, _number(amount))
+
+    def dec(amount: float = 1) -> None:
+        if amount == 1:
+            decrement(handle)
+        else:
+            add(handle, -_number(amount))
+
+    def set(value: float) -> None:
+        try:
+            store(handle, value)
+        except ctypes.ArgumentError:
+            store(handle, _number(value))
+
+    return GaugeCalls(inc, dec, set)
+
+
+def _refused_add(name: str) -> Add:
+    def refused(amount: float = 1) -> None:
+        raise RuntimeError(f"{name} must not be used with the mostrecent mode")
+
+    return refused
+
+
+def _most_recent_calls(library: Library, handle: int) -> GaugeCalls:
+    store_at = library.fdm_gauge_set_at
+
+    def set(value: float) -> None:
+        # time.time is looked up at each call: a program that replaces its clock gets what it asked for.
+        store_at(handle, _number(value), time.time())
+
+    return GaugeCalls(_refused_add("inc"), _refused_add("dec"), set)
+
+
+def _observe(record: Callable[[int, float], None], handle: int) -> Observe:
+    def observe(amount: float, exemplar: Exemplar = None) -> None:
+        try:
+            record(handle, amount)
+        except ctypes.ArgumentError:
+            record(handle, _number(amount))
+
+    return observe
+
+
+def histogram_observe(library: Library, handle: int) -> Observe:
+    """Histogram.observe for an fdm_histogram."""
+    return _observe(library.fdm_histogram_observe, handle)
+
+
+def summary_observe(library: Library, handle: int) -> Observe:
+    """Summary.observe for an fdm_summary."""
+    return _observe(library.fdm_summary_observe, handle)
+
+
+def pending_inc(counter: Counter) -> Increment:
+    """Counter.inc before there is a series."""
+
+    def inc(amount: float = 1, exemplar: Exemplar = None) -> None:
+        amount = _non_negative(amount)
+        bound = counter._bind()
+        if bound is None:
+            counter._lose()
+        else:
+            bound(amount)
+
+    return inc
+
+
+def pending_gauge_calls(gauge: Gauge, most_recent: bool) -> GaugeCalls:
+    """The callables of a gauge before there is a series."""
+
+    def inc(amount: float = 1) -> None:
+        amount = _number(amount)
+        bound = gauge._bind()
+        if bound is None:
+            gauge._lose()
+        else:
+            bound.inc(amount)
+
+    def dec(amount: float = 1) -> None:
+        amount = _number(amount)
+        bound = gauge._bind()
+        if bound is None:
+            gauge._lose()
+        else:
+            bound.dec(amount)
+
+    def set(value: float) -> None:
+        value = _number(value)
+        bound = gauge._bind()
+        if bound is None:
+            gauge._lose()
+        else:
+            bound.set(value)
+
+    if most_recent:
+        return GaugeCalls(_refused_add("inc"), _refused_add("dec"), set)
+    return GaugeCalls(inc, dec, set)
+
+
+def pending_observe(metric: Histogram | Summary) -> Observe:
+    """Histogram.observe and Summary.observe before there is a series."""
+
+    def observe(amount: float, exemplar: Exemplar = None) -> None:
+        amount = _number(amount)
+        bound = metric._bind()
+        if bound is None:
+            metric._lose()
+        else:
+            bound(amount)
+
+    return observe

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a metric family is declared as, and the rules that its names keep.
+
+The rules are those of the library, which checks again. They are here too because attaching is lazy: a wrong name is an
+error where it is written, not at the first update.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from dataclasses import dataclass
+from typing import Iterable, List, Optional, Sequence, Tuple, Union
+
+from . import _constants as c
+from . import _prototypes
+from .errors import InvalidNameError
+
+_METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
+_UNIT = re.compile(r"[a-zA-Z0-9_:]+\Z")
+_MOST_LABELS = 64
+_MOST_BOUNDS = 1000
+_MOST_STATES = 1000
+
+KIND_NAMES = {
+    c.FDM_COUNTER: "counter",
+    c.FDM_GAUGE: "gauge",
+    c.FDM_HISTOGRAM: "histogram",
+    c.FDM_SUMMARY: "summary",
+    c.FDM_INFO: "info",
+    c.FDM_STATE_SET: "stateset",
+}
+_RESERVED_LABELS = {c.FDM_HISTOGRAM: "le", c.FDM_SUMMARY: "quantile"}
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A declaration, checked. The name is without a counter's "_total" and an info's "_info"."""
+
+    kind: int
+    name: str
+    documentation: str
+    label_names: Tuple[str, ...] = ()
+    unit: str = ""
+    gauge_mode: int = 0
+    bounds: Tuple[float, ...] = ()
+    states: Tuple[str, ...] = ()
+
+    def difference(self, other: Descriptor) -> Optional[str]:
+        """In what two declarations of one name contradict each other; None where they agree. Help texts may differ."""
+        for field, ours, theirs in (
+            ("type", KIND_NAMES[self.kind], KIND_NAMES[other.kind]),
+            ("label names", self.label_names, other.label_names),
+            ("unit", self.unit, other.unit),
+            ("gauge mode", self.gauge_mode, other.gauge_mode),
+            ("buckets", self.bounds, other.bounds),
+            ("states", self.states, other.states),
+        ):
+            if ours != theirs:
+                return f"{field} {theirs!r}, not {ours!r}"
+        return None
+
+    def encoded(self) -> _prototypes.Descriptor:
+        """The same as a C structure, which keeps alive what it points to."""
+        descriptor = _prototypes.Descriptor()
+        descriptor.struct_size = ctypes.sizeof(descriptor)
+        descriptor.type = self.kind
+        descriptor.gauge_mode = self.gauge_mode
+        descriptor.name = self.name.encode()
+        descriptor.help = self.documentation.encode("utf-8", "surrogatepass")
+        descriptor.unit = self.unit.encode() if self.unit else None
+        descriptor.label_names = _c_strings(self.label_names)
+        descriptor.label_count = len(self.label_names)
+        descriptor.bounds = (ctypes.c_double * len(self.bounds))(*self.bounds)
+        descriptor.bound_count = len(self.bounds)
+        descriptor.states = _c_strings(self.states)
+        descriptor.state_count = len(self.states)
+        return descriptor
+
+
+def _c_strings(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * len(texts))(*(text.encode("utf-8", "surrogatepass") for text in texts))
+
+
+def strings(texts: Sequence[str]) -> ctypes.Array[_prototypes.String]:
+    """fdm_strings of texts. A lone surrogate becomes invalid UTF-8, which the library repairs."""
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return (_prototypes.String * len(encoded))(*[_prototypes.String(data, len(data)) for data in encoded])
+
+
+def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str) -> str:
+    """The family's name from its parts, as prometheus_client builds it. Errors: InvalidNameError."""
+    if not name:
+        raise InvalidNameError("Metric name should not be empty")
+    full = "_".join(part for part in (namespace, subsystem, name) if part)
+    for suffixed, suffix in ((c.FDM_COUNTER, "_total"), (c.FDM_INFO, "_info")):
+        if kind == suffixed and full.endswith(suffix):
+            full = full[: -len(suffix)]
+    if unit and kind in (c.FDM_INFO, c.FDM_STATE_SET):
+        raise InvalidNameError(f"Metric name is of a type that cannot have a unit: {full}")
+    if unit and not _UNIT.match(unit):
+        raise InvalidNameError(f"Invalid unit {unit!r} of metric {full}: letters, digits and underscores are expected")
+    if unit and not full.endswith("_" + unit):
+        full += "_" + unit
+    if not _METRIC_NAME.match(full):
+        raise InvalidNameError(f"Invalid metric name {full!r}: [a-zA-Z_:][a-zA-Z0-9_:]* is expected")
+    return full
+
+
+def checked_label_names(kind: int, metric: str, names: Iterable[str]) -> Tuple[str, ...]:
+    """The label names as a tuple. Errors: InvalidNameError."""
+    checked = tuple(names)
+    for name in checked:
+        if not isinstance(name, str) or not _LABEL_NAME.match(name):
+            raise InvalidNameError(f"Invalid label name {name!r} of {metric}: [a-zA-Z_][a-zA-Z0-9_]* is expected")
+        if name.startswith("__") or name == _RESERVED_LABELS.get(kind):
+            raise InvalidNameError(f"Reserved label name {name!r} of metric {metric}: choose another one")
+    if kind == c.FDM_STATE_SET and metric in checked:
+        raise InvalidNameError(f"Overlapping labels for Enum metric: {metric}")
+    if len(set(checked)) != len(checked):
+        raise InvalidNameError(f"Label names {checked} of metric {metric}: each is expected once")
+    if len(checked) > _MOST_LABELS:
+        raise InvalidNameError(f"Metric {metric} has {len(checked)} label names: at most {_MOST_LABELS} are expected")
+    return checked
+
+
+def checked_bounds(metric: str, buckets: Iterable[Union[float, str]]) -> Tuple[float, ...]:
+    """The upper bounds of a histogram's buckets, without +Inf. Errors: InvalidNameError, a ValueError."""
+    bounds: List[float] = [float(bucket) for bucket in buckets]
+    if bounds and bounds[-1] == math.inf:
+        bounds.pop()
+    if not bounds:
+        raise InvalidNameError(f"Must have at least two buckets: histogram {metric} has no finite bound")
+    if not all(low < high for low, high in zip(bounds, [*bounds[1:], math.inf])):
+        raise InvalidNameError(f"Buckets not in sorted order: {bounds} of {metric}; each once and finite is expected")
+    if len(bounds) > _MOST_BOUNDS:
+        raise InvalidNameError(f"Histogram {metric} has {len(bounds)} bounds: at most {_MOST_BOUNDS} are expected")
+    return tuple(bounds)
+
+
+def checked_states(metric: str, states: Optional[Iterable[str]]) -> Tuple[str, ...]:
+    """The states of an Enum. Errors: InvalidNameError."""
+    checked = tuple(states or ())
+    if not checked:
+        raise InvalidNameError(f"No states provided for Enum metric: {metric}")
+    if not all(isinstance(state, str) and state for state in checked) or len(set(checked)) != len(checked):
+        raise InvalidNameError(f"States {checked} of Enum metric {metric}: different, not empty strings are expected")
+    if len(checked) > _MOST_STATES:
+        raise InvalidNameError(f"Enum metric {metric} has {len(checked)} states: at most {_MOST_STATES} are expected")
+    return checked
+
+
+def checked_info(metric: str, label_names: Tuple[str, ...], keys: Iterable[str]) -> None:
+    """Checks the keys of an Info's text. Errors: InvalidNameError."""
+    for key in keys:
+        if not isinstance(key, str) or not _LABEL_NAME.match(key) or key.startswith("__"):
+            raise InvalidNameError(f"Invalid key {key!r} of Info metric {metric}: a label name is expected")
+        if key in label_names:
+            raise InvalidNameError(f"Overlapping labels for Info metric, metric: {metric} key: {key}")

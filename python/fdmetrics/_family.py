@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""A declared metric family: its registration with the store, and the handles of its series."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from typing import Optional, Sequence
+
+from . import registry as registries
+from ._descriptor import Descriptor, strings
+from .errors import ConflictError, FDMetricsError, InvalidNameError, check_status
+from .registry import Registry
+
+
+class Family:
+    """One family of one registry. Any thread, and fork children, may call any method; none takes a lock."""
+
+    __slots__ = ("_permanent", "_retry_at", "descriptor", "handle", "registry")
+
+    def __init__(self, descriptor: Descriptor, registry: Registry) -> None:
+        self.descriptor = descriptor
+        self.registry = registry
+        self._retry_at = 0.0
+        self._permanent: Optional[FDMetricsError] = None
+        #: The fdm_family, once it is registered.
+        self.handle: Optional[int] = None
+
+    def register(self) -> int:
+        """Attaches the store and registers the family, each where it was not yet. Returns the fdm_family.
+
+        Errors: those of Store(), and the classes of fdm_register's statuses.
+        """
+        if self.handle is None:
+            store = self.registry._attach()
+            family = ctypes.c_void_p()
+            descriptor = self.descriptor.encoded()
+            status = store.library.fdm_register(store.pointer, ctypes.byref(descriptor), ctypes.byref(family))
+            check_status(store.library, status)
+            self.handle = family.value
+        assert self.handle is not None
+        return self.handle
+
+    def register_quietly(self) -> bool:
+        """Whether the family is registered, trying where it is not; a failure is logged and counted, not raised."""
+        if self.handle is not None:
+            return True
+        if self.registry._attach_quietly() is None:
+            return False
+        if self._permanent is not None or time.monotonic() < self._retry_at:
+            return False
+        try:
+            self.register()
+            return True
+        except FDMetricsError as error:
+            if isinstance(error, (ConflictError, InvalidNameError)):
+                # What contradicts the store now does so as long as the store lives.
+                self._permanent = error
+            self._retry_at = time.monotonic() + registries.RETRY_SECONDS
+            self.refuse(error)
+            return False
+
+    def series(self, values: Sequence[str]) -> int:
+        """The handle of the series with these label values, made where it was missing.
+
+        Errors: those of register(), and the classes of fdm_labels's statuses.
+        """
+        family = self.register()
+        library = self.registry._attach().library
+        handle = ctypes.c_void_p()
+        check_status(library, library.fdm_labels(family, strings(values), len(values), ctypes.byref(handle)))
+        assert handle.value is not None
+        return handle.value
+
+    def refuse(self, error: FDMetricsError) -> None:
+        """Counts and logs a failure that no caller is told of."""
+        self.registry._refuse(error, f"metric {self.descriptor.name}")
+
+    def detach(self) -> None:
+        """Forgets the handle, because the store is being closed."""
+        self.handle = None

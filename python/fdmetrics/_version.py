@@ -1,0 +1,5 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The version of the package; the one place that says it."""
+
+__version__ = "0.1.0"

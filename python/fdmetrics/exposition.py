@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rendering, and an HTTP endpoint for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Tuple
+
+from .registry import registry_of
+
+if TYPE_CHECKING:
+    import threading
+    from http.server import ThreadingHTTPServer
+
+#: The HTTP content type of what generate_latest gives.
+CONTENT_TYPE_LATEST = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def generate_latest(registry: object = None, *, pid_label: bool = False) -> bytes:
+    """All series of the store, of all processes, in the Prometheus text format 0.0.4.
+
+    registry: a fdmetrics.Registry; anything else stands for the process's default one. pid_label: gauges of the modes
+    all and liveall carry pid="<process id>" in place of worker="<slot>". Any process that has the store gives the same
+    answer, but for gauges of the mode local. Releases the interpreter lock. Errors: those of Registry.render.
+    """
+    return registry_of(registry).render(pid_label=pid_label)
+
+
+def start_http_server(
+    port: int, addr: str = "127.0.0.1", registry: object = None
+) -> Tuple[ThreadingHTTPServer, threading.Thread]:
+    """Serves the metrics at /metrics and / from a daemon thread, as plain HTTP.
+
+    port 0 takes a free port: server.server_port has it. Returns the server and its thread; server.shutdown(), then
+    server.server_close() end it. A fork child does not serve. Errors: OSError where the address cannot be bound.
+    """
+    # Only who serves pays for the import of http.server.
+    from .http_server import serve
+
+    return serve(port, addr, registry_of(registry))

@@ -1,0 +1,346 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The instruments, with the method names and keyword arguments of prometheus_client.
+
+Their common arguments are:
+  name            the metric's name; namespace, subsystem and unit are put before and after it with underscores
+  documentation   the help text
+  labelnames      the names of its labels; then labels() gives the series to record into
+  registry        a fdmetrics.Registry; anything else, None included, stands for the process's default one
+
+Declaring a metric again, alike, is fine and gives the same series. Declaring it otherwise raises ConflictError, a
+ValueError. A wrong name raises InvalidNameError, a ValueError. Exemplars are accepted and not exposed yet.
+
+Left out, because the value would live in one process: Gauge.set_function and Counter.reset.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Iterable, Optional, Sequence, Tuple, Union
+
+from . import _bindings
+from . import _constants as c
+from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, full_name, strings
+from .context_managers import ExceptionCounter, Exceptions, InprogressTracker, Timer
+from .errors import InvalidArgumentError, InvalidNameError
+from .metric import Metric
+from .registry import REGISTRY
+
+#: The modes of a gauge; see Gauge.
+GAUGE_MODES: Dict[str, int] = {
+    "all": c.FDM_GAUGE_ALL,
+    "liveall": c.FDM_GAUGE_LIVEALL,
+    "min": c.FDM_GAUGE_MIN,
+    "livemin": c.FDM_GAUGE_LIVEMIN,
+    "max": c.FDM_GAUGE_MAX,
+    "livemax": c.FDM_GAUGE_LIVEMAX,
+    "sum": c.FDM_GAUGE_SUM,
+    "livesum": c.FDM_GAUGE_LIVESUM,
+    "mostrecent": c.FDM_GAUGE_MOSTRECENT,
+    "livemostrecent": c.FDM_GAUGE_LIVEMOSTRECENT,
+    "local": c.FDM_GAUGE_LOCAL,
+}
+_MOST_RECENT = (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
+
+
+def _put(owner: type, metric: Metric, name: str, call: object) -> None:
+    # Through the slot itself: a subclass that defines a method of the same name keeps it.
+    owner.__dict__[name].__set__(metric, call)
+
+
+class Counter(Metric):
+    """A number that only goes up, the sum over all processes; exposed with "_total" at the end of its name."""
+
+    __slots__ = {
+        "inc": "inc(amount=1, exemplar=None): adds an amount, which is not negative (else ValueError).",
+    }
+    _kind = c.FDM_COUNTER
+
+    inc: _bindings.Increment
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: object = REGISTRY,
+        _labelvalues: Optional[Sequence[object]] = None,
+    ) -> None:
+        """Declares a counter; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError."""
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
+
+    def _connect(self, handle: int) -> _bindings.Increment:
+        call = _bindings.counter_inc(self._family.registry._attach().library, handle)
+        _put(Counter, self, "inc", call)
+        return call
+
+    def _disconnect(self) -> None:
+        call = _bindings.missing_labels("counter") if self._is_parent else _bindings.pending_inc(self)
+        _put(Counter, self, "inc", call)
+
+    def count_exceptions(self, exception: Exceptions = Exception) -> ExceptionCounter:
+        """Counts exceptions of the given type, or types, that leave a block or a function. Errors: ValueError."""
+        if self._is_parent:
+            _bindings.missing_labels("counter")()
+        return ExceptionCounter(self, exception)
+
+
+class Gauge(Metric):
+    """A number that goes up and down. Each process has its own; multiprocess_mode says how they become the exposed one:
+
+    all           each process's value, with a label worker
+    min max sum   the least, the greatest, the sum
+    mostrecent    the value that was set last; inc() and dec() raise RuntimeError
+    local         the value of the process that renders
+
+    liveall, livemin, livemax, livesum and livemostrecent regard only processes that are alive.
+    """
+
+    __slots__ = {
+        "dec": "dec(amount=1): subtracts an amount.",
+        "inc": "inc(amount=1): adds an amount.",
+        "set": "set(value): sets the value of this process.",
+    }
+    _kind = c.FDM_GAUGE
+
+    inc: _bindings.Add
+    dec: _bindings.Add
+    set: _bindings.Set
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: object = REGISTRY,
+        _labelvalues: Optional[Sequence[object]] = None,
+        multiprocess_mode: str = "all",
+    ) -> None:
+        """Declares a gauge; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError,
+        InvalidArgumentError (no such mode)."""
+        mode = GAUGE_MODES.get(multiprocess_mode)
+        if mode is None:
+            expected = ", ".join(GAUGE_MODES)
+            raise InvalidArgumentError(f"Invalid multiprocess mode: {multiprocess_mode} of {name}; one of {expected}")
+        self._declare(
+            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, gauge_mode=mode
+        )
+
+    @property
+    def _most_recent(self) -> bool:
+        return self._family.descriptor.gauge_mode in _MOST_RECENT
+
+    def _put_calls(self, calls: _bindings.GaugeCalls) -> None:
+        for name in calls._fields:
+            _put(Gauge, self, name, getattr(calls, name))
+
+    def _connect(self, handle: int) -> _bindings.GaugeCalls:
+        calls = _bindings.gauge_calls(self._family.registry._attach().library, handle, self._most_recent)
+        self._put_calls(calls)
+        return calls
+
+    def _disconnect(self) -> None:
+        missing = _bindings.missing_labels("gauge")
+        self._put_calls(
+            _bindings.GaugeCalls(missing, missing, missing)
+            if self._is_parent
+            else _bindings.pending_gauge_calls(self, self._most_recent)
+        )
+
+    def set_to_current_time(self) -> None:
+        """Sets the value to the seconds since the epoch."""
+        self.set(time.time())
+
+    def time(self) -> Timer:
+        """Times a block or a function, and sets the gauge to the duration in seconds."""
+        return Timer(self, "set")
+
+    def track_inprogress(self) -> InprogressTracker:
+        """Holds the gauge one higher while a block or a function runs. Errors: ValueError."""
+        if self._is_parent:
+            _bindings.missing_labels("gauge")()
+        return InprogressTracker(self)
+
+
+class Summary(Metric):
+    """The count and the sum of observations, over all processes."""
+
+    __slots__ = {"observe": "observe(amount): counts an observation and adds it to the sum."}
+    _kind = c.FDM_SUMMARY
+
+    observe: _bindings.Observe
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: object = REGISTRY,
+        _labelvalues: Optional[Sequence[object]] = None,
+    ) -> None:
+        """Declares a summary; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError."""
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
+
+    def _connect(self, handle: int) -> _bindings.Observe:
+        call = _bindings.summary_observe(self._family.registry._attach().library, handle)
+        _put(Summary, self, "observe", call)
+        return call
+
+    def _disconnect(self) -> None:
+        call = _bindings.missing_labels("summary") if self._is_parent else _bindings.pending_observe(self)
+        _put(Summary, self, "observe", call)
+
+    def time(self) -> Timer:
+        """Times a block or a function, and observes the duration in seconds."""
+        return Timer(self, "observe")
+
+
+class Histogram(Metric):
+    """Observations counted in buckets with inclusive upper bounds, and their sum, over all processes."""
+
+    __slots__ = {"observe": "observe(amount, exemplar=None): counts it in its bucket and adds it to the sum."}
+    _kind = c.FDM_HISTOGRAM
+
+    #: The buckets of a histogram that is given none.
+    DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, float("inf"))
+
+    observe: _bindings.Observe
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: object = REGISTRY,
+        _labelvalues: Optional[Sequence[object]] = None,
+        buckets: Iterable[Union[float, str]] = DEFAULT_BUCKETS,
+    ) -> None:
+        """Declares a histogram; see fdmetrics.instruments for the arguments.
+
+        buckets are upper bounds in ascending order; +Inf may be last or left out. Errors: InvalidNameError,
+        ConflictError.
+        """
+        bounds = checked_bounds(name, buckets)
+        self._declare(
+            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, bounds=bounds
+        )
+
+    def _connect(self, handle: int) -> _bindings.Observe:
+        call = _bindings.histogram_observe(self._family.registry._attach().library, handle)
+        _put(Histogram, self, "observe", call)
+        return call
+
+    def _disconnect(self) -> None:
+        call = _bindings.missing_labels("histogram") if self._is_parent else _bindings.pending_observe(self)
+        _put(Histogram, self, "observe", call)
+
+    def time(self) -> Timer:
+        """Times a block or a function, and observes the duration in seconds."""
+        return Timer(self, "observe")
+
+
+class _Text(Metric):
+    """A metric whose state is in its series as such: it has no update callable and no handle of its own."""
+
+    __slots__ = ()
+
+    def _connect(self, handle: int) -> int:
+        return handle
+
+    def _disconnect(self) -> None:
+        pass
+
+    def _update(self, function: str, *arguments: Any) -> None:
+        if self._is_parent:
+            _bindings.missing_labels(KIND_NAMES[self._kind])()
+        if not self._family.register_quietly() or not self._call(
+            function, strings(self._values), len(self._values), *arguments
+        ):
+            self._lose()
+
+
+class Info(_Text):
+    """Text as labels of a series with the value 1, shared by all processes; exposed with "_info" after its name."""
+
+    __slots__ = ()
+    _kind = c.FDM_INFO
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: object = REGISTRY,
+        _labelvalues: Optional[Sequence[object]] = None,
+    ) -> None:
+        """Declares an info; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError."""
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
+
+    def _bind(self) -> Optional[bool]:
+        # There is nothing to show before info(): the family alone is registered.
+        return self._family.register_quietly() or None
+
+    def register(self) -> None:
+        """Registers this metric now; see Metric.register."""
+        self._family.register()
+        self._family.registry._registered(self)
+
+    def info(self, val: Dict[str, str]) -> None:
+        """Sets the text, in place of the former one.
+
+        Errors: ValueError for a key that is no label name or is one of the metric's own, and for a value of None.
+        """
+        checked_info(self.name, self._family.descriptor.label_names, val)
+        if any(value is None for value in val.values()):
+            raise InvalidNameError(f"Label value cannot be None: {val} of Info metric {self.name}")
+        texts = strings([str(value) for value in val.values()])
+        self._update("fdm_info_set", strings(list(val)), texts, len(val))
+
+
+class Enum(_Text):
+    """One of several states, shared by all processes; the first one until another is set."""
+
+    __slots__ = ()
+    _kind = c.FDM_STATE_SET
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: object = REGISTRY,
+        _labelvalues: Optional[Sequence[object]] = None,
+        states: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Declares an enum of states; see fdmetrics.instruments for the arguments. Errors: InvalidNameError,
+        ConflictError."""
+        checked = checked_states(full_name(self._kind, name, namespace, subsystem, unit), states)
+        self._declare(
+            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, states=checked
+        )
+
+    def state(self, state: str) -> None:
+        """Turns one state on and the others off, for all processes. Errors: ValueError where there is no such state."""
+        states: Tuple[str, ...] = self._family.descriptor.states
+        if state not in states:
+            raise InvalidArgumentError(f"{state!r} is not a state of {self.name}: one of {states} is expected")
+        self._update("fdm_state_set", state.encode("utf-8", "surrogatepass"))

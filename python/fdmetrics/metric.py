@@ -1,0 +1,281 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all instruments share: their declaration, and the look-up and removal of their labelled series."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Dict, Iterable, Mapping, Optional, Sequence, Tuple, TypeVar
+
+from ._descriptor import KIND_NAMES, Descriptor, checked_label_names, full_name, strings
+from ._family import Family
+from ._series import rendered_series
+from .errors import FDMetricsError, InvalidArgumentError, LabelsError, check_status
+from .registry import registry_of
+
+M = TypeVar("M", bound="Metric")
+
+
+class _Children(Dict[Tuple[str, ...], Any]):
+    """The children of a metric by their label values, right as long as the store's word of removals is `word`."""
+
+    __slots__ = ("word",)
+
+    def __init__(self, word: int) -> None:
+        super().__init__()
+        self.word = word
+
+
+_NO_CHILDREN = _Children(0)
+_NO_REMOVALS = memoryview(bytes(8)).cast("Q")
+
+
+def _text(value: object) -> str:
+    """A label value as text. A string of a subclass stands for its characters, so that it equals the plain string."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
+class Metric:
+    """The base class of the instruments: a metric without labels, one with label names, or one series of the latter.
+
+    Methods may be called from any thread and in fork children. None takes a lock.
+    """
+
+    __slots__ = ("__weakref__", "_children", "_family", "_removals", "_values")
+
+    _kind: ClassVar[int]
+
+    def _declare(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str],
+        namespace: str,
+        subsystem: str,
+        unit: str,
+        registry: object,
+        labelvalues: Optional[Sequence[object]],
+        **specific: Any,
+    ) -> None:
+        name = full_name(self._kind, name, namespace, subsystem, unit)
+        label_names = checked_label_names(self._kind, name, labelnames)
+        values = tuple(_text(value) for value in labelvalues or ())
+        if values and len(values) != len(label_names):
+            raise LabelsError(f"Incorrect label count: {values} for the label names {label_names} of {name}")
+        descriptor = Descriptor(self._kind, name, str(documentation), label_names, unit, **specific)
+        owner = registry_of(registry)
+        self._take(Family(descriptor, owner), values)
+        owner._declare(self, descriptor)
+
+    def _take(self, family: Family, values: Tuple[str, ...]) -> None:
+        self._family = family
+        self._values = values
+        self._children = _NO_CHILDREN
+        self._removals = _NO_REMOVALS
+        self._disconnect()
+
+    # What an instrument adds ------------------------------------------------------------------------------------------
+
+    def _connect(self, handle: int) -> Any:
+        """Makes the update callables of a series of the store, and returns them."""
+        raise NotImplementedError
+
+    def _disconnect(self) -> None:
+        """Puts the callables in place that bind first, or raise where label values are missing."""
+        raise NotImplementedError
+
+    # Registration -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_parent(self) -> bool:
+        return bool(self._family.descriptor.label_names) and not self._values
+
+    def register(self) -> None:
+        """Attaches the store and registers this metric now, instead of at its first use, and says what is wrong.
+
+        Errors: ConflictError, where the store has the metric with another type, label names, buckets, states, unit or
+        mode; NoSpaceError, SeriesLimitError, SystemCallError, DamagedStoreError; those of Store().
+        """
+        if self._is_parent:
+            self._family.register()
+        else:
+            self._connect(self._family.series(self._values))
+        self._family.registry._registered(self)
+
+    def _register_quietly(self) -> bool:
+        registered = self._family.register_quietly() if self._is_parent else self._bind() is not None
+        if registered:
+            self._family.registry._registered(self)
+        return registered
+
+    def _bind(self) -> Any:
+        """The update callables of this metric's series; None where the store refuses it, logged and counted."""
+        family = self._family
+        if not family.register_quietly():
+            return None
+        try:
+            calls = self._connect(family.series(self._values))
+        except FDMetricsError as error:
+            family.refuse(error)
+            return None
+        family.registry._holds(self)
+        return calls
+
+    def _lose(self) -> None:
+        self._family.registry.lost_updates += 1
+
+    def _detach(self) -> None:
+        """Lets go of every address in the store, which is being closed."""
+        self._family.detach()
+        self._children = _NO_CHILDREN
+        self._removals = _NO_REMOVALS
+        self._disconnect()
+
+    # Labels -----------------------------------------------------------------------------------------------------------
+
+    def labels(self: M, *labelvalues: object, **labelkwargs: object) -> M:
+        """The series with these label values, made at the first call of any process.
+
+        Takes the values in the order of the label names, or all of them by name; what is not a string becomes one by
+        str(). The same values give the same object, at the cost of one dictionary look-up where they are given in order
+        as strings. Where the store refuses a new series, the object records nothing and the next call tries again.
+        Errors: ValueError where the metric has no label names, or the values do not match them.
+        """
+        children = self._children
+        if not labelkwargs and self._removals[0] == children.word:
+            try:
+                child: M = children[labelvalues]  # type: ignore[index]
+                return child
+            except (KeyError, TypeError):
+                pass
+        return self._child(self._label_values(labelvalues, labelkwargs))
+
+    def _child(self: M, values: Tuple[str, ...]) -> M:
+        children = self._current_children()
+        child: Optional[M] = None if children is None else children.get(values)
+        if child is None:
+            child = type(self).__new__(type(self))
+            child._take(self._family, values)
+            if children is not None and child._bind() is not None:
+                child = children.setdefault(values, child)
+        assert child is not None
+        return child
+
+    def _current_children(self) -> Optional[_Children]:
+        """The children that are still right; None where the family is not registered.
+
+        The word of removals is read before any series is looked up, and stays with the dictionary that the series is
+        put into. So a series that another thread or process removes meanwhile is in a dictionary that the next look-up
+        sees to be old.
+        """
+        if not self._family.register_quietly():
+            return None
+        store = self._family.registry._store
+        if store is None:
+            return None
+        removals = self._removals = store.removals
+        word = removals[0]
+        children = self._children
+        if children is _NO_CHILDREN or children.word != word:
+            self._children = children = _Children(word)
+            self._family.registry._holds(self)
+        return children
+
+    def _check_parent(self) -> Tuple[str, ...]:
+        names = self._family.descriptor.label_names
+        if not names:
+            raise LabelsError(f"No label names were set when constructing {self}")
+        if self._values:
+            values = dict(zip(names, self._values))
+            raise LabelsError(f"{self} already has labels set ({values}); can not chain calls to .labels()")
+        return names
+
+    def _label_values(self, labelvalues: Sequence[object], labelkwargs: Mapping[str, object]) -> Tuple[str, ...]:
+        names = self._check_parent()
+        if labelvalues and labelkwargs:
+            raise LabelsError("Can't pass both *args and **kwargs")
+        if labelkwargs:
+            if labelkwargs.keys() != set(names):
+                raise LabelsError(f"Incorrect label names {sorted(labelkwargs)} of {self}: expected {sorted(names)}")
+            return tuple(_text(labelkwargs[name]) for name in names)
+        if len(labelvalues) != len(names):
+            raise LabelsError(f"Incorrect label count {len(labelvalues)} of {self}: values of {names} are expected")
+        return tuple(_text(value) for value in labelvalues)
+
+    # Removal ----------------------------------------------------------------------------------------------------------
+
+    def remove(self, *labelvalues: object) -> None:
+        """Removes the series with these label values, for all processes; nothing where there is none.
+
+        Objects that labels() gave for it record nothing that is seen any more; a new look-up starts from zero.
+        Errors: ValueError, as labels().
+        """
+        names = self._check_parent()
+        if len(labelvalues) != len(names):
+            raise LabelsError(f"Incorrect label count (expected {len(names)}, got {labelvalues})")
+        self._remove([tuple(_text(value) for value in labelvalues)])
+
+    def remove_by_labels(self, labels: Dict[str, str]) -> None:
+        """Removes every series that has these values of some of its labels, for all processes.
+
+        Costs a rendering. Errors: ValueError where a name is not one of the metric's; TypeError where it is no dict.
+        """
+        names = self._check_parent()
+        if not isinstance(labels, dict):
+            raise TypeError("labels must be a dict of {label_name: label_value}")
+        unknown = [name for name in labels if name not in names]
+        if unknown:
+            raise LabelsError(f"Unknown label names: {unknown}; expected {names}")
+        if not labels:
+            return
+        wanted = {names.index(name): _text(value) for name, value in labels.items()}
+        try:
+            known = set(rendered_series(self._family.registry.render(), self._family.descriptor))
+        except FDMetricsError as error:
+            self._family.refuse(error)
+            return
+        known.update(list(self._children))
+        self._remove(values for values in known if all(values[at] == value for at, value in wanted.items()))
+
+    def _remove(self, series: Iterable[Tuple[str, ...]]) -> None:
+        if not self._family.register_quietly():
+            return
+        for values in series:
+            self._call("fdm_remove", strings(values), len(values))
+            self._children.pop(values, None)
+
+    def clear(self) -> None:
+        """Removes all series of this metric, for all processes; nothing where it has no label names."""
+        if self._is_parent and self._family.register_quietly():
+            self._call("fdm_clear")
+            self._children = _NO_CHILDREN
+
+    def _call(self, function: str, *arguments: Any) -> bool:
+        """Whether a call about the registered family succeeded. Errors: InvalidArgumentError; others are logged."""
+        family = self._family
+        try:
+            library = family.registry._attach().library
+            check_status(library, getattr(library, function)(family.handle, *arguments))
+            return True
+        except InvalidArgumentError:
+            raise
+        except FDMetricsError as error:
+            family.refuse(error)
+            return False
+
+    # Text -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The family's name, without a counter's "_total" and an info's "_info"."""
+        return self._family.descriptor.name
+
+    @property
+    def documentation(self) -> str:
+        """The help text."""
+        return self._family.descriptor.documentation
+
+    def __str__(self) -> str:
+        return f"{KIND_NAMES[self._kind]}:{self.name}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__module__}.{type(self).__name__}({self.name})"

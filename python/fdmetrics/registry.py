@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Registries: which metrics this process has declared, and the store that they record into."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import weakref
+from typing import Dict, Optional, Protocol, Set, Tuple
+
+from ._descriptor import Descriptor
+from .errors import ConflictError, FDMetricsError, StoreClosedError
+from .store import Path, Statistics, Store
+
+logger = logging.getLogger("fdmetrics")
+
+#: How long after a failure the same thing is tried again, in seconds.
+RETRY_SECONDS = 1.0
+
+
+class Declared(Protocol):
+    """What a registry knows of a metric."""
+
+    def register(self) -> None:
+        """Registers the metric with the store, or raises."""
+
+    def _register_quietly(self) -> bool: ...
+
+
+class Attached(Protocol):
+    """Whatever holds an address in the store."""
+
+    def _detach(self) -> None: ...
+
+
+class Registry:
+    """The metrics of this process that record into one store.
+
+    The store is attached when a metric is first updated, looked up by labels or rendered, not when it is declared, so
+    that the environment may still be set, and processes still be forked, between the two.
+
+    Recording never raises for the store's sake. Where attaching or registering fails (a full disk, an unwritable
+    directory, another process's other declaration), the metric records nothing, the cause is logged once through
+    logging.getLogger("fdmetrics") and counted in `failures`, and after a second it is tried again. attach() and a
+    metric's register() raise instead.
+
+    Methods may be called from any thread, and in fork children. No method takes a lock.
+    """
+
+    def __init__(self, directory: Optional[Path] = None) -> None:
+        """A registry for the store in a directory; None: for the process's default store."""
+        self._directory = None if directory is None else os.fspath(directory)
+        self._store: Optional[Store] = None
+        self._closed = False
+        self._retry_at = 0.0
+        self._declared: Dict[str, Descriptor] = {}
+        self._pending: Dict[Declared, None] = {}
+        self._attachments: weakref.WeakSet[Attached] = weakref.WeakSet()
+        self._logged: Set[Tuple[str, str]] = set()
+        #: How often something was refused, by the exception's class name. Not exact under several threads.
+        self.failures: Dict[str, int] = {}
+        #: Recording calls that had nothing to record into. Not exact under several threads.
+        self.lost_updates = 0
+
+    def attach(self) -> Store:
+        """Attaches the store now and registers every declared metric.
+
+        Returns the store. Errors: those of Store(), and the first one of registering a metric, such as ConflictError;
+        the other metrics are registered all the same.
+        """
+        store = self._attach()
+        first: Optional[FDMetricsError] = None
+        for metric in list(self._pending):
+            try:
+                metric.register()
+            except FDMetricsError as error:
+                first = first or error
+        if first is not None:
+            raise first
+        return store
+
+    def render(self, *, pid_label: bool = False) -> bytes:
+        """All series of the store, of all processes, in the Prometheus text format 0.0.4; see Store.render.
+
+        Errors: those of Store() and Store.render.
+        """
+        store = self._attach()
+        self._register_pending()
+        return store.render(pid_label=pid_label)
+
+    def statistics(self) -> Statistics:
+        """The numbers of the store. Errors: those of Store()."""
+        return self._attach().statistics()
+
+    @property
+    def attached(self) -> bool:
+        """Whether the store is attached."""
+        return self._store is not None
+
+    @property
+    def path(self) -> str:
+        """The store's directory, attached at the first call. Errors: those of Store()."""
+        return self._attach().path
+
+    def close(self) -> None:
+        """Detaches the store; the metrics of this registry record nothing any more. The default store stays.
+
+        For tests and tools. No other thread may record meanwhile, and update callables that were taken out of a metric
+        (`inc = counter.inc`) must not be called afterwards: they hold an address of the store.
+        """
+        if self._directory is None:
+            return
+        self._closed = True
+        store, self._store = self._store, None
+        for attachment in list(self._attachments):
+            attachment._detach()
+        if store is not None:
+            store.close()
+
+    def _attach(self) -> Store:
+        store = self._store
+        if store is not None:
+            return store
+        if self._closed:
+            raise StoreClosedError(f"The registry of {self._directory} was closed: make another one.")
+        # Two threads that get here at once open one store twice; both get the same one from the library.
+        self._store = store = Store.default() if self._directory is None else Store(self._directory)
+        self._register_pending()
+        return store
+
+    def _attach_quietly(self) -> Optional[Store]:
+        """The store, or None where it cannot be had: then the cause is logged and counted."""
+        store = self._store
+        if store is not None:
+            return store
+        if self._closed or time.monotonic() < self._retry_at:
+            return None
+        try:
+            return self._attach()
+        except FDMetricsError as error:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            self._refuse(error, "the store")
+            return None
+
+    def _register_pending(self) -> None:
+        # A process that has attached shows all that it has declared: an unlabelled counter is there with 0.
+        for metric in list(self._pending):
+            metric._register_quietly()
+
+    def _declare(self, metric: Declared, descriptor: Descriptor) -> None:
+        """Takes up a new metric. Errors: ConflictError, where this process has declared the name otherwise."""
+        known = self._declared.setdefault(descriptor.name, descriptor)
+        difference = descriptor.difference(known)
+        if difference is not None:
+            raise ConflictError(
+                f"Metric {descriptor.name} is already declared in this process with {difference}: declare it alike "
+                "everywhere, or choose another name."
+            )
+        self._pending[metric] = None
+        if self._store is not None:
+            metric._register_quietly()
+
+    def _registered(self, metric: Declared) -> None:
+        self._pending.pop(metric, None)
+
+    def _holds(self, attachment: Attached) -> None:
+        """Takes note of who holds an address in the store, for close(). The default store is never closed."""
+        if self._directory is not None:
+            self._attachments.add(attachment)
+
+    def _refuse(self, error: FDMetricsError, what: str) -> None:
+        """Counts a failure that no caller is told of, and logs it if it is the first of its cause."""
+        name = type(error).__name__
+        self.failures[name] = self.failures.get(name, 0) + 1
+        if (name, what) not in self._logged:
+            self._logged.add((name, what))
+            logger.error("fdmetrics: nothing is recorded into %s: %s", what, error)
+
+
+#: The registry of the process's default store, used wherever no other one is given.
+REGISTRY = Registry()
+
+
+def registry_of(registry: object) -> Registry:
+    """The registry that an argument stands for: itself, or the default one for None and for any other object.
+
+    prometheus_client's registries are taken too, so that its users' code runs unchanged; the store has all metrics.
+    """
+    return registry if isinstance(registry, Registry) else REGISTRY
+
+
+def attach() -> Store:
+    """Attaches the default store now, instead of at the first update; see Registry.attach."""
+    return REGISTRY.attach()

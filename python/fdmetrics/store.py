@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""One attached store directory."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import weakref
+from typing import NamedTuple, Optional, Union
+
+from . import _constants as c
+from . import _environment, _library, _prototypes
+from .errors import InvalidArgumentError, StoreClosedError, check_status
+
+Path = Union[str, "os.PathLike[str]"]
+
+_open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+class Statistics(NamedTuple):
+    """Numbers of a store. Those of refusals are counted by all processes together."""
+
+    #: Files of the store.
+    segments: int
+    #: Metric families, each once.
+    families: int
+    #: Series that are rendered.
+    series: int
+    #: Series that were removed.
+    removed_series: int
+    #: Pairs of a gauge's series and a process slot.
+    gauge_instances: int
+    #: Records that were skipped because they do not verify.
+    damaged_records: int
+    #: Processes that hold the store.
+    live_processes: int
+    #: Bytes reserved on the file system.
+    bytes_reserved: int
+    #: Registrations refused because the file system was full.
+    dropped_no_space: int
+    #: Registrations refused by the limit on a family's series.
+    dropped_series_limit: int
+    #: Registrations refused because they contradict an existing family.
+    conflicts: int
+
+
+class Store:
+    """A store directory that this process has attached; what fdmetrics.Registry records into.
+
+    Methods may be called from any thread. A fork child goes on with the store of its parent and need not open it.
+    """
+
+    __slots__ = ("__weakref__", "_pointer", "library", "path", "removals")
+
+    def __init__(self, directory: Path, *, lanes: int = 0, series_limit: int = 0) -> None:
+        """Attaches the store in a directory, and makes both where they are missing.
+
+        lanes and series_limit count for a new store only; 0 leaves them to the library. Errors: LibraryError and the
+        classes of fdm_store_open's statuses.
+        """
+        library = _library.load()
+        options = _prototypes.Options(ctypes.sizeof(_prototypes.Options), os.fsencode(directory), lanes, series_limit)
+        pointer = ctypes.c_void_p()
+        check_status(library, library.fdm_store_open(ctypes.byref(options), ctypes.byref(pointer)))
+        self._take(library, pointer)
+
+    @classmethod
+    def default(cls) -> Store:
+        """The store of this process's default directory, which also becomes FDMETRICS_DIR in os.environ.
+
+        Errors: as for Store().
+        """
+        library = _library.load()
+        directory = os.fsdecode(library.fdm_default_directory())
+        # The library has put the name into C's environment, which os.environ is a copy of since the start.
+        os.environ[_environment.DIRECTORY] = directory
+        pointer = ctypes.c_void_p()
+        check_status(library, library.fdm_store_default(ctypes.byref(pointer)))
+        store = cls.__new__(cls)
+        store._take(library, pointer)
+        return store
+
+    def _take(self, library: _library.Library, pointer: ctypes.c_void_p) -> None:
+        self.library = library
+        self._pointer: Optional[ctypes.c_void_p] = pointer
+        #: The store's directory.
+        self.path: str = os.fsdecode(library.fdm_store_path(pointer))
+        word = ctypes.cast(library.fdm_store_removals(pointer), ctypes.POINTER(ctypes.c_uint64 * 1)).contents
+        #: removals[0] changes whenever a process removes a series of this store.
+        self.removals: memoryview = memoryview(word).cast("B").cast("Q")
+        _open_stores.add(self)
+
+    @property
+    def pointer(self) -> ctypes.c_void_p:
+        """The fdm_store. Errors: StoreClosedError."""
+        if self._pointer is None:
+            raise StoreClosedError(f"The store in {self.path} was closed by this process: open it again.")
+        return self._pointer
+
+    def render(self, *, pid_label: bool = False) -> bytes:
+        """The whole store in the Prometheus text format 0.0.4; releases the interpreter lock.
+
+        pid_label: gauges of the modes all and liveall carry pid="<process id>" in place of worker="<slot>".
+        Errors: NoSpaceError, SystemCallError, DamagedStoreError, StoreClosedError.
+        """
+        text = ctypes.c_void_p()
+        length = ctypes.c_size_t()
+        options = c.FDM_RENDER_PID_LABEL if pid_label else 0
+        library = self.library
+        status = library.fdm_render(self.pointer, c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length))
+        check_status(library, status)
+        return _taken(library, text, length)
+
+    def statistics(self) -> Statistics:
+        """The numbers of the store. Errors: StoreClosedError."""
+        numbers = _prototypes.StatisticsNumbers(ctypes.sizeof(_prototypes.StatisticsNumbers))
+        check_status(self.library, self.library.fdm_store_statistics(self.pointer, ctypes.byref(numbers)))
+        return Statistics(*(getattr(numbers, name) for name in Statistics._fields))
+
+    def close(self) -> None:
+        """Detaches the store and frees what this process holds of it; a second call does nothing.
+
+        For tests and tools: no thread may use the store or anything got from it during the call or after it. The
+        default store stays attached for the life of the process. Metrics are detached by fdmetrics.Registry.close().
+        """
+        pointer, self._pointer = self._pointer, None
+        _open_stores.discard(self)
+        if pointer is None or any(other._pointer and other._pointer.value == pointer.value for other in _open_stores):
+            return
+        with contextlib.suppress(InvalidArgumentError):  # The default store is never closed.
+            check_status(self.library, self.library.fdm_store_close(pointer))
+
+
+def render_directory(directory: Path, *, pid_label: bool = False) -> bytes:
+    """Renders the store in a directory, of live or dead processes, with read access alone; see Store.render.
+
+    Errors: as Store.render, and StoreNotFoundError, DirectoryError, ForeignStoreError, LibraryError.
+    """
+    library = _library.load()
+    text = ctypes.c_void_p()
+    length = ctypes.c_size_t()
+    options = c.FDM_RENDER_PID_LABEL if pid_label else 0
+    status = library.fdm_render_directory(
+        os.fsencode(directory), c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length)
+    )
+    check_status(library, status)
+    return _taken(library, text, length)
+
+
+def _taken(library: _library.Library, text: ctypes.c_void_p, length: ctypes.c_size_t) -> bytes:
+    try:
+        return ctypes.string_at(text.value or 0, length.value) if text.value else b""
+    finally:
+        library.fdm_free(text)
