@@ -3,7 +3,9 @@
 //
 // What this machine takes for the bare operations that an update is made of. `lock_add` is the reference measured as an
 // operation: how far its ratio is from 1 is the error to expect of all one-thread ratios. `lock_add_own_page` with two
-// threads is the least that two threads can cost here: nothing is shared, what remains is the machine.
+// threads is the least that two threads can cost here: nothing is shared, what remains is the machine. `pair_cas` is an
+// observation without library and search, each waiting for the pair that the last one wrote; in `pair_cas_varying` the
+// pairs differ, and the next one is read while the last one is written.
 #include "harness.h"
 
 typedef struct pair {
@@ -12,7 +14,7 @@ typedef struct pair {
 } __attribute__((aligned(16))) pair;
 
 static uint64_t page[2][512] __attribute__((aligned(4096)));
-static pair bucket __attribute__((aligned(64)));
+static pair bucket[16] __attribute__((aligned(64)));
 
 static inline void add_double(uint64_t *word, double amount) {
   uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED), next;
@@ -48,7 +50,8 @@ static inline void observe_pair(pair *p, double value) {
     memcpy(&total, &sum, 8);
   } while (!done);
 }
-BENCH_LOOP(pair_cas, observe_pair(&bucket, .3))
+BENCH_LOOP(pair_cas, observe_pair(&bucket[0], .3))
+BENCH_LOOP(pair_cas_varying, observe_pair(&bucket[(i * 7) & 15], .3))
 #endif
 
 int main(void) {
@@ -59,6 +62,7 @@ int main(void) {
     {"getcpu_lock_add", getcpu_lock_add, NULL, 1, 0},
 #if defined(__x86_64__)
     {"pair_cas", pair_cas, NULL, 0, 0},
+    {"pair_cas_varying", pair_cas_varying, NULL, 0, 0},
 #endif
     {"clock_read", clock_read, NULL, 0, 0},
   };

@@ -9,9 +9,11 @@ import Synchronization
 ///
 /// Thread-safe, and usable in a fork child: everything that changes is an atomic word, here or in the shared files, and
 /// nothing takes a lock. Never freed while a handle of it is in use; `close` is for tests and tools.
-public final class Store: @unchecked Sendable {
+public final class Store: SegmentSource, @unchecked Sendable {
     /// The directory's absolute path.
     public let directory: String
+    /// The same as a C string, for callers that borrow it.
+    package let directoryText: UnsafeMutablePointer<CChar>
     package let segments: SegmentTable
     package let identity: StoreIdentity
     package let laneMask: UInt32
@@ -60,6 +62,7 @@ public final class Store: @unchecked Sendable {
                 : .system("cannot map a page", error)
         }
         self.directory = path
+        directoryText = strdup(path)
         self.identity = identity
         segments = SegmentTable()
         laneMask = UInt32(identity.laneCount - 1)
@@ -100,6 +103,8 @@ public final class Store: @unchecked Sendable {
 
     /// Where this process's lease token stands; 0 there means that it has none yet, as in a fork child.
     package var tokenWord: UnsafeMutableRawPointer { forkPage }
+
+    package var ownToken: UInt64 { word(tokenWord).pointee.load(ordering: .acquiring) }
 
     /// This process's lease, taken at the first call, and once more in each fork child that calls this.
     package func lease() throws(StoreError) -> LeaseToken {
@@ -208,6 +213,7 @@ public final class Store: @unchecked Sendable {
         }
         segments.deallocate()
         endPresence()
+        free(directoryText)
         CFDMetricsLinux_free_wiped_page(forkPage)
     }
 

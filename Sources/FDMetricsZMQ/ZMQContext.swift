@@ -48,6 +48,8 @@ public final class ZMQContext: Sendable {
     // The address of libzmq's context; 0 once it is terminated. The lock is held while a socket is made, so that the
     // address cannot be freed under it, but not while terminating waits for sockets to be closed.
     private let address: Mutex<UInt>
+    // Made when a task waits for the first time.
+    private let sharedReactor = Mutex<SocketReactor?>(nil)
 
     /// Makes a context whose sockets record as told: into the default store unless told otherwise.
     public init(recording: ZMQRecording = .on()) throws(ZMQError) {
@@ -98,6 +100,7 @@ public final class ZMQContext: Sendable {
             let code = zmq_errno()
             guard code == EINTR else { throw ZMQError(code: code, operation: "terminate context") }
         }
+        sharedReactor.withLock { $0?.stop() }
     }
 
     /// The handle of a new socket.
@@ -110,6 +113,16 @@ public final class ZMQContext: Sendable {
             throw ZMQError(code: result?.code ?? CZeroMQ.ETERM, operation: "create \(type) socket")
         }
         return socket
+    }
+
+    /// The thread that waits for the sockets of this context.
+    func reactor() throws(ZMQError) -> SocketReactor {
+        try sharedReactor.withLock { (shared) throws(ZMQError) in
+            if let shared { return shared }
+            let reactor = try SocketReactor()
+            shared = reactor
+            return reactor
+        }
     }
 
     /// Runs a call with libzmq's context; nil if it is terminated.

@@ -79,6 +79,9 @@ public final class ZMQPoller {
             }
             return waitForEvents(of: start, count: items.count, timeout: timeout)
         }
+        for (_, source, _) in sources {
+            if case .socket(let socket) = source { socket.wakeSatisfied() }
+        }
         guard code == 0 else { throw ZMQError(code: code, operation: "poll") }
         return zip(sources, items).compactMap { source, item in
             item.revents == 0 ? nil : Event(key: source.key, events: PollEvents(rawValue: item.revents))

@@ -24,7 +24,7 @@ extension ZMQSocket {
         var message = zmq_msg_t()
         _ = zmq_msg_init(&message)
         defer { _ = zmq_msg_close(&message) }
-        let code = retryingInterrupts { zmq_msg_recv(&message, handle, flags.rawValue) }
+        let code = attempt { zmq_msg_recv(&message, handle, flags.rawValue) }
         guard code == 0 else { throw failure(code, "receive") }
         let count = zmq_msg_size(&message)
         let hasMore = zmq_msg_more(&message) != 0
@@ -50,6 +50,7 @@ extension ZMQSocket {
         guard let handle else { throw failure(ENOTSOCK, "poll") }
         var item = zmq_pollitem_t(socket: handle, fd: 0, events: events.rawValue, revents: 0)
         let code = waitForEvents(of: &item, count: 1, timeout: timeout)
+        wakeSatisfied()
         guard code == 0 else { throw failure(code, "poll") }
         return PollEvents(rawValue: item.revents)
     }
@@ -57,7 +58,7 @@ extension ZMQSocket {
     func receiveUnrecorded(flags: ReceiveFlags) throws(ZMQError) -> ZMQMessage {
         let message = ZMQMessage()
         let code = message.withMessage { message in
-            retryingInterrupts { zmq_msg_recv(message, handle, flags.rawValue) }
+            attempt { zmq_msg_recv(message, handle, flags.rawValue) }
         }
         guard code == 0 else { throw failure(code, "receive") }
         return message

@@ -48,36 +48,26 @@ extension ZMQSocket {
 
     /// Hands a frame to libzmq, which copies it; 0 or the errno.
     private func transmit(_ bytes: UnsafeRawBufferPointer, _ flags: SendFlags) -> Int32 {
-        retryingInterrupts { zmq_send(handle, bytes.baseAddress, bytes.count, flags.rawValue) }
+        attempt { zmq_send(handle, bytes.baseAddress, bytes.count, flags.rawValue) }
     }
 
     /// Hands a frame to libzmq, which shares it; 0 or the errno.
-    private func transmit(_ message: ZMQMessage, _ flags: SendFlags) -> Int32 {
+    func transmit(_ message: ZMQMessage, _ flags: SendFlags) -> Int32 {
         var code: Int32 = 0
         message.withTransfer { transfer in
-            code = retryingInterrupts { zmq_msg_send(transfer, handle, flags.rawValue) }
+            code = attempt { zmq_msg_send(transfer, handle, flags.rawValue) }
             return code == 0
         }
         return code
     }
 
-    private func record(_ code: Int32, bytes: Int, _ flags: SendFlags) throws(ZMQError) {
+    /// Counts what became of a frame, and throws if libzmq refused it.
+    func record(_ code: Int32, bytes: Int, _ flags: SendFlags) throws(ZMQError) {
         guard code == 0 else {
             recorder.sendFailed()
             throw failure(code, "send")
         }
         recorder.sent(bytes: bytes, more: flags.contains(.more))
-    }
-}
-
-/// Runs a call of libzmq until no signal interrupts it; 0 or the errno. Only the first frame of a message ever waits, so
-/// that a message is never torn by this.
-@inline(__always)
-func retryingInterrupts(_ body: () -> Int32) -> Int32 {
-    while true {
-        if body() >= 0 { return 0 }
-        let code = zmq_errno()
-        if code != EINTR { return code }
     }
 }
 #endif

@@ -20,8 +20,8 @@ import FDMetricsZMQRecording
 /// socket be handed over to another thread or actor as a whole, and not be shared. It is a class and not a noncopyable
 /// structure because sockets are kept in arrays and dictionaries, and are referred to by pollers.
 ///
-/// Blocking: `send` and `receive` without `.dontWait`, and `poll`, block the calling thread. Do not call them so on the
-/// threads of Swift's concurrency pool. A call that a signal interrupts is tried again.
+/// Blocking: `send` and `receive` without `.dontWait`, and `poll`, block the calling thread. In tasks use those with
+/// `await`, which suspend the task instead. A call that a signal interrupts is tried again.
 ///
 /// Fork: sockets are not carried over a fork.
 public final class ZMQSocket {
@@ -32,6 +32,9 @@ public final class ZMQSocket {
     /// libzmq's socket; nil once it is closed. libzmq answers calls with nil by ENOTSOCK.
     private(set) var handle: UnsafeMutableRawPointer?
     var recorder: SocketRecorder
+    // What the tasks that are suspended on this socket wait for; see ZMQSocket+Async.
+    private var suspended: [UInt64: PollEvents] = [:]
+    private var nextTicket: UInt64 = 0
 
     /// Makes a socket. `link` names the link in place of its endpoint; `recording` is the context's unless given.
     /// Errors: EMFILE at the limit of sockets, ETERM for a terminated context.
@@ -59,8 +62,11 @@ public final class ZMQSocket {
     /// delivered, for as long as the option `linger` says; the context's termination waits for that.
     public func close() {
         guard let handle else { return }
+        let descriptor = suspended.isEmpty ? nil : try? get(.fileDescriptor)
         self.handle = nil
         _ = zmq_close(handle)
+        // The tasks that wait go on to a call that fails with ENOTSOCK.
+        if let descriptor { try? context.reactor().wake(Int32(descriptor)) }
     }
 
     /// Sets the option `linger`, then closes: zero drops what is not delivered yet, nil delivers without limit.
@@ -74,28 +80,70 @@ public final class ZMQSocket {
     }
 }
 
+// Calls into libzmq.
+extension ZMQSocket {
+    /// Runs a call of libzmq until no signal interrupts it; 0 or the errno. Only the first frame of a message ever waits,
+    /// so that a message is never torn by this.
+    @inline(__always)
+    func attempt(_ body: () -> Int32) -> Int32 {
+        var code: Int32 = 0
+        while body() < 0 {
+            code = zmq_errno()
+            if code != EINTR { break }
+            code = 0
+        }
+        wakeSatisfied()
+        return code
+    }
+
+    /// Lets tasks go on that wait for what is there now: the call before this may have taken away what would wake them.
+    func wakeSatisfied() {
+        if suspended.isEmpty { return }
+        var events: Int32 = 0
+        var size = MemoryLayout<Int32>.size
+        var descriptor: Int32 = -1
+        guard zmq_getsockopt(handle, ZMQ_EVENTS, &events, &size) == 0,
+            suspended.values.contains(where: { Int32($0.rawValue) & events != 0 }),
+            zmq_getsockopt(handle, ZMQ_FD, &descriptor, &size) == 0
+        else { return }
+        try? context.reactor().wake(descriptor)
+    }
+
+    /// Notes that a task is about to wait.
+    func suspend(wanting events: PollEvents) -> UInt64 {
+        defer { nextTicket += 1 }
+        suspended[nextTicket] = events
+        return nextTicket
+    }
+
+    /// Notes that it waits no longer.
+    func resume(_ ticket: UInt64) {
+        suspended[ticket] = nil
+    }
+}
+
 // Endpoints.
 extension ZMQSocket {
     /// Accepts connections at an endpoint: "tcp://*:5555", "tcp://127.0.0.1:*", "ipc:///run/service.ipc", "inproc://name".
     /// Errors: EADDRINUSE, EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO, ENODEV, ETERM and those of the transport.
     public func bind(_ endpoint: String) throws(ZMQError) {
-        try attach(zmq_bind(handle, endpoint), "bind", endpoint)
+        try attach(attempt { zmq_bind(handle, endpoint) }, "bind", endpoint)
     }
 
     /// Connects to an endpoint, which need not exist yet; libzmq connects again when the connection is lost.
     /// Errors: EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO, ETERM.
     public func connect(_ endpoint: String) throws(ZMQError) {
-        try attach(zmq_connect(handle, endpoint), "connect", endpoint)
+        try attach(attempt { zmq_connect(handle, endpoint) }, "connect", endpoint)
     }
 
     /// Stops accepting connections at an endpoint, given as `lastEndpoint` said it after bind. Errors: ENOENT, EINVAL.
     public func unbind(_ endpoint: String) throws(ZMQError) {
-        try detach(zmq_unbind(handle, endpoint), "unbind", endpoint)
+        try detach(attempt { zmq_unbind(handle, endpoint) }, "unbind", endpoint)
     }
 
     /// Gives up the connection to an endpoint. Errors: ENOENT, EINVAL.
     public func disconnect(_ endpoint: String) throws(ZMQError) {
-        try detach(zmq_disconnect(handle, endpoint), "disconnect", endpoint)
+        try detach(attempt { zmq_disconnect(handle, endpoint) }, "disconnect", endpoint)
     }
 
     /// The endpoint of the last bind or connect, wildcards resolved; "" before the first. Errors: ENOTSOCK, ETERM.
@@ -103,14 +151,14 @@ extension ZMQSocket {
         try get(.lastEndpoint)
     }
 
-    private func attach(_ status: Int32, _ operation: String, _ endpoint: String) throws(ZMQError) {
-        guard status == 0 else { throw ZMQError(code: zmq_errno(), operation: operation, endpoint: endpoint) }
+    private func attach(_ code: Int32, _ operation: String, _ endpoint: String) throws(ZMQError) {
+        guard code == 0 else { throw ZMQError(code: code, operation: operation, endpoint: endpoint) }
         let resolved = try? get(.lastEndpoint)
         recorder.attach(to: resolved ?? endpoint)
     }
 
-    private func detach(_ status: Int32, _ operation: String, _ endpoint: String) throws(ZMQError) {
-        guard status == 0 else { throw ZMQError(code: zmq_errno(), operation: operation, endpoint: endpoint) }
+    private func detach(_ code: Int32, _ operation: String, _ endpoint: String) throws(ZMQError) {
+        guard code == 0 else { throw ZMQError(code: code, operation: operation, endpoint: endpoint) }
         recorder.detach(from: endpoint)
     }
 }
@@ -122,7 +170,7 @@ extension ZMQSocket {
         var buffer = [UInt8](repeating: 0, count: option.capacity)
         var size = buffer.count
         let code = buffer.withUnsafeMutableBytes { buffer in
-            zmq_getsockopt(handle, option.code, buffer.baseAddress, &size) < 0 ? zmq_errno() : 0
+            attempt { zmq_getsockopt(handle, option.code, buffer.baseAddress, &size) }
         }
         guard code == 0 else { throw failure(code, "get \(option.name)") }
         return buffer.withUnsafeBytes { option.decode(UnsafeRawBufferPointer(rebasing: $0.prefix(size))) }
@@ -131,7 +179,7 @@ extension ZMQSocket {
     /// Sets an option. Errors: EINVAL for one that cannot be written, or not to this value; ENOTSOCK, ETERM.
     public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(ZMQError) {
         let code = option.encode(value).withUnsafeBytes { bytes in
-            zmq_setsockopt(handle, option.code, bytes.baseAddress, bytes.count) < 0 ? zmq_errno() : 0
+            attempt { zmq_setsockopt(handle, option.code, bytes.baseAddress, bytes.count) }
         }
         guard code == 0 else { throw failure(code, "set \(option.name)") }
     }

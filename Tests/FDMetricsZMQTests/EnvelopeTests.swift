@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if ZeroMQ
+import FDMetricsTestSupport
 import FDMetricsZMQ
 import FDMetricsZMQRecording
 import Glibc
@@ -93,9 +94,7 @@ import Testing
     /// Whatever single byte is damaged, inserted or lost, and wherever the text is cut: no crash, and what is still taken
     /// for an envelope has a payload that can be wrapped and unwrapped again.
     @Test func damage() throws {
-        let seed = UInt64.random(in: 0 ... .max)
-        print("envelope damage: seed \(seed)")
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(for: "envelope damage")
         let sound = Array(
             #"{"__meta": {"send_ts": 12.5e0, "x": [1]}, "data": {"a": ["b\n", -1.5, true, null], "c": {}}}"#.utf8)
         let likely = Array("{}[]\":,\\0123456789.eE+-truefalsn \u{0}\u{1F}\u{7F}".utf8)
@@ -177,19 +176,6 @@ import Testing
         try left.bind("inproc://pair")
         try right.connect("inproc://pair")
         return (left, right)
-    }
-}
-
-/// A generator whose runs can be repeated.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
 #endif

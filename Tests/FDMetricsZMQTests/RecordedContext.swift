@@ -4,24 +4,23 @@
 #if ZeroMQ
 import FDMetrics
 import FDMetricsExposition
+import FDMetricsTestSupport
 import FDMetricsZMQ
 import Glibc
 
 /// A context that records into a store of its own, and what the store shows of it.
 final class RecordedContext: Sendable {
-    let directory: String
+    private let store = TemporaryStore()
     let registry: MetricRegistry
     let context: ZMQContext
 
     init() throws {
-        directory = try makeTemporaryDirectory()
-        registry = try MetricRegistry(directory: directory)
+        registry = try MetricRegistry(directory: store.directory)
         context = try ZMQContext(recording: .on(registry))
     }
 
-    deinit {
-        removeTemporaryDirectory(directory)
-    }
+    /// For the files of ipc endpoints.
+    var directory: String { store.directory }
 
     /// A socket that never makes a test wait for ever, and that the context's end does not wait for.
     func socket(_ type: SocketType, link: String? = nil, recording: ZMQRecording? = nil) throws -> ZMQSocket {
@@ -33,25 +32,36 @@ final class RecordedContext: Sendable {
     }
 
     func text() throws -> String {
-        try TextExposition.render(registry.store)
+        try TextExposition.render(registry)
     }
 
-    /// The value of a link's series; nil if there is no such series.
+    /// The values of a link's series by name.
+    func values(_ address: String, prefix: String = "fastdeploy") throws -> [Substring: Double] {
+        let start = "\(prefix):zmq:"
+        let label = "{address=\"\(address)\"} "
+        var values: [Substring: Double] = [:]
+        for line in try text().split(separator: "\n") where line.hasPrefix(start) && line.contains(label) {
+            let parts = line.dropFirst(start.count).split(separator: label, maxSplits: 1)
+            values[parts[0]] = Double(parts[1])
+        }
+        return values
+    }
+
+    /// The value of one of them; nil if there is no such series.
     func value(_ series: String, _ address: String, prefix: String = "fastdeploy") throws -> Double? {
-        let start = "\(prefix):zmq:\(series){address=\"\(address)\"} "
-        let line = try text().split(separator: "\n").first { $0.hasPrefix(start) }
-        return line.flatMap { Double($0.dropFirst(start.count)) }
+        try values(address, prefix: prefix)[series[...]]
     }
 
     /// All that a link counts.
     func totals(_ address: String) throws -> LinkTotals {
-        LinkTotals(
-            sent: try value("msg_send_total", address) ?? -1,
-            failed: try value("msg_send_failed_total", address) ?? -1,
-            sentBytes: try value("msg_bytes_send_total", address) ?? -1,
-            received: try value("msg_recv_total", address) ?? -1,
-            receivedBytes: try value("msg_bytes_recv_total", address) ?? -1,
-            latencies: try value("latency_count", address) ?? -1)
+        let values = try values(address)
+        return LinkTotals(
+            sent: values["msg_send_total"] ?? -1,
+            failed: values["msg_send_failed_total"] ?? -1,
+            sentBytes: values["msg_bytes_send_total"] ?? -1,
+            received: values["msg_recv_total"] ?? -1,
+            receivedBytes: values["msg_bytes_recv_total"] ?? -1,
+            latencies: values["latency_count"] ?? -1)
     }
 }
 
@@ -71,26 +81,6 @@ struct LinkTotals: Equatable {
         received += 1
         receivedBytes += Double((receivedFrames ?? frames).joined().count)
     }
-}
-
-func makeTemporaryDirectory() throws -> String {
-    var template = [UInt8]("/dev/shm/fdmetrics-zmq-tests-XXXXXX".utf8) + [0]
-    let made = template.withUnsafeMutableBytes { mkdtemp($0.baseAddress!.assumingMemoryBound(to: CChar.self)) != nil }
-    guard made else { throw ZMQError(code: errno, operation: "mkdtemp") }
-    return String(decoding: template.dropLast(), as: UTF8.self)
-}
-
-func removeTemporaryDirectory(_ path: String) {
-    if let stream = opendir(path) {
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { name in
-                String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != "." && name != ".." { removeTemporaryDirectory("\(path)/\(name)") }
-        }
-        closedir(stream)
-    }
-    remove(path)
 }
 
 /// The error of a call that must fail with one of ZeroMQ's; nil if it does not.

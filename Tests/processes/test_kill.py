@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,7 +19,11 @@ PROCESSES = 8
 THREADS = 4
 KILLS = 200
 SURVIVOR_UPDATES = 20_000
+SCRAPE_EVERY = 10
 HANG_SECONDS = 120.0
+
+# What only ever rises, whoever dies.
+RISING = ("load_plain_total", "load_histogram_count", "load_histogram_sum", "load_summary_count", "load_gauge_sum")
 
 
 class Storm:
@@ -79,6 +84,12 @@ class Storm:
             process.wait()
 
 
+def rising(text: str) -> list[float]:
+    """The values of RISING, 0 where no process has registered it yet."""
+    found = [re.search(rf"^{name} (.*)$", text, re.MULTILINE) for name in RISING]
+    return [float(match.group(1)) if match else 0.0 for match in found]
+
+
 def test_killed_processes_lose_no_completed_update(
     worker: Path,
     folder: Path,
@@ -95,13 +106,16 @@ def test_killed_processes_lose_no_completed_update(
     progress = Progress(folder / "progress", rows)
     storm = Storm(worker, store, progress, seed)
     try:
-        for _ in range(kills):
-            place = chance.randrange(PROCESSES)
-            if chance.random() < 0.7:
-                # Most are killed at work; the others wherever their start has come to.
-                storm.wait_for(progress.ready, [storm.places[place][0]], "begun")
+        scraped = [0.0] * len(RISING)
+        for kill in range(kills):
             time.sleep(chance.random() * 0.03)
-            storm.replace(place)
+            # Most are killed at work; the others wherever their start has come to.
+            at_work = [i for i, (number, _) in enumerate(storm.places) if progress.ready(number * THREADS)]
+            storm.replace(chance.choice(at_work if at_work and chance.random() < 0.7 else range(PROCESSES)))
+            if kill % SCRAPE_EVERY == 0:
+                shown = rising(render())
+                assert all(now >= before for before, now in zip(scraped, shown)), f"fell from {scraped} to {shown}"
+                scraped = shown
         survivors = [number for number, _ in storm.places]
         storm.wait_for(progress.ready, survivors, "begun")
         progress.set_phase(1)

@@ -33,11 +33,11 @@ def test_no_snapshot_is_torn(
             time.sleep(0.01)
         told = json.loads(run("snapshots", store, SNAPSHOTS * stress, EXPOSITION_EVERY))
         print(told)
-        assert told["snapshots"] == SNAPSHOTS * stress
-        assert told["expositions"] == SNAPSHOTS * stress // EXPOSITION_EVERY
+        assert told["snapshots"] >= SNAPSHOTS * stress
+        assert told["expositions"] >= SNAPSHOTS * stress // EXPOSITION_EVERY
         # The writers wrote meanwhile, or this proves nothing.
         assert told["last"] > told["first"]
-        assert told["distinct"] > told["expositions"]
+        assert told["distinct"] >= SNAPSHOTS * stress // 50
         progress.set_phase(1)
         for writer in writers:
             assert writer.wait(timeout=HANG_SECONDS) == 0

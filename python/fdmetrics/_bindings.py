@@ -63,11 +63,8 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _non_negative(amount: Any) -> float:
-    number = _number(amount)
-    if not number >= 0:
-        raise ValueError(f"Counters can only be incremented by non-negative amounts, not {amount!r}.")
-    return number
+def _negative(amount: object) -> ValueError:
+    return ValueError(f"Counters can only be incremented by non-negative amounts, not {amount!r}.")
 
 
 def missing_labels(kind: str) -> Callable[..., NoReturn]:
@@ -87,8 +84,13 @@ def counter_inc(library: Library, handle: int) -> Increment:
     def inc(amount: float = 1, exemplar: Exemplar = None) -> None:
         if amount == 1:
             increment(handle)
+        elif amount >= 0:
+            try:
+                add(handle, amount)
+            except ctypes.ArgumentError:
+                add(handle, _number(amount))
         else:
-            add(handle, _non_negative(amount))
+            raise _negative(amount)
 
     return inc
 
@@ -106,13 +108,19 @@ def gauge_calls(library: Library, handle: int, most_recent: bool) -> GaugeCalls:
         if amount == 1:
             increment(handle)
         else:
-            add(handle, _number(amount))
+            try:
+                add(handle, amount)
+            except ctypes.ArgumentError:
+                add(handle, _number(amount))
 
     def dec(amount: float = 1) -> None:
         if amount == 1:
             decrement(handle)
         else:
-            add(handle, -_number(amount))
+            try:
+                add(handle, -amount)
+            except ctypes.ArgumentError:
+                add(handle, -_number(amount))
 
     def set(value: float) -> None:
         try:
@@ -164,7 +172,9 @@ def pending_inc(counter: Counter) -> Increment:
     """Counter.inc before there is a series."""
 
     def inc(amount: float = 1, exemplar: Exemplar = None) -> None:
-        amount = _non_negative(amount)
+        amount = _number(amount)
+        if not amount >= 0:
+            raise _negative(amount)
         bound = counter._bind()
         if bound is None:
             counter._lose()

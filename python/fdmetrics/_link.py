@@ -139,7 +139,7 @@ class LinkRecorder:
 
 
 class Sending:
-    """A block that ends in LinkRecorder.sent or send_failed, or raises before it gets there: then a failure is counted."""
+    """A block that ends in LinkRecorder.sent or send_failed; where it raises before, a failure is counted."""
 
     __slots__ = ("_failed", "_recorder")
 

@@ -136,15 +136,22 @@ class Metric:
         """The series with these label values, made at the first call of any process.
 
         Takes the values in the order of the label names, or all of them by name; what is not a string becomes one by
-        str(). The same values give the same object, at the cost of one dictionary look-up where they are given in order
-        as strings. Where the store refuses a new series, the object records nothing and the next call tries again.
+        str(). The same strings give the same object, at the cost of one dictionary look-up. Where the store refuses a
+        new series, the object records nothing, and the next call tries again.
         Errors: ValueError where the metric has no label names, or the values do not match them.
         """
         children = self._children
-        if not labelkwargs and self._removals[0] == children.word:
+        if self._removals[0] == children.word:
+            # The keys are tuples of strings: a value that is none is not found here, and neither are wrong names.
             try:
-                child: M = children[labelvalues]  # type: ignore[index]
-                return child
+                child: M
+                if not labelkwargs:
+                    child = children[labelvalues]  # type: ignore[index]
+                    return child
+                names = self._family.descriptor.label_names
+                if not labelvalues and len(labelkwargs) == len(names):
+                    child = children[tuple([labelkwargs[name] for name in names])]  # type: ignore[misc]
+                    return child
             except (KeyError, TypeError):
                 pass
         return self._child(self._label_values(labelvalues, labelkwargs))
@@ -228,6 +235,8 @@ class Metric:
         if not labels:
             return
         wanted = {names.index(name): _text(value) for name, value in labels.items()}
+        if not self._family.register_quietly():
+            return
         try:
             known = set(rendered_series(self._family.registry.render(), self._family.descriptor))
         except FDMetricsError as error:

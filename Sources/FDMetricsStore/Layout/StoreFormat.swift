@@ -171,13 +171,15 @@ package enum SeriesLayout {
 ///   owner     the lease (slot, generation) that the value belongs to; whoever holds the slot next inherits the instance
 ///   value     (value, time of setting); `unset` before the first update
 ///   carry     what earlier holders of the slot leave to modes that regard the dead: (value, tag)
+@usableFromInline
 package enum InstanceLayout {
     package static let size = 64
-    package static let owner = 8  // u64
-    package static let value = 16  // pair: f64, u64 ns since the epoch
+    // Computed, so that an update in another module has the number in its code.
+    @inlinable package static var owner: Int { 8 }  // u64
+    @inlinable package static var value: Int { 16 }  // pair: f64, u64 ns since the epoch
     package static let carry = 32  // pair: f64, u64
     package static let next = 48  // u64, address of the next instance of the series; 0: none
-    package static let series = 56  // u64, address of the series: for checking
+    package static let pid = 56  // u64, the owner's process id in its own namespace: to be shown, never to be trusted
 }
 
 /// Where something is in a store: the segment's number plus one in the upper half, the offset in its file in the lower.

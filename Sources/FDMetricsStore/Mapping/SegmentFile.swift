@@ -124,6 +124,7 @@ package enum SegmentFile {
 }
 
 /// Nanoseconds since the epoch (CLOCK_REALTIME).
+@usableFromInline
 package func realTime() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)

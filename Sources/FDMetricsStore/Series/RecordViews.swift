@@ -149,6 +149,8 @@ package struct LabelValue {
     package let bytes: UnsafeRawPointer?
     package let count: Int
 
+    package var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: count) }
+
     @inlinable @inline(__always)
     package init(bytes: UnsafeRawPointer?, count: Int) {
         self.bytes = bytes

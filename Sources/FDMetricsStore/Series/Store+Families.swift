@@ -42,6 +42,19 @@ extension Store {
         }
     }
 
+    /// The descriptor of the family of a name, if there is one.
+    package func descriptor(ofFamily name: String) throws(StoreError) -> FamilyDescriptor? {
+        let hash = nameHash(name)
+        var number = 0
+        while let segment = try segment(number) {
+            if let offset = SeriesIndex.find(segment, hash: hash, isSame: isFamily(segment, name)) {
+                return FamilyRecord(segment.pointee, offset: offset)?.descriptor
+            }
+            number += 1
+        }
+        return nil
+    }
+
     private func nameHash(_ name: String) -> UInt64 {
         var hash = KeyHash(seed: identity.hashSeed)
         withLabelValue(name) { hash.combine($0.bytes, count: $0.count) }

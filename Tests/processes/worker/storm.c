@@ -9,7 +9,7 @@
 
 #include "worker.h"
 
-enum { FRESH_KIND = 4, FAMILY_KIND = 12, FRESH_LIMIT = 1000, FAMILY_LIMIT = 20 };
+enum { FRESH_KIND = 4, FAMILY_KIND = 12, FRESH_LIMIT = 200, FAMILY_LIMIT = 10, TURNS_EACH = 16 };
 
 struct storm_thread {
   pthread_t thread;
@@ -24,6 +24,7 @@ struct storm_thread {
 static void *run_thread(void *argument) {
   struct storm_thread *self = (struct storm_thread *)argument;
   uint64_t left = self->amount;
+  uint64_t made = 0;
   __atomic_store_n(&self->row->ready, 1, __ATOMIC_RELEASE);
   while (left > 0) {
     if (__atomic_load_n(&self->header->phase, __ATOMIC_RELAXED) != 0) {
@@ -31,9 +32,15 @@ static void *run_thread(void *argument) {
     }
     int kind = (int)(next_random(&self->random) % KINDS);
     uint64_t limit = kind == FAMILY_KIND ? FAMILY_LIMIT : FRESH_LIMIT;
+    // A new name comes every TURNS_EACH turns, so that a thread goes on registering for most of its life.
     char fresh[40];
-    snprintf(fresh, sizeof fresh, "%u_%u", self->pair, (unsigned)(self->row->done[kind] % limit));
+    snprintf(fresh, sizeof fresh, "%u_%u", self->pair, (unsigned)(self->row->done[kind] / TURNS_EACH % limit));
     update_load(self->load, self->row, kind, fresh);
+    made += 1;
+    if (made % 1024 == 0) {
+      // Lets those that are just starting have some of the machine.
+      sleep_microseconds(200);
+    }
   }
   __atomic_store_n(&self->row->finished, 1, __ATOMIC_RELEASE);
   return NULL;

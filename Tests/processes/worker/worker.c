@@ -91,7 +91,7 @@ int main(int argc, char **argv) {
   } roles[] = {
       {"shell", role_shell},     {"storm", role_storm},         {"forks", role_forks}, {"churn", role_churn},
       {"observe", role_observe}, {"snapshots", role_snapshots}, {"fill", role_fill},   {"resume", role_resume},
-      {"reuse", role_reuse},
+      {"reuse", role_reuse},     {"inherit", role_inherit},
   };
   for (size_t i = 0; argc > 1 && i < sizeof roles / sizeof roles[0]; i++) {
     if (strcmp(argv[1], roles[i].name) == 0) {
@@ -99,6 +99,6 @@ int main(int argc, char **argv) {
     }
   }
   fprintf(stderr, "worker: expected a role as the first argument: shell, storm, forks, churn, observe, snapshots, "
-                  "fill, resume or reuse\n");
+                  "fill, resume, reuse or inherit\n");
   return 2;
 }

@@ -110,5 +110,6 @@ int role_snapshots(int argc, char **argv);
 int role_fill(int argc, char **argv);
 int role_resume(int argc, char **argv);
 int role_reuse(int argc, char **argv);
+int role_inherit(int argc, char **argv);
 
 #endif

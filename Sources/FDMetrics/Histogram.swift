@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import FDMetricsStore
+
+/// Observations counted in buckets with inclusive upper bounds, with their sum, over all processes.
+public struct Histogram: Instrument {
+    /// The type of its families.
+    public static var type: MetricType { .histogram }
+    @usableFromInline let series: SeriesAddress
+
+    /// For the library.
+    public init(handle: SeriesAddress) { series = handle }
+
+    /// Counts an observation in its bucket and adds it to the sum, both or neither. NaN goes to the +Inf bucket. Lock-free.
+    @inlinable @inline(__always)
+    public func observe(_ value: Double) { Update.observe(histogram: series.pointer, value) }
+
+    /// Count and sum over all processes, of exactly the same observations.
+    public var total: (count: UInt64, sum: Double) {
+        let handle = series.pointer.pointee
+        return handle.cell.map { histogramTotal($0, laneMask: handle.laneMask, boundCount: Int(handle.count)) } ?? (0, 0)
+    }
+}

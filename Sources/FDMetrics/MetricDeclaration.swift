@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import FDMetricsStore
+
+// The rules of Prometheus for names, from its data model and text format
+// (https://prometheus.io/docs/concepts/data_model/), and of prometheus_client for suffixes.
+
+/// Checks a family's declaration and brings it into the form that the store keeps.
+package enum MetricDeclaration {
+    /// prometheus_client's default bounds, meant for seconds of a request.
+    package static let defaultBounds: [Double] = [
+        0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+    ]
+    package static let maxLabels = 64
+    package static let maxBounds = 1000
+    package static let maxStates = 1000
+
+    /// The descriptor of a valid declaration: the name without "_total" or "_info" and with its unit, bounds without +Inf.
+    package static func check(
+        type: MetricType, name: String, help: String, unit: String, labelNames: [String], bounds: [Double] = [],
+        gaugeMode: GaugeMode? = nil, states: [String] = []
+    ) throws(MetricError) -> FamilyDescriptor {
+        try checkMetricName(name)
+        for label in labelNames { try checkLabelName(label, of: name, type: type) }
+        if labelNames.count > maxLabels {
+            throw MetricError(.invalidArgument, "\(name) has \(labelNames.count) labels: use at most \(maxLabels)")
+        }
+        if Set(labelNames).count != labelNames.count {
+            throw MetricError(.invalidName, "\(name) has a label twice in (\(labelNames.joined(separator: ", "))): name each once")
+        }
+        if type == .stateSet, labelNames.contains(name) {
+            throw MetricError(.invalidName, "\(name): a state set's own name is the label of its states; use another label name")
+        }
+        var family = name
+        let suffix = type == .counter ? "_total" : type == .info ? "_info" : ""
+        if !suffix.isEmpty, family.hasSuffix(suffix), family.utf8.count > suffix.utf8.count {
+            family = String(family.dropLast(suffix.count))
+        }
+        if !unit.isEmpty {
+            if type == .info || type == .stateSet {
+                throw MetricError(.invalidName, "\(name) is a \(type.name) and cannot have a unit (\"\(unit)\"): leave it out")
+            }
+            try checkMetricName("_" + unit)
+            if !family.hasSuffix("_" + unit) { family += "_" + unit }
+        }
+        return FamilyDescriptor(
+            type: type, name: family, help: help, unit: unit, labelNames: labelNames,
+            bounds: type == .histogram ? try checkBounds(bounds, of: name) : [],
+            gaugeMode: gaugeMode, states: type == .stateSet ? try checkStates(states, of: name) : [])
+    }
+
+    private static func checkMetricName(_ name: String) throws(MetricError) {
+        var isValid = !name.isEmpty
+        for (index, byte) in name.utf8.enumerated() {
+            isValid = isValid && (isLetter(byte) || byte == UInt8(ascii: ":") || (index > 0 && isDigit(byte)))
+        }
+        if !isValid {
+            throw MetricError(
+                .invalidName, "\"\(name)\" is not a metric name: use letters, digits, _ and :, and do not begin with a digit")
+        }
+    }
+
+    /// Checks a label name; the ones that a type's own samples use are refused.
+    package static func checkLabelName(_ label: String, of name: String, type: MetricType) throws(MetricError) {
+        var isValid = !label.isEmpty
+        for (index, byte) in label.utf8.enumerated() {
+            isValid = isValid && (isLetter(byte) || (index > 0 && isDigit(byte)))
+        }
+        if !isValid {
+            throw MetricError(
+                .invalidName,
+                "\"\(label)\" of \(name) is not a label name: use letters, digits and _, and do not begin with a digit")
+        }
+        if label.hasPrefix("__") {
+            throw MetricError(.invalidName, "\"\(label)\" of \(name): label names that begin with __ are Prometheus's own")
+        }
+        let reserved = type == .histogram ? "le" : type == .summary ? "quantile" : nil
+        if label == reserved {
+            throw MetricError(.invalidName, "\"\(label)\" of \(name) is the label of a \(type.name)'s own samples: use another name")
+        }
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z")) || byte == UInt8(ascii: "_")
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
+
+    private static func checkBounds(_ given: [Double], of name: String) throws(MetricError) -> [Double] {
+        var bounds = given.isEmpty ? defaultBounds : given
+        if bounds.last == .infinity { bounds.removeLast() }
+        if bounds.isEmpty {
+            throw MetricError(.invalidArgument, "\(name) has no bucket bound below +Inf: give at least one, or use a summary")
+        }
+        if bounds.count > maxBounds {
+            throw MetricError(.invalidArgument, "\(name) has \(bounds.count) bucket bounds: use at most \(maxBounds)")
+        }
+        for (index, bound) in bounds.enumerated() {
+            if !bound.isFinite || (index > 0 && bounds[index - 1] >= bound) {
+                throw MetricError(
+                    .invalidArgument, "the bucket bounds of \(name) are not strictly ascending numbers at \(bound): sort them")
+            }
+        }
+        return bounds
+    }
+
+    private static func checkStates(_ states: [String], of name: String) throws(MetricError) -> [String] {
+        if states.isEmpty || states.count > maxStates || Set(states).count != states.count {
+            throw MetricError(
+                .invalidArgument, "\(name) has the states \(states): give 1 to \(maxStates) different ones")
+        }
+        return states
+    }
+}
+
+extension FamilyDescriptor {
+    /// The names that the family's samples have in the text format.
+    package var sampleNames: [String] {
+        switch type {
+        case .counter: [name + "_total"]
+        case .gauge, .stateSet: [name]
+        case .histogram: [name, name + "_bucket", name + "_sum", name + "_count"]
+        case .summary: [name, name + "_sum", name + "_count"]
+        case .info: [name + "_info"]
+        }
+    }
+}

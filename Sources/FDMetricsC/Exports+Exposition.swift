@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import CFDMetrics
+import FDMetricsExposition
+import FDMetricsStore
+import Glibc
+
+/// Renders the whole store.
+@_cdecl("fdm_render") @implementation
+public func fdm_render(
+    _ store: OpaquePointer!, _ format: UInt32, _ options: UInt32,
+    _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!, _ length: UnsafeMutablePointer<Int>!
+) -> fdm_status {
+    give(format, options, text, length) { labelsByPid throws(StoreError) in
+        guard let store = Store.of(store) else { throw StoreError(.invalidArgument, "fdm_render: store is NULL") }
+        return try Renderer.render(store, labelsByPid: labelsByPid)
+    }
+}
+
+/// Renders the store in a directory.
+@_cdecl("fdm_render_directory") @implementation
+public func fdm_render_directory(
+    _ directory: UnsafePointer<CChar>!, _ format: UInt32, _ options: UInt32,
+    _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!, _ length: UnsafeMutablePointer<Int>!
+) -> fdm_status {
+    give(format, options, text, length) { labelsByPid throws(StoreError) in
+        guard let directory else { throw StoreError(.invalidArgument, "fdm_render_directory: directory is NULL") }
+        return try Renderer.render(directory: String(cString: directory), labelsByPid: labelsByPid)
+    }
+}
+
+private func give(
+    _ format: UInt32, _ options: UInt32, _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
+    _ length: UnsafeMutablePointer<Int>?, _ render: (Bool) throws(StoreError) -> Renderer.Text
+) -> fdm_status {
+    guard let text, let length else { return invalidArgument("text or length is NULL: give addresses for both") }
+    text.pointee = nil
+    length.pointee = 0
+    let pidLabel = UInt32(FDM_RENDER_PID_LABEL)
+    guard format == UInt32(FDM_FORMAT_TEXT), options & ~pidLabel == 0 else {
+        return invalidArgument("format \(format) with options \(options): use FDM_FORMAT_TEXT and FDM_RENDER_*")
+    }
+    return status { () throws(StoreError) in
+        let rendered = try render(options & pidLabel != 0)
+        text.pointee = rendered.start
+        length.pointee = rendered.count
+    }
+}
+
+/// Releases a rendered text.
+@_cdecl("fdm_free") @implementation
+public func fdm_free(_ pointer: UnsafeMutableRawPointer!) { free(pointer) }
+
+/// The HTTP content type of a format.
+@_cdecl("fdm_content_type") @implementation
+public func fdm_content_type(_ format: UInt32) -> UnsafePointer<CChar>! {
+    ConstantText.of("text/plain; version=0.0.4; charset=utf-8")
+}

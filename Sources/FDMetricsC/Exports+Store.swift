@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import CFDMetrics
+import FDMetrics
+import FDMetricsExposition
+import FDMetricsStore
+import Glibc
+
+/// Attaches the store in a directory.
+@_cdecl("fdm_store_open") @implementation
+public func fdm_store_open(
+    _ options: UnsafePointer<fdm_options>!, _ store: UnsafeMutablePointer<OpaquePointer?>!
+) -> fdm_status {
+    guard let store else { return invalidArgument("fdm_store_open: store is NULL; give the address of a handle") }
+    store.pointee = nil
+    guard let options, options.pointee.struct_size >= MemoryLayout<fdm_options>.size else {
+        return invalidArgument("fdm_store_open: options is NULL or its struct_size is not set to sizeof(fdm_options)")
+    }
+    let given = options.pointee
+    return status { () throws(StoreError) in
+        let directory = String(cString: given.directory ?? StoreDirectory.defaultDirectory())
+        store.pointee = try AttachedStores.open(
+            directory, lanes: given.lanes == 0 ? nil : Int(given.lanes),
+            seriesLimit: given.series_limit == 0 ? nil : Int(given.series_limit)
+        ).handle
+    }
+}
+
+/// The store of the default directory.
+@_cdecl("fdm_store_default") @implementation
+public func fdm_store_default(_ store: UnsafeMutablePointer<OpaquePointer?>!) -> fdm_status {
+    guard let store else { return invalidArgument("fdm_store_default: store is NULL; give the address of a handle") }
+    store.pointee = nil
+    return status { () throws(StoreError) in store.pointee = try AttachedStores.defaultStore().handle }
+}
+
+/// Detaches a store.
+@_cdecl("fdm_store_close") @implementation
+public func fdm_store_close(_ store: OpaquePointer!) -> fdm_status {
+    guard let store = Store.of(store) else { return invalidArgument("fdm_store_close: store is NULL") }
+    Renderer.forget(store)
+    if AttachedStores.close(store) { return 0 }
+    return invalidArgument("fdm_store_close: the default store of \(store.directory) stays for the life of the process")
+}
+
+/// The store's directory.
+@_cdecl("fdm_store_path") @implementation
+public func fdm_store_path(_ store: OpaquePointer!) -> UnsafePointer<CChar>! {
+    Store.of(store).map { UnsafePointer($0.directoryText) }
+}
+
+/// This process's default directory.
+@_cdecl("fdm_default_directory") @implementation
+public func fdm_default_directory() -> UnsafePointer<CChar>! { StoreDirectory.defaultDirectory() }
+
+/// A name for the case that nobody sets a directory.
+@_cdecl("fdm_plan_directory") @implementation
+public func fdm_plan_directory() -> UnsafePointer<CChar>! { StoreDirectory.plan() }
+
+/// Numbers of a store.
+@_cdecl("fdm_store_statistics") @implementation
+public func fdm_store_statistics(
+    _ store: OpaquePointer!, _ statistics: UnsafeMutablePointer<fdm_statistics>!
+) -> fdm_status {
+    guard let store = Store.of(store), let statistics,
+        statistics.pointee.struct_size >= MemoryLayout<fdm_statistics>.size
+    else {
+        return invalidArgument("fdm_store_statistics: a NULL, or struct_size is not set to sizeof(fdm_statistics)")
+    }
+    let size = statistics.pointee.struct_size
+    let found = StoreStatistics(store)
+    statistics.pointee = fdm_statistics(
+        struct_size: size, segments: found.segments, families: found.families, series: found.series,
+        removed_series: found.removedSeries, gauge_instances: found.gaugeInstances,
+        damaged_records: found.damagedRecords, live_processes: found.liveProcesses,
+        bytes_reserved: found.bytesReserved, dropped_no_space: found.droppedNoSpace,
+        dropped_series_limit: found.droppedSeriesLimit, conflicts: found.conflicts)
+    return 0
+}
+
+/// The word that changes with every removal.
+@_cdecl("fdm_store_removals") @implementation
+public func fdm_store_removals(_ store: OpaquePointer!) -> UnsafePointer<UInt64>! {
+    Store.of(store).map {
+        UnsafePointer(($0.firstSegment.pointee.base + HeaderLayout.removals).assumingMemoryBound(to: UInt64.self))
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import FDMetrics
+import FDMetricsStore
+import Glibc
+import Synchronization
+
+/// What a scrape needs to know of a store besides its numbers: families, their series and the texts that never change.
+///
+/// Records are immutable once published, so a plan is only added to: a gather compares each segment's index with what
+/// the plan has seen of it, and looks at new slots alone. Not thread-safe: one gather at a time (see `Renderer`).
+final class GatherPlan {
+    /// One family, merged over segments by its name.
+    final class FamilyPlan {
+        let descriptor: FamilyDescriptor
+        let nameBytes: [UInt8]
+        /// Rendered bounds, `le="0.005"`, with +Inf last.
+        let boundTexts: [[UInt8]]
+        var series: [SeriesPlan] = []
+        /// Where series with these labels stand already; kept only when the family is in several segments.
+        var byLabels: [[UInt8]: Int]?
+
+        init(_ descriptor: FamilyDescriptor) {
+            self.descriptor = descriptor
+            nameBytes = Array(descriptor.name.utf8)
+            boundTexts = (descriptor.type == .histogram ? descriptor.bounds + [.infinity] : []).map { bound in
+                var buffer = TextBuffer(capacity: 64)
+                buffer.append("le=\"")
+                CanonicalNumber.append(bound, to: &buffer)
+                buffer.append("\"")
+                return buffer.withUnsafeBytes { Array($0) }
+            }
+        }
+    }
+
+    struct SeriesPlan {
+        let record: SeriesRecord
+        let text: UnsafeRawBufferPointer
+        let cell: UnsafeMutableRawPointer?
+        let laneMask: UInt32
+        /// The next series with the same labels, in a later segment or registered again after a removal; -1: none.
+        var next: Int
+        /// Whether another one's `next` leads here.
+        var isLinked = false
+    }
+
+    private struct Seen {
+        var slots: [UInt64]
+        /// The family of each family record's offset.
+        var families: [Int: FamilyPlan]
+    }
+
+    private var seen: [Seen] = []
+    private var byName: [[UInt8]: FamilyPlan] = [:]
+    /// Sorted by name.
+    private(set) var families: [FamilyPlan] = []
+    private(set) var damagedRecords = 0
+    private let source: any SegmentSource
+
+    init(_ source: any SegmentSource) { self.source = source }
+
+    /// Takes in what was registered since the last call.
+    func refresh() throws(StoreError) {
+        let known = families.count
+        var number = 0
+        while let segment = try source.segment(number) {
+            if number == seen.count {
+                seen.append(Seen(slots: Array(repeating: 0, count: segment.pointee.geometry.indexCapacity), families: [:]))
+            }
+            for offset in newEntries(segment, number).sorted() { add(segment, number, offset) }
+            number += 1
+        }
+        if byName.count != known {
+            families = byName.values.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
+        }
+    }
+
+    /// The offsets that appeared in a segment's index.
+    private func newEntries(_ segment: UnsafeMutablePointer<Segment>, _ number: Int) -> [Int] {
+        var offsets: [Int] = []
+        let index = UnsafeRawPointer(segment.pointee.base + segment.pointee.geometry.indexOffset)
+        let chunk = 512
+        seen[number].slots.withUnsafeMutableBufferPointer { slots in
+            var position = 0
+            while position < slots.count {
+                // A first look in bulk; only slots that differ are loaded as atomics.
+                if memcmp(index + position * 8, slots.baseAddress! + position, chunk * 8) != 0 {
+                    for slot in position..<(position + chunk) {
+                        // Acquire: pairs with the release of the exchange that published the record.
+                        let entry = segment.pointee.indexSlot(slot).pointee.load(ordering: .acquiring)
+                        if entry != slots[slot] {
+                            slots[slot] = entry
+                            offsets.append(Int(entry & 0xFFFF_FFFF))
+                        }
+                    }
+                }
+                position += chunk
+            }
+        }
+        return offsets
+    }
+
+    private func add(_ segment: UnsafeMutablePointer<Segment>, _ number: Int, _ offset: Int) {
+        if FamilyRecord(segment.pointee, offset: offset) != nil {
+            _ = family(segment, number, offset)
+            return
+        }
+        guard let record = SeriesRecord(segment.pointee, offset: offset),
+            let family = family(segment, number, record.familyOffset)
+        else {
+            damagedRecords += 1
+            return
+        }
+        var cell: UnsafeMutableRawPointer?
+        let size = family.descriptor.type.cellSize(boundCount: family.descriptor.bounds.count)
+        if size > 0 {
+            guard let place = record.cell, place % 16 == 0, place + size <= segment.pointee.cellsEnd,
+                place % StoreFormat.laneStride + size <= StoreFormat.laneStride
+            else {
+                damagedRecords += 1
+                return
+            }
+            cell = segment.pointee.cell(place)
+        }
+        link(
+            SeriesPlan(
+                record: record, text: record.text, cell: cell, laneMask: UInt32(segment.pointee.geometry.laneCount - 1),
+                next: -1), to: family)
+    }
+
+    /// Adds a series to its family, behind one that has the same labels if there is one.
+    private func link(_ series: SeriesPlan, to family: FamilyPlan) {
+        let index = family.series.count
+        family.series.append(series)
+        guard var byLabels = family.byLabels else { return }
+        family.byLabels = nil
+        let labels = Array(series.text)
+        if let first = byLabels[labels] {
+            family.series[index].next = family.series[first].next
+            family.series[index].isLinked = true
+            family.series[first].next = index
+        } else {
+            byLabels[labels] = index
+        }
+        family.byLabels = byLabels
+    }
+
+    private func family(_ segment: UnsafeMutablePointer<Segment>, _ number: Int, _ offset: Int) -> FamilyPlan? {
+        if let known = seen[number].families[offset] { return known }
+        guard let record = FamilyRecord(segment.pointee, offset: offset) else { return nil }
+        let descriptor = record.descriptor
+        let name = Array(descriptor.name.utf8)
+        let plan: FamilyPlan
+        if let known = byName[name] {
+            // The same family in a later segment. Should its descriptor differ, its series cannot be shown with the others.
+            if descriptor.conflict(with: known.descriptor) != nil { return nil }
+            plan = known
+            if plan.byLabels == nil { indexLabels(of: plan) }
+        } else {
+            plan = FamilyPlan(descriptor)
+            byName[name] = plan
+        }
+        seen[number].families[offset] = plan
+        return plan
+    }
+
+    private func indexLabels(of family: FamilyPlan) {
+        var byLabels: [[UInt8]: Int] = [:]
+        for index in family.series.indices {
+            let labels = Array(family.series[index].text)
+            if let first = byLabels[labels] {
+                family.series[index].next = family.series[first].next
+                family.series[index].isLinked = true
+                family.series[first].next = index
+            } else {
+                byLabels[labels] = index
+            }
+        }
+        family.byLabels = byLabels
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import FDMetrics
+import FDMetricsStore
+import Synchronization
+
+/// A family at one scrape: its declaration, and a sample group for each series that is shown.
+struct FamilySnapshot {
+    let plan: GatherPlan.FamilyPlan
+    var series: [SeriesSnapshot] = []
+    /// The numbers of all series, one after the other; see `SeriesSnapshot.first`.
+    ///
+    ///   counter, gauge, info   1: the value
+    ///   summary                2: count, sum
+    ///   histogram              bounds + 2: the count of each bucket (not cumulative, +Inf last), the sum
+    ///   state set              1: the index of the state that is on
+    var values: [Double] = []
+}
+
+/// A series at one scrape.
+struct SeriesSnapshot {
+    /// {a="x",b="y"}, or empty.
+    let text: UnsafeRawBufferPointer
+    /// Where its numbers begin.
+    let first: Int
+    /// Of gauges of mode `all` and `liveAll`: the process slot and the process id. -1: no such label.
+    var worker = -1
+    var pid: UInt64 = 0
+}
+
+/// Reads the numbers of a store into snapshots: one pass over the cells, no lock, no write.
+struct Gatherer {
+    let plan: GatherPlan
+    let source: any SegmentSource
+
+    /// All families, by name.
+    func gather() throws(StoreError) -> [FamilySnapshot] {
+        try plan.refresh()
+        let probe = Liveness(source)
+        var families: [FamilySnapshot] = []
+        families.reserveCapacity(plan.families.count)
+        for family in plan.families {
+            var snapshot = FamilySnapshot(plan: family)
+            snapshot.series.reserveCapacity(family.series.count)
+            snapshot.values.reserveCapacity(family.series.count * max(1, family.boundTexts.count + 1))
+            if family.descriptor.type == .gauge {
+                gatherGauges(family, &snapshot, probe)
+            } else {
+                gatherShared(family, &snapshot)
+            }
+            families.append(snapshot)
+        }
+        return families
+    }
+
+    /// Families whose numbers belong to no process.
+    private func gatherShared(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
+        for index in family.series.indices where !family.series[index].isLinked {
+            var current = index
+            var isShown = false
+            let first = snapshot.values.count
+            var stateTime: UInt64 = 0
+            while current >= 0 {
+                let series = family.series[current]
+                current = series.next
+                if !series.record.isLive { continue }
+                let isFirst = !isShown
+                isShown = true
+                switch family.descriptor.type {
+                case .counter:
+                    add(counterTotal(series.cell.unsafelyUnwrapped, laneMask: series.laneMask), isFirst, first, &snapshot)
+                case .summary:
+                    let total = pairTotal(series.cell.unsafelyUnwrapped, laneMask: series.laneMask)
+                    add(Double(total.count), isFirst, first, &snapshot)
+                    add(total.sum, isFirst, first + 1, &snapshot)
+                case .histogram:
+                    var sum = 0.0
+                    for bucket in 0..<family.boundTexts.count {
+                        let total = pairTotal(series.cell.unsafelyUnwrapped + bucket * 16, laneMask: series.laneMask)
+                        add(Double(total.count), isFirst, first + bucket, &snapshot)
+                        sum += total.sum
+                    }
+                    add(sum, isFirst, first + family.boundTexts.count, &snapshot)
+                case .info:
+                    if isFirst { snapshot.values.append(1) }
+                case .stateSet:
+                    // Of two segments' words the one set last counts. (time, state): the time changes with every set.
+                    let (time, state) = SharedPair(series.record.record + SeriesLayout.statePair).load()
+                    if isFirst {
+                        snapshot.values.append(Double(state))
+                    } else if time > stateTime {
+                        snapshot.values[first] = Double(state)
+                    }
+                    stateTime = max(stateTime, time)
+                case .gauge: break
+                }
+            }
+            if isShown { snapshot.series.append(SeriesSnapshot(text: family.series[index].text, first: first)) }
+        }
+    }
+
+    @inline(__always)
+    private func add(_ value: Double, _ isFirst: Bool, _ place: Int, _ snapshot: inout FamilySnapshot) {
+        if isFirst { snapshot.values.append(value) } else { snapshot.values[place] += value }
+    }
+
+    private func gatherGauges(
+        _ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot, _ probe: Liveness
+    ) {
+        guard let mode = family.descriptor.gaugeMode else { return }
+        for index in family.series.indices where !family.series[index].isLinked {
+            var contributions: [GaugeContribution] = []
+            var current = index
+            var isShown = false
+            while current >= 0 {
+                let series = family.series[current]
+                current = series.next
+                if !series.record.isLive { continue }
+                isShown = true
+                contributions += gaugeContributions(series.record, mode: mode, in: source)
+            }
+            if !isShown { continue }
+            let text = family.series[index].text
+            if mode == .all || mode == .liveAll {
+                appendEach(contributions, mode, text, &snapshot, probe)
+            } else {
+                let value = aggregate(contributions, mode: mode, ownToken: source.ownToken) { probe.isAlive($0) }
+                guard let value else { continue }
+                snapshot.series.append(SeriesSnapshot(text: text, first: snapshot.values.count))
+                snapshot.values.append(value)
+            }
+        }
+    }
+
+    /// One sample for each process slot, in the order of slots.
+    private func appendEach(
+        _ contributions: [GaugeContribution], _ mode: GaugeMode, _ text: UnsafeRawBufferPointer,
+        _ snapshot: inout FamilySnapshot, _ probe: Liveness
+    ) {
+        var lastSlot = -1
+        for one in contributions.sorted(by: { $0.owner.slot < $1.owner.slot }) {
+            guard let value = one.value, one.owner.slot != lastSlot else { continue }
+            if mode == .liveAll, !probe.isAlive(one.owner) { continue }
+            lastSlot = one.owner.slot
+            snapshot.series.append(
+                SeriesSnapshot(text: text, first: snapshot.values.count, worker: one.owner.slot, pid: one.pid))
+            snapshot.values.append(value)
+        }
+    }
+}
+
+/// Asks the kernel who is alive, and opens the file for it only when somebody asks.
+private final class Liveness {
+    private let source: any SegmentSource
+    private var probe: LivenessProbe?
+    private var isOpened = false
+
+    init(_ source: any SegmentSource) { self.source = source }
+
+    func isAlive(_ token: LeaseToken) -> Bool {
+        if token.bits == source.ownToken { return true }
+        if !isOpened {
+            isOpened = true
+            if let segment = try? source.segment(0) {
+                probe = try? LivenessProbe(directory: source.directory, segment: segment)
+            }
+        }
+        // A store whose directory is gone cannot be asked; then only this process is known to be alive.
+        return probe?.isAlive(token) ?? false
+    }
+}

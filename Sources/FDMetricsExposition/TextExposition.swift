@@ -1,0 +1,139 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+public import FDMetrics
+public import FDMetricsStore
+import Glibc
+import Synchronization
+
+/// A store as text for Prometheus.
+public enum TextExposition {
+    /// The HTTP content type of the text.
+    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+    /// Renders all metrics of a registry's store, of all processes. Thread-safe; usable in a fork child.
+    ///
+    /// Costs the same however many processes ever recorded.
+    /// - Throws: `noSpace`, `system`, `damaged`.
+    public static func render(_ registry: MetricRegistry) throws(MetricError) -> String {
+        let text = try Renderer.render(registry.store, labelsByPid: false)
+        defer { free(text.start) }
+        return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
+    }
+
+    /// Renders the store in a directory, of live or dead processes, with read access alone.
+    /// - Throws: `notFound`, `directory`, `foreign`, `damaged`, `noSpace`, `system`.
+    public static func render(directory: String) throws(MetricError) -> String {
+        let text = try Renderer.render(directory: directory, labelsByPid: false)
+        defer { free(text.start) }
+        return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
+    }
+}
+
+/// Renders stores, and keeps the plan of an attached store from one scrape to the next.
+package enum Renderer {
+    /// A rendered text: `count` bytes and a zero, to be released with free().
+    package typealias Text = (start: UnsafeMutablePointer<CChar>, count: Int)
+
+    /// A kept plan and who is using it: 0 nobody, else that process's id. One for each store that was rendered.
+    private final class Kept: @unchecked Sendable {
+        let store: Store
+        let user = Atomic<Int32>(0)
+        var plan: GatherPlan
+        var lastSize = 4096
+        init(_ store: Store) {
+            self.store = store
+            plan = GatherPlan(store)
+        }
+    }
+
+    private static let capacity = 64
+    nonisolated(unsafe) private static let kept: UnsafeMutablePointer<Atomic<UInt>> = {
+        let slots = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: capacity)
+        for index in 0..<capacity { (slots + index).initialize(to: Atomic(0)) }
+        return slots
+    }()
+
+    /// Renders an attached store.
+    ///
+    /// Nobody waits for the kept plan: who finds it in use, by another thread or by one of the parent process at the time
+    /// of a fork, makes one for itself.
+    package static func render(_ store: Store, labelsByPid: Bool) throws(StoreError) -> Text {
+        guard let kept = keptPlan(store) else {
+            return try render(GatherPlan(store), store, capacity: 4096, labelsByPid).text
+        }
+        let own = getpid()
+        let claim = kept.user.compareExchange(expected: 0, desired: own, ordering: .acquiring)
+        if !claim.exchanged {
+            // In use by another thread; or copied by a fork while a thread of the parent was using it. That thread is not
+            // here, and its plan may be half-changed: leave it alone for good.
+            guard claim.original != own,
+                kept.user.compareExchange(expected: claim.original, desired: own, ordering: .acquiring).exchanged
+            else { return try render(GatherPlan(store), store, capacity: kept.lastSize, labelsByPid).text }
+            _ = Unmanaged.passRetained(kept.plan)
+            kept.plan = GatherPlan(store)
+        }
+        defer { kept.user.store(0, ordering: .releasing) }
+        do {
+            let (text, size) = try render(kept.plan, store, capacity: kept.lastSize, labelsByPid)
+            kept.lastSize = size + size / 8
+            return text
+        } catch {
+            kept.plan = GatherPlan(store)
+            throw error
+        }
+    }
+
+    /// Renders the store in a directory.
+    package static func render(directory: String, labelsByPid: Bool) throws(StoreError) -> Text {
+        let reader = try StoreReader(directory: directory)
+        return try render(GatherPlan(reader), reader, capacity: 1 << 16, labelsByPid).text
+    }
+
+    /// Forgets the plan of a store that is about to be closed.
+    package static func forget(_ store: Store) {
+        for index in 0..<capacity {
+            let bits = kept[index].load(ordering: .acquiring)
+            guard let pointer = UnsafeRawPointer(bitPattern: bits) else { continue }
+            let entry = Unmanaged<Kept>.fromOpaque(pointer)
+            if entry.takeUnretainedValue().store === store {
+                kept[index].store(0, ordering: .releasing)
+                entry.release()
+            }
+        }
+    }
+
+    private static func keptPlan(_ store: Store) -> Kept? {
+        var fresh: Unmanaged<Kept>?
+        defer { fresh?.release() }
+        for index in 0..<capacity {
+            var bits = kept[index].load(ordering: .acquiring)
+            if bits == 0 {
+                let made = fresh ?? Unmanaged.passRetained(Kept(store))
+                fresh = made
+                let result = kept[index].compareExchange(
+                    expected: 0, desired: UInt(bitPattern: made.toOpaque()), ordering: .acquiringAndReleasing)
+                if result.exchanged {
+                    fresh = nil
+                    return made.takeUnretainedValue()
+                }
+                bits = result.original
+            }
+            guard let pointer = UnsafeRawPointer(bitPattern: bits) else { continue }
+            let entry = Unmanaged<Kept>.fromOpaque(pointer).takeUnretainedValue()
+            if entry.store === store { return entry }
+        }
+        return nil
+    }
+
+    private static func render(
+        _ plan: GatherPlan, _ source: any SegmentSource, capacity: Int, _ labelsByPid: Bool
+    ) throws(StoreError) -> (text: Text, size: Int) {
+        var writer = TextFormatWriter(capacity: capacity, labelsByPid: labelsByPid)
+        for family in try Gatherer(plan: plan, source: source).gather() { writer.write(family) }
+        guard let text = writer.finish() else {
+            throw StoreError(.noSpace, "there is no memory for the text of \(source.directory)")
+        }
+        return ((text.text, text.count), text.count)
+    }
+}

@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: every test has a store of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+import fdmetrics
+from fdmetrics import _library
+
+
+@pytest.fixture(scope="session", autouse=True)
+def library() -> _library.Library:
+    """The library under test; without it every test fails with what to do."""
+    return _library.load()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory for a store, not made yet."""
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def registry(directory: Path) -> Iterator[fdmetrics.Registry]:
+    """A registry of the test's own store, closed at its end."""
+    registry = fdmetrics.Registry(directory)
+    yield registry
+    registry.close()
