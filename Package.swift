@@ -72,6 +72,11 @@ let package = Package(
                     condition: .when(traits: ["CommandLineTool"])),
             ]
         ),
+        .executableTarget(
+            name: "demo-engine",
+            dependencies: ["FDMetrics", "FDMetricsZMQ"],
+            path: "examples/demo/engine"
+        ),
         .target(name: "FDMetricsTestSupport", dependencies: ["FDMetricsStore"], path: "Tests/FDMetricsTestSupport"),
         .testTarget(name: "FDMetricsStoreTests", dependencies: ["FDMetricsStore", "FDMetricsTestSupport"]),
         .testTarget(

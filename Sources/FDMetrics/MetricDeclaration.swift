@@ -7,12 +7,13 @@ package import FDMetricsStore
 // (https://prometheus.io/docs/concepts/data_model/), and of prometheus_client for suffixes.
 
 /// Checks a family's declaration and brings it into the form that the store keeps.
+@usableFromInline
 package enum MetricDeclaration {
     /// prometheus_client's default bounds, meant for seconds of a request.
     package static let defaultBounds: [Double] = [
         0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
     ]
-    package static let maxLabels = 64
+    @inlinable package static var maxLabels: Int { 64 }
     package static let maxBounds = 1000
     package static let maxStates = 1000
 

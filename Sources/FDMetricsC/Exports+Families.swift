@@ -11,7 +11,7 @@ public func fdm_register(
     _ store: OpaquePointer!, _ descriptor: UnsafePointer<fdm_descriptor>!, _ family: UnsafeMutablePointer<OpaquePointer?>!
 ) -> fdm_status {
     guard let family else { return invalidArgument("fdm_register: family is NULL; give the address of a handle") }
-    family.pointee = OpaquePointer(inertFamily)
+    family.pointee = inertFamily
     guard let store = Store.of(store) else { return invalidArgument("fdm_register: store is NULL") }
     guard let descriptor, descriptor.pointee.struct_size >= MemoryLayout<fdm_descriptor>.size else {
         return invalidArgument("fdm_register: descriptor is NULL or its struct_size is not set to sizeof(fdm_descriptor)")

@@ -21,13 +21,15 @@ extension Store {
     var handle: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
 }
 
-/// A family that could not be registered: its label look-ups give inert instruments. Never followed.
-nonisolated(unsafe) let inertFamily: UnsafeMutableRawPointer = .allocate(byteCount: 64, alignment: 64)
+/// A family that could not be registered: its label look-ups give inert instruments. An address that nothing has; never
+/// followed.
+@inline(__always)
+var inertFamily: OpaquePointer { OpaquePointer(bitPattern: 1).unsafelyUnwrapped }
 
 /// The family of a C handle. nil: NULL, or a family that could not be registered.
 @inline(__always)
 func familyCore(_ handle: OpaquePointer?) -> UnsafeMutablePointer<FamilyCore>? {
-    guard let handle, UnsafeMutableRawPointer(handle) != inertFamily else { return nil }
+    guard let handle, handle != inertFamily else { return nil }
     return UnsafeMutablePointer(handle)
 }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-public import FDMetricsStore
+package import FDMetricsStore
 import Glibc
 
 /// A directory of its own for one test, in shared memory, removed with everything in it when the test lets go of it.
@@ -37,6 +37,9 @@ public final class TemporaryStore: @unchecked Sendable {
         stores.remove(at: index)
         store.close()
     }
+
+    /// Deletes a file of the directory.
+    public func remove(_ name: String) { unlink(path(name)) }
 
     /// The path of a file in the directory.
     public func path(_ name: String) -> String { "\(directory)/\(name)" }

@@ -182,7 +182,7 @@ static void record_through(fdm_counter *counter, fdm_gauge *gauge, fdm_histogram
 void check_inert_handles(void) {
   record_through(NULL, NULL, NULL, NULL, NULL);
 
-  // What a failed look-up gives: never NULL, and it records nothing.
+  // What a failed look-up gives records nothing. An instrument is never NULL then; a link may be.
   fdm_counter *counter = NULL;
   fdm_gauge *gauge = NULL;
   fdm_histogram *histogram = NULL;
@@ -193,7 +193,7 @@ void check_inert_handles(void) {
   CHECK_STATUS(fdm_histogram_labels(NULL, NULL, 0, &histogram), FDM_ERR_INVALID_ARGUMENT);
   CHECK_STATUS(fdm_summary_labels(NULL, NULL, 0, &summary), FDM_ERR_INVALID_ARGUMENT);
   CHECK_STATUS(fdm_zmq_link_open(NULL, NULL, "ipc:///x", &link), FDM_ERR_INVALID_ARGUMENT);
-  CHECK(counter != NULL && gauge != NULL && histogram != NULL && summary != NULL && link != NULL);
+  CHECK(counter != NULL && gauge != NULL && histogram != NULL && summary != NULL);
   record_through(counter, gauge, histogram, summary, link);
 
   // The same of a family that could not be registered: of any type, with any number of label values.

@@ -96,7 +96,7 @@ def test_no_update_allocates(language: str, library: Path, stores: Path, tmp_pat
 def test_header_and_library_agree(library: Path) -> None:
     declared = header_functions()
     assert len(declared) > 40, f"the header's functions were not found: {sorted(declared)}"
-    exported = symbols(library, "--defined-only")
+    exported = symbols(library, "--defined-only", "--extern-only")
     assert declared - exported == set(), "declared in the header, and not exported by the library"
     assert exported - declared == set(), "exported by the library, and not declared in the header"
 

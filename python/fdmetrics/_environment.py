@@ -15,6 +15,9 @@ import uuid
 DIRECTORY = "FDMETRICS_DIR"
 #: Where the store would be if nobody set a directory.
 AUTOMATIC_DIRECTORY = "FDMETRICS_AUTO_DIR"
+#: The process that chose that name, and so removes the directory at its end. Not the one that made the store: that may
+#: be a short-lived child, and the others have not attached yet.
+AUTOMATIC_PROCESS = "FDMETRICS_AUTO_PID"
 
 
 def plan_directory() -> str:
@@ -24,4 +27,14 @@ def plan_directory() -> str:
         return planned
     parent = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else os.environ.get("TMPDIR") or "/tmp"
     os.environ[AUTOMATIC_DIRECTORY] = planned = os.path.join(parent, f"fdmetrics-{uuid.uuid4()}")
+    os.environ[AUTOMATIC_PROCESS] = str(os.getpid())
     return planned
+
+
+def is_left_to_remove() -> bool:
+    """Whether this process chose the name, and processes that it started have made the directory."""
+    return (
+        os.environ.get(AUTOMATIC_PROCESS) == str(os.getpid())
+        and DIRECTORY not in os.environ
+        and os.path.isdir(os.environ.get(AUTOMATIC_DIRECTORY, ""))
+    )

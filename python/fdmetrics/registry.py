@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import os
 import time
 import weakref
 from typing import Dict, Optional, Protocol, Set, Tuple
 
+from . import _environment
 from ._descriptor import Descriptor
 from .errors import ConflictError, FDMetricsError, StoreClosedError
 from .store import Path, Statistics, Store
@@ -189,6 +192,16 @@ def registry_of(registry: object) -> Registry:
     prometheus_client's registries are taken too, so that its users' code runs unchanged; the store has all metrics.
     """
     return registry if isinstance(registry, Registry) else REGISTRY
+
+
+def _attach_to_remove() -> None:
+    # The library removes an automatic directory at the exit of the process that chose its name, if that has attached.
+    if not REGISTRY.attached and _environment.is_left_to_remove():
+        with contextlib.suppress(FDMetricsError):
+            Store.default()
+
+
+atexit.register(_attach_to_remove)
 
 
 def attach() -> Store:

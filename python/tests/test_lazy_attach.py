@@ -54,7 +54,9 @@ def test_every_order_gives_the_same_total(order: tuple[str, ...], chosen: str, t
     lines += ["print(fdmetrics.generate_latest().decode())", "print('# ' + fdmetrics.REGISTRY.path)"]
     printed = run_program(PRELUDE + "\n".join(lines), directory)
     assert Samples(printed).get("c_total") == 6
-    assert (printed.splitlines()[-1] == f"# {directory}") == (chosen != "nowhere")
+    used = printed.splitlines()[-1][2:]
+    assert (used == str(directory)) == (chosen != "nowhere")
+    assert os.path.exists(used) == (chosen != "nowhere"), "an automatic directory goes with the service"
 
 
 def test_importing_and_declaring_touch_nothing(tmp_path: Path) -> None:
@@ -68,11 +70,24 @@ def test_importing_and_declaring_touch_nothing(tmp_path: Path) -> None:
         fdmetrics.Gauge("g", "")
         fdmetrics.Enum("e", "", states=["on"])
         changed = {name for name in os.environ if os.environ[name] != before.get(name)}
-        print(changed, _library._loaded, fdmetrics.REGISTRY.attached, {"http.server", "zmq"} & set(sys.modules))
+        print(sorted(changed), _library._loaded, fdmetrics.REGISTRY.attached, {"http.server", "zmq"} & set(sys.modules))
         print(os.path.exists(os.environ["FDMETRICS_AUTO_DIR"]), "FDMETRICS_DIR" in os.environ)
         """
     )
-    assert printed == "{'FDMETRICS_AUTO_DIR'} None False set()\nFalse False\n"
+    assert printed == "['FDMETRICS_AUTO_DIR', 'FDMETRICS_AUTO_PID'] None False set()\nFalse False\n"
+
+
+def test_an_automatic_directory_goes_where_children_alone_recorded() -> None:
+    printed = run_program(
+        f"""
+        {STEPS["subprocess"].replace("subprocess.run", "import subprocess, sys, os, fdmetrics; subprocess.run")}
+        directory = os.environ["FDMETRICS_AUTO_DIR"]
+        print(directory, os.path.exists(directory), fdmetrics.REGISTRY.attached)
+        """
+    )
+    directory, existed, attached = printed.split()
+    assert (existed, attached) == ("True", "False")
+    assert not os.path.exists(directory)
 
 
 def test_a_planned_name_is_kept(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 from pathlib import Path
 from typing import Any, Iterator, List
 
@@ -220,8 +219,8 @@ def test_every_status_raises_its_class() -> None:
         assert caught.value.status == status
 
 
-def test_a_directory_s_path_may_hold_any_bytes(tmp_path: Path) -> None:
-    directory = tmp_path / os.fsdecode(b"st\xe4re")
+def test_a_directory_s_path_may_hold_any_text(tmp_path: Path) -> None:
+    directory = tmp_path / "stäre 😀"
     registry = Registry(directory)
     Counter("c", "", registry=registry).inc()
     assert registry.path == str(directory)

@@ -25,10 +25,8 @@ static inline __attribute__((always_inline)) uint32_t CFDMetricsLinux_cpu(void) 
   ptrdiff_t offset = CFDMetricsLinux_rseq_offset;
   if (__builtin_expect(offset != 0, 1)) {
 #if defined(__x86_64__)
-    // One instruction relative to the thread's segment register: the thread pointer itself need not be loaded.
-    uint32_t cpu;
-    __asm__ volatile("movl %%fs:4(%1), %0" : "=r"(cpu) : "r"(offset));
-    return cpu;
+    // Relative to the thread's segment register: one instruction, the thread pointer itself need not be loaded.
+    return *(volatile uint32_t __seg_fs *)(offset + 4);
 #else
     return *(volatile uint32_t *)((char *)__builtin_thread_pointer() + offset + 4);
 #endif

@@ -144,10 +144,10 @@ package struct GaugeInstance {
 }
 
 /// A label value of a look-up: borrowed bytes. Laid out as the C ABI's fdm_string.
-@frozen
+@frozen @usableFromInline
 package struct LabelValue {
-    package let bytes: UnsafeRawPointer?
-    package let count: Int
+    @usableFromInline package let bytes: UnsafeRawPointer?
+    @usableFromInline package let count: Int
 
     package var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: count) }
 

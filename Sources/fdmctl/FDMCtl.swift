@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+#if CommandLineTool
+import ArgumentParser
+import FDMetrics
+import FDMetricsStore
+
+/// The command line tool: looks into the store of a service. One file a subcommand.
+@main
+struct FDMCtl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fdmctl",
+        abstract: "Looks into the metrics store of a service, of live or dead processes; needs read access alone.",
+        version: FDMetricsVersion.string,
+        subcommands: [Dump.self, Check.self]
+    )
+}
+
+/// The exit status of a command that found no store to work on.
+let noStore = ExitCode(2)
+
+/// Says on standard error why there is no store to work on.
+func refuse(_ error: StoreError) -> ExitCode {
+    printError("fdmctl: \(error.message)")
+    return noStore
+}
+
+#else
+
+/// Without the trait CommandLineTool the package has no argument parser, and this is no tool.
+@main
+enum FDMCtl {
+    static func main() {
+        printError(
+            "fdmctl was built without its commands: build it with `swift build --product fdmctl --traits CommandLineTool`")
+        exit(64)  // EX_USAGE
+    }
+}
+
+#endif
+
+/// Writes a line to standard error. By write(2): Swift does not take the C library's `stderr` for safe.
+private func printError(_ line: String) {
+    var text = line + "\n"
+    _ = text.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}

@@ -1,0 +1,154 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import FDMetrics
+import FDMetricsStore
+import Synchronization
+
+/// What is in a store, as `fdmctl dump` shows it. Values of a store in use are each of a slightly different instant.
+struct StoreListing {
+    struct SegmentEntry {
+        let number: Int
+        let geometry: SegmentGeometry
+        let entries: UInt64
+        let recordsNext: UInt64
+        let recordsReserved: UInt64
+        let cellsNext: UInt64
+        let cellsReserved: UInt64
+        let isSealed: Bool
+        /// Index slots that lead to no sound record.
+        var damaged: [Int] = []
+    }
+
+    struct ProcessEntry {
+        let slot: Int
+        let generation: UInt32
+        let pid: UInt64
+        let pidNamespace: UInt64
+        /// Clock ticks since boot, field 22 of /proc/PID/stat.
+        let startTime: UInt64
+        /// ns since the epoch.
+        let attachedTime: UInt64
+        let command: String
+        let isAlive: Bool
+    }
+
+    struct FamilyEntry {
+        let descriptor: FamilyDescriptor
+        /// The record in each segment that has one.
+        var records: [(segment: Int, offset: Int, seriesCount: Int64)] = []
+        var series: [SeriesEntry] = []
+    }
+
+    struct SeriesEntry {
+        let segment: Int
+        let offset: Int
+        let labels: [(name: String, value: String)]
+        /// The labels as the text format has them.
+        let text: String
+        let isRemoved: Bool
+        let createdTime: UInt64
+        let value: SeriesValue
+    }
+
+    let directory: String
+    let storeID: String
+    let createdTime: UInt64
+    let laneCount: Int
+    let seriesLimit: UInt64
+    let isAutomatic: Bool
+    let removals: UInt64
+    let droppedNoSpace: UInt64
+    let droppedSeriesLimit: UInt64
+    let conflicts: UInt64
+    private(set) var segments: [SegmentEntry] = []
+    private(set) var processes: [ProcessEntry] = []
+    /// By name.
+    private(set) var families: [FamilyEntry] = []
+
+    /// Reads a store.
+    /// - Throws: `notFound`, `foreign`, `damaged` and `system`, of the files as wholes.
+    init(directory: String, includesRemoved: Bool) throws(StoreError) {
+        let reader = try StoreReader(directory: directory)
+        guard let first = try reader.segment(0) else {
+            throw StoreError(.notFound, "there is no store in \(directory)")
+        }
+        func header(_ offset: Int) -> UInt64 { first.pointee.header(offset).pointee.load(ordering: .acquiring) }
+        self.directory = reader.directory
+        storeID = [0, 8].map { digits(first.pointee.constant(HeaderLayout.storeID + $0)) }.joined()
+        createdTime = first.pointee.constant(HeaderLayout.createdTime)
+        laneCount = first.pointee.geometry.laneCount
+        seriesLimit = first.pointee.constant(HeaderLayout.seriesLimit)
+        isAutomatic = first.pointee.constant(HeaderLayout.flags) & HeaderLayout.flagAutomatic != 0
+        removals = header(HeaderLayout.removals)
+        droppedNoSpace = header(HeaderLayout.droppedNoSpace)
+        droppedSeriesLimit = header(HeaderLayout.droppedSeriesLimit)
+        conflicts = header(HeaderLayout.conflicts)
+
+        var liveness = Liveness(try LivenessProbe(directory: reader.directory, segment: first), ProcessSlots(first))
+        processes = liveness.processes()
+        var byName: [String: FamilyEntry] = [:]
+        var number = 0
+        while let segment = try reader.segment(number) {
+            segments.append(
+                readSegment(segment, reader, &liveness, includesRemoved: includesRemoved, into: &byName))
+            number += 1
+        }
+        families = byName.values.sorted { $0.descriptor.name < $1.descriptor.name }
+        for index in families.indices {
+            families[index].series.sort { ($0.text, $0.segment, $0.offset) < ($1.text, $1.segment, $1.offset) }
+        }
+    }
+}
+
+private func readSegment(
+    _ segment: UnsafeMutablePointer<Segment>, _ reader: StoreReader, _ liveness: inout Liveness, includesRemoved: Bool,
+    into families: inout [String: StoreListing.FamilyEntry]
+) -> StoreListing.SegmentEntry {
+    func header(_ offset: Int) -> UInt64 { segment.pointee.header(offset).pointee.load(ordering: .acquiring) }
+    let geometry = segment.pointee.geometry
+    var entry = StoreListing.SegmentEntry(
+        number: geometry.number, geometry: geometry, entries: header(HeaderLayout.entries),
+        recordsNext: header(HeaderLayout.recordsNext), recordsReserved: header(HeaderLayout.recordsReserved),
+        cellsNext: header(HeaderLayout.cellsNext), cellsReserved: header(HeaderLayout.cellsReserved),
+        isSealed: segment.pointee.isSealed)
+    var known: [Int: FamilyDescriptor] = [:]
+    for position in 0..<geometry.indexCapacity {
+        // Acquire: pairs with the release that put the record into the index.
+        let slot = segment.pointee.indexSlot(position).pointee.load(ordering: .acquiring)
+        let offset = Int(slot & 0xFFFF_FFFF)
+        if slot == 0 { continue }
+        if let family = FamilyRecord(segment.pointee, offset: offset) {
+            let descriptor = family.descriptor
+            known[offset] = descriptor
+            let count = word(family.record + FamilyLayout.seriesCount).pointee.load(ordering: .relaxed)
+            families[descriptor.name, default: .init(descriptor: descriptor)].records.append(
+                (geometry.number, offset, Int64(bitPattern: count)))
+            continue
+        }
+        guard let series = SeriesRecord(segment.pointee, offset: offset),
+            let family = known[series.familyOffset] ?? FamilyRecord(segment.pointee, offset: series.familyOffset)?.descriptor,
+            let value = SeriesValue(series, of: family, in: segment, reader: reader, liveness: &liveness)
+        else {
+            entry.damaged.append(position)
+            continue
+        }
+        known[series.familyOffset] = family
+        if !series.isLive, !includesRemoved { continue }
+        let values = (0..<series.valueCount).map { text(series.value($0)) }
+        // An info's keys follow its values.
+        let keys = values.suffix(max(0, values.count - family.labelNames.count) / 2)
+        families[family.name, default: .init(descriptor: family)].series.append(
+            .init(
+                segment: geometry.number, offset: offset, labels: Array(zip(family.labelNames + keys, values)).map { ($0, $1) },
+                text: text(series.text), isRemoved: !series.isLive, createdTime: series.createdTime, value: value))
+    }
+    return entry
+}
+
+private func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
+
+private func digits(_ value: UInt64) -> String {
+    let text = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - text.count) + text
+}
