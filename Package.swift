@@ -86,7 +86,9 @@ let package = Package(
             dependencies: ["FDMetricsExposition", "FDMetrics", "FDMetricsTestSupport"]),
         .testTarget(
             name: "FDMetricsZMQTests",
-            dependencies: ["FDMetricsZMQ", "FDMetricsExposition", "FDMetricsTestSupport"]),
+            dependencies: [
+                "FDMetricsZMQ", "FDMetricsZMQRecording", "FDMetrics", "FDMetricsExposition", "FDMetricsTestSupport",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -129,7 +129,8 @@ const char *fdm_default_directory(void);
 
 // Chooses a name for the case that nobody sets a directory, and puts it into FDMETRICS_AUTO_DIR for child processes, but
 // decides nothing: FDMETRICS_DIR and PROMETHEUS_MULTIPROC_DIR still count when they are set later. Call it early in a
-// program that starts other processes before it records. Returns that name. Owned by the library, never NULL.
+// program that starts other processes before it records. The process that chooses it stands in FDMETRICS_AUTO_PID: at its
+// exit it removes the directory, unless other processes still use it. Returns the name. Owned by the library, never NULL.
 const char *fdm_plan_directory(void);
 
 // Numbers of a store that cost nothing to keep. The dropped ones are counted by all processes together.

@@ -82,7 +82,7 @@ package func aggregate(
 ) -> Double? {
     var result: Double?
     var resultTime: UInt64 = 0
-    var anySet = false
+    let anySet = !contributions.isEmpty
     for one in contributions {
         if mode == .local {
             if one.owner.bits == ownToken, ownToken != 0 { return one.value }
@@ -92,11 +92,9 @@ package func aggregate(
             (result, resultTime) = (carried, one.carriedTime)
         }
         if !mode.isLive, !mode.isMostRecent, let carried = one.carried {
-            anySet = true
             result = GaugeFold.combine(mode, result, carried)
         }
         guard let value = one.value, !one.isFolded || mode.isLive else { continue }
-        anySet = true
         if mode.isLive, !isAlive(one.owner) { continue }
         if mode.isMostRecent {
             if result == nil || one.time > resultTime { (result, resultTime) = (value, one.time) }

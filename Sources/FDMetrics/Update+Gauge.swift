@@ -184,6 +184,9 @@ package enum GaugeInstances {
         let value = SharedPair(instance + InstanceLayout.value)
         while true {
             let old = value.guess()
+            // A thread of this process that was faster may have set a value since: it is not to be undone. Acquire, and the
+            // order of the guess's loads, make a pair of after the other's inheritance come with its owner.
+            if owner.pointee.load(ordering: .acquiring) == token.bits { return }
             // Of two threads of this process one may have got here first: its token, or its first set, is in the pair.
             if !mode.isMostRecent, UInt64(old.second) == token.bits { break }
             fold(old, into: SharedPair(instance + InstanceLayout.carry), mode)

@@ -12,7 +12,7 @@ public func fdm_register(
 ) -> fdm_status {
     guard let family else { return invalidArgument("fdm_register: family is NULL; give the address of a handle") }
     family.pointee = inertFamily
-    guard let store = Store.of(store) else { return invalidArgument("fdm_register: store is NULL") }
+    guard let store = Store.of(store) else { return invalidArgument("fdm_register: store is NULL or closed") }
     guard let descriptor, descriptor.pointee.struct_size >= MemoryLayout<fdm_descriptor>.size else {
         return invalidArgument("fdm_register: descriptor is NULL or its struct_size is not set to sizeof(fdm_descriptor)")
     }
@@ -75,8 +75,9 @@ public func fdm_labels(
         return invalidArgument("fdm_labels: the family is NULL or could not be registered; see fdm_register's error")
     }
     handle.pointee = UnsafeMutableRawPointer(InertHandle.of(core.pointee.type))
-    guard count == 0 || values != nil, count <= MetricDeclaration.maxLabels else {
-        return failure(StoreError(.labels, "fdm_labels: values is NULL or count \(count) is above \(MetricDeclaration.maxLabels)"))
+    if count != 0, values == nil { return invalidArgument("fdm_labels: values is NULL, count is \(count)") }
+    guard count >= 0, count <= MetricDeclaration.maxLabels else {
+        return failure(StoreError(.labels, "fdm_labels: \(count) values; a family has at most \(MetricDeclaration.maxLabels) labels"))
     }
     // fdm_string and LabelValue have the same layout, which Handles' test checks. An empty array has no address.
     let key = values.map { UnsafeRawPointer($0).assumingMemoryBound(to: LabelValue.self) } ?? UnsafePointer(bitPattern: 16)!
@@ -103,6 +104,10 @@ private func findOrMake(
 ) -> fdm_status {
     status { () throws(StoreError) in
         let family = core.pointee.family.takeUnretainedValue()
+        for index in 0..<count where key[index].bytes == nil && key[index].count > 0 {
+            throw StoreError(
+                .invalidArgument, "label value \(index) of \(family.descriptor.name) is NULL with length \(key[index].count)")
+        }
         found(try family.store.series(family, key, count))
     }
 }
@@ -130,8 +135,10 @@ public func fdm_clear(_ family: OpaquePointer!) -> fdm_status {
 /// Copies of strings that a slow function was given.
 func texts(_ values: UnsafePointer<fdm_string>?, _ count: Int, _ function: String) throws(StoreError) -> [String] {
     if count == 0 { return [] }
-    guard let values, count <= 1024 else {
-        throw StoreError(.labels, "\(function): an array of \(count) strings is NULL or too long")
+    guard let values else { throw StoreError(.invalidArgument, "\(function): an array of \(count) strings is NULL") }
+    if count < 0 || count > 1024 { throw StoreError(.labels, "\(function): \(count) strings; give at most 1,024") }
+    for index in 0..<count where values[index].data == nil && values[index].length > 0 {
+        throw StoreError(.invalidArgument, "\(function): string \(index) is NULL with length \(values[index].length)")
     }
     return (0..<count).map { text(LabelValue(bytes: values[$0].data, count: values[$0].length)) }
 }

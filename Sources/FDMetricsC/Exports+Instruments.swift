@@ -30,7 +30,7 @@ private func labels(
         for index in 0..<count {
             guard let value = values.unsafelyUnwrapped[index] else {
                 handle.pointee = OpaquePointer(InertHandle.of(type))
-                return failure(StoreError(.labels, "label value \(index) is NULL: give \"\" for an empty one"))
+                return invalidArgument("label value \(index) is NULL: give \"\" for an empty one")
             }
             key[index] = LabelValue(bytes: value, count: strlen(value))
         }
@@ -49,7 +49,7 @@ private func labelsFailure(_ type: MetricType, _ family: OpaquePointer?) -> fdm_
         let name = core.pointee.family.takeUnretainedValue().descriptor.name
         return failure(StoreError(.labels, "\(name) is a \(core.pointee.type.name), not a \(type.name)"))
     }
-    return failure(StoreError(.labels, "the label values are NULL or more than \(MetricDeclaration.maxLabels)"))
+    return invalidArgument("the label values are NULL, or more than \(MetricDeclaration.maxLabels)")
 }
 
 /// The counter with these label values.

@@ -38,7 +38,7 @@ public func fdm_store_default(_ store: UnsafeMutablePointer<OpaquePointer?>!) ->
 /// Detaches a store.
 @_cdecl("fdm_store_close") @implementation
 public func fdm_store_close(_ store: OpaquePointer!) -> fdm_status {
-    guard let store = Store.of(store) else { return invalidArgument("fdm_store_close: store is NULL") }
+    guard let store = Store.of(store) else { return invalidArgument("fdm_store_close: store is NULL or closed") }
     Renderer.forget(store)
     if AttachedStores.close(store) { return 0 }
     return invalidArgument("fdm_store_close: the default store of \(store.directory) stays for the life of the process")

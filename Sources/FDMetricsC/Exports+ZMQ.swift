@@ -39,7 +39,7 @@ public func fdm_zmq_link_open(
     // Recording through NULL does nothing, so NULL is the inert link.
     link.pointee = nil
     guard let store = Store.of(store), let address else {
-        return invalidArgument("fdm_zmq_link_open: store or address is NULL")
+        return invalidArgument("fdm_zmq_link_open: store or address is NULL, or the store is closed")
     }
     let prefix = prefix.map { String(cString: $0) } ?? "fastdeploy"
     let endpoint = String(cString: address)

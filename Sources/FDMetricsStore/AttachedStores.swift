@@ -62,6 +62,13 @@ package enum AttachedStores {
         return nil
     }
 
+    /// The attached store at an address; nil: there is none (any more).
+    package static func store(at address: UnsafeRawPointer) -> Store? {
+        let bits = UInt(bitPattern: address)
+        for index in 0..<capacity where slots[index].load(ordering: .acquiring) == bits { return store(bits) }
+        return nil
+    }
+
     /// The store of the default directory; the same one ever after its first success.
     package static func defaultStore() throws(StoreError) -> Store {
         let known = defaultSlot.load(ordering: .acquiring)

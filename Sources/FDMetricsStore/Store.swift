@@ -20,8 +20,6 @@ public final class Store: SegmentSource, @unchecked Sendable {
     /// A page that fork children find empty (MADV_WIPEONFORK). Its first word is this process's lease token; the word
     /// before it, which is not wiped, is this object's address, so that a gauge's handle leads to both.
     private let forkPage: UnsafeMutableRawPointer
-    /// Whether this process, or one that it is a fork child of, made the store in a directory that the library named.
-    private let isMaker: Bool
     /// The page whose mapping says that this process or a fork child of it is still there. 0: none.
     private let presencePage = Atomic<UInt>(0)
     /// The page whose mapping keeps the lease, for `close`. 0 until there is one.
@@ -43,12 +41,11 @@ public final class Store: SegmentSource, @unchecked Sendable {
         if let seriesLimit { limit = seriesLimit } else { limit = try Store.defaultSeriesLimit() }
         guard limit > 0 else { throw StoreError(.invalidArgument, "a series limit of \(limit): give a number of at least 1") }
 
-        var made = false
         var found = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: true)
         if found == nil {
             let flags = StoreDirectory.isAutomatic(directory) ? HeaderLayout.flagAutomatic : 0
             let identity = try StoreIdentity.random(laneCount: laneCount, seriesLimit: UInt64(limit), flags: flags)
-            made = try SegmentFile.create(directory: path, number: 0, identity: identity)
+            _ = try SegmentFile.create(directory: path, number: 0, identity: identity)
             found = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: true)
         }
         guard let (segment, identity) = found else {
@@ -67,7 +64,6 @@ public final class Store: SegmentSource, @unchecked Sendable {
         segments = SegmentTable()
         laneMask = UInt32(identity.laneCount - 1)
         forkPage = page
-        isMaker = made && identity.flags & HeaderLayout.flagAutomatic != 0
         _ = segments.install(segment)
         (page - 8).storeBytes(of: UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()), as: UInt.self)
         do {
@@ -217,10 +213,10 @@ public final class Store: SegmentSource, @unchecked Sendable {
         CFDMetricsLinux_free_wiped_page(forkPage)
     }
 
-    /// Removes the store's files and its directory if this process made it, in a directory that the library named, and no
-    /// other process is there that attached the store or was forked by one that did. Called at the exit of the process.
+    /// Removes the store's files and its directory if this process chose the directory's name, and no other process is
+    /// there that attached the store or was forked by one that did. Called at the exit of the process.
     package func removeIfLast() {
-        if !isMaker { return }
+        if identity.flags & HeaderLayout.flagAutomatic == 0 || !StoreDirectory.isPlanner { return }
         endPresence()
         guard let descriptor = try? openSame(segmentPath(0), as: firstSegment.pointee, flags: O_RDONLY) else { return }
         defer { Glibc.close(descriptor) }

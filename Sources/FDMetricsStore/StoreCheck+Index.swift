@@ -72,7 +72,8 @@ extension StoreCheck {
         guard let kind = recordKind(segment, offset) else {
             let geometry = segment.pointee.geometry
             return error(
-                place, "offset of the record", "a multiple of 64 from \(geometry.recordsOffset), below \(segment.pointee.recordsEnd)",
+                place, "offset of the record",
+                "a multiple of 64 from \(geometry.recordsOffset), below \(segment.pointee.recordsEnd)",
                 "\(offset)")
         }
         if let other = scan.positions.updateValue(position, forKey: offset) {
@@ -100,7 +101,8 @@ extension StoreCheck {
             error(place, "tag", "\(hex(hash >> 32)), of the hash of the record at \(offset)", hex(entry >> 32))
         }
         if let gap = emptySlot(segment, from: hash, to: position) {
-            error(place, "probing from its home position", "no empty index slot before it", "index slot \(gap) is empty")
+            error(
+                place, "probing from its home position", "no empty index slot before it", "index slot \(gap) is empty")
         }
     }
 
@@ -174,7 +176,9 @@ extension StoreCheck {
     private mutating func checkMeaning(_ place: String, _ record: FamilyRecord, _ descriptor: FamilyDescriptor) {
         let mode = half(record.record, FamilyLayout.gaugeMode)
         if descriptor.type == .gauge ? descriptor.gaugeMode == nil : mode != 0 {
-            error(place, "gauge mode", descriptor.type == .gauge ? "1 to 11" : "0 in a \(descriptor.type.name)", "\(mode)")
+            error(
+                place, "gauge mode", descriptor.type == .gauge ? "1 to 11" : "0 in a \(descriptor.type.name)", "\(mode)"
+            )
         }
         if descriptor.type != .histogram, !descriptor.bounds.isEmpty {
             error(place, "bounds", "none in a \(descriptor.type.name)", "\(descriptor.bounds)")

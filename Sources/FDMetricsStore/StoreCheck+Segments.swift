@@ -48,18 +48,23 @@ extension StoreCheck {
     mutating func checkFiles(count: Int) {
         guard count > 0, let last = segment(count - 1) else { return }
         // The seal is set after the file has its name. So a seal that is seen means a file that is there.
-        if last.pointee.isSealed, count < StoreFormat.maxSegments, segment(count) == nil, !damagedSegments.contains(count) {
+        if last.pointee.isSealed, count < StoreFormat.maxSegments, segment(count) == nil,
+            !damagedSegments.contains(count)
+        {
             error(place(last), "sealed", "the next segment, \(StoreFormat.fileName(segment: count))", "no such file")
         }
         if !last.pointee.isSealed, exists(count) {
             checkUnsealedSuccessor(count, after: last)
         }
-        for number in (count + 1)..<max(count + 1, StoreFormat.maxSegments) where exists(number) && !exists(number - 1) {
+        for number in (count + 1)..<max(count + 1, StoreFormat.maxSegments) where exists(number) && !exists(number - 1)
+        {
             let missing = StoreFormat.fileName(segment: number - 1)
             error(StoreFormat.fileName(segment: number), "chain of segments", "\(missing) before it", "no such file")
         }
         for name in leftoverNames() {
-            note(name, "file", "none", "what the maker of a segment leaves that is killed before it links it; may be removed")
+            note(
+                name, "file", "none",
+                "what the maker of a segment leaves that is killed before it links it; may be removed")
         }
     }
 
@@ -86,7 +91,9 @@ extension StoreCheck {
         // Read after it: nobody takes space of a successor before he has seen the seal.
         if last.pointee.isSealed { return }
         if taken == 0 {
-            note(place(last), "sealed", "1, as the next segment exists", "0: its maker was killed; the next one seals it")
+            note(
+                place(last), "sealed", "1, as the next segment exists", "0: its maker was killed; the next one seals it"
+            )
         } else {
             error(place(last), "sealed", "1, as \(file) has records", "0")
         }
@@ -145,7 +152,8 @@ extension StoreCheck {
         }
 
         let records = (next: value(HeaderLayout.recordsNext), reserved: value(HeaderLayout.recordsReserved))
-        if let at = firstNonzero(descriptor, geometry.recordsOffset + records.next, geometry.recordsOffset + records.reserved),
+        if let at = firstNonzero(
+            descriptor, geometry.recordsOffset + records.next, geometry.recordsOffset + records.reserved),
             // Taken meanwhile: a writer writes only after it took.
             at >= geometry.recordsOffset + value(HeaderLayout.recordsNext)
         {
@@ -194,7 +202,8 @@ extension StoreCheck {
         if fstat(descriptor, &info) == 0, Int(info.st_blocks) * 512 < expected {
             note(
                 place(segment), "bytes on the file system", "\(expected) at least, as so many are said to be reserved",
-                "\(Int(info.st_blocks) * 512): a sparse copy; a process that records into it could meet a full file system")
+                "\(Int(info.st_blocks) * 512): a sparse copy; a process that records into it could meet a full file system"
+            )
         }
     }
 
@@ -205,7 +214,8 @@ extension StoreCheck {
             let sorted = list.sorted { $0.start < $1.start }
             for (one, next) in zip(sorted, sorted.dropFirst()) where next.start < one.end {
                 error(
-                    place(segment, next.owner), "\(what) at \(next.start)", "at \(one.end) or later, where \(one.owner) ends",
+                    place(segment, next.owner), "\(what) at \(next.start)",
+                    "at \(one.end) or later, where \(one.owner) ends",
                     "\(next.start)")
             }
         }

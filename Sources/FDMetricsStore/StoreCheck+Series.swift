@@ -48,7 +48,8 @@ extension StoreCheck {
 
     /// Whether the record has the form of its family's type.
     private mutating func checkShape(
-        _ place: String, _ segment: UnsafeMutablePointer<Segment>, _ series: SeriesRecord, _ descriptor: FamilyDescriptor
+        _ place: String, _ segment: UnsafeMutablePointer<Segment>, _ series: SeriesRecord,
+        _ descriptor: FamilyDescriptor
     ) -> Bool {
         let labels = descriptor.labelNames.count
         // The keys of an info follow its values: they are part of what makes a series another one.
@@ -116,7 +117,9 @@ extension StoreCheck {
             $0.familyOffset == familyOffset && $0.isLive && sameValues($0, series)
         }
         if let same {
-            error(place, "label values", "one live series that has them", "another one at \(same.record - segment.pointee.base)")
+            error(
+                place, "label values", "one live series that has them",
+                "another one at \(same.record - segment.pointee.base)")
         }
         scan.liveSeries[series.keyHash, default: []].append(series)
         liveKeys.insert(series.keyHash)
@@ -129,7 +132,8 @@ extension StoreCheck {
     // MARK: - Cells
 
     private mutating func checkCells(
-        _ place: String, _ owner: String, _ segment: UnsafeMutablePointer<Segment>, _ cell: Int, _ descriptor: FamilyDescriptor
+        _ place: String, _ owner: String, _ segment: UnsafeMutablePointer<Segment>, _ cell: Int,
+        _ descriptor: FamilyDescriptor
     ) {
         let size = descriptor.type.cellSize(boundCount: descriptor.bounds.count)
         // Taken before the series was published, so the words that say how much is taken cover it by now.
@@ -137,7 +141,8 @@ extension StoreCheck {
             cell % StoreFormat.laneStride + size <= StoreFormat.laneStride
         else {
             return error(
-                place, "cells", "\(size) bytes at a multiple of 16, below \(segment.pointee.cellsEnd), in one lane", "at \(cell)")
+                place, "cells", "\(size) bytes at a multiple of 16, below \(segment.pointee.cellsEnd), in one lane",
+                "at \(cell)")
         }
         extents[segment.pointee.geometry.number].cells.append(.init(start: cell, end: cell + size, owner: owner))
         for lane in 0..<segment.pointee.geometry.laneCount {
@@ -170,15 +175,19 @@ extension StoreCheck {
         var slots: Set<Int> = []
         var next = StoreAddress(bits: word(series.record + SeriesLayout.instances).pointee.load(ordering: .acquiring))
         while !next.isNull {
-            guard let segment = segment(next.segment), let instance = GaugeInstance(segment.pointee, offset: next.offset),
+            guard let segment = segment(next.segment),
+                let instance = GaugeInstance(segment.pointee, offset: next.offset),
                 half(instance.record, RecordLayout.size) == UInt32(InstanceLayout.size)
             else {
                 return error(
-                    place, "list of instances", "an instance at \(hex(next.bits))", "no segment, or no instance's size and kind")
+                    place, "list of instances", "an instance at \(hex(next.bits))",
+                    "no segment, or no instance's size and kind")
             }
             // Also ends a ring.
             if let other = instanceOwners.updateValue(owner, forKey: next.bits) {
-                return error(place, "list of instances", "instance \(hex(next.bits)) once", "it is in the list of \(other) already")
+                return error(
+                    place, "list of instances", "instance \(hex(next.bits)) once",
+                    "it is in the list of \(other) already")
             }
             addRecord(segment, next.offset, "instance of \(owner)")
             let slot = checkInstance(place, instance, mode, ProcessSlots(first))
@@ -209,7 +218,8 @@ extension StoreCheck {
         func check(_ token: LeaseToken, _ what: String, atLeast least: UInt32, atMost most: UInt32) {
             if token.slot != owner.slot || token.generation < least || token.generation > most {
                 error(
-                    place, "\(what) of the instance of process slot \(owner.slot)", "generation \(least) to \(most) of that slot",
+                    place, "\(what) of the instance of process slot \(owner.slot)",
+                    "generation \(least) to \(most) of that slot",
                     token.isNone ? "none" : "generation \(token.generation) of slot \(token.slot)")
             }
         }

@@ -91,9 +91,12 @@ package struct StoreCheck {
         } catch {
             guard error.code == .damaged || error.code == .foreign else { throw error }
             var report = StoreCheckReport()
-            report.findings = [StoreFinding(
-                severity: .error, place: StoreFormat.fileName(segment: 0), what: "header", expected: "a sound header",
-                found: error.message)]
+            report.findings = [
+                StoreFinding(
+                    severity: .error, place: StoreFormat.fileName(segment: 0), what: "header",
+                    expected: "a sound header",
+                    found: error.message)
+            ]
             return report
         }
     }
@@ -120,7 +123,9 @@ package struct StoreCheck {
         }
         // One call of remove may hide many series and raises the number once.
         if removals > UInt64(removedSeries) {
-            error(place(first), "removals", "at most \(removedSeries), as many as there are removed series", "\(removals)")
+            error(
+                place(first), "removals", "at most \(removedSeries), as many as there are removed series", "\(removals)"
+            )
         }
         report.families = descriptors.count
         report.series = liveKeys.count
@@ -135,7 +140,8 @@ package struct StoreCheck {
         } catch {
             // It may be asked for again.
             if damagedSegments.insert(number).inserted {
-                self.error(StoreFormat.fileName(segment: number), "header", "a sound header of this store", error.message)
+                self.error(
+                    StoreFormat.fileName(segment: number), "header", "a sound header of this store", error.message)
             }
             return nil
         }

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+
 /// Whoever has segments mapped: a `Store` that records, or a `StoreReader` that only looks.
 package protocol SegmentSource: AnyObject, Sendable {
     /// The store's directory.
@@ -22,7 +24,12 @@ package final class StoreReader: SegmentSource {
     /// Opens the store in a directory.
     /// - Throws: `notFound` without a store there; `foreign`, `damaged`, `system`.
     package init(directory: String) throws(StoreError) {
-        let path = try StoreDirectory.absolute(directory)
+        let path: String
+        do {
+            path = try StoreDirectory.absolute(directory)
+        } catch where error.errno == ENOENT || error.errno == ENOTDIR {
+            throw StoreError(.notFound, "there is no directory \(directory): is it the service's FDMETRICS_DIR?", errno: error.errno)
+        }
         guard let (segment, identity) = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: false)
         else {
             throw StoreError(

@@ -35,7 +35,8 @@ func refuse(_ error: StoreError) -> ExitCode {
 enum FDMCtl {
     static func main() {
         printError(
-            "fdmctl was built without its commands: build it with `swift build --product fdmctl --traits CommandLineTool`")
+            "fdmctl was built without its commands: build it with `swift build --product fdmctl --traits CommandLineTool`"
+        )
         exit(64)  // EX_USAGE
     }
 }

@@ -45,7 +45,9 @@ enum SeriesValue {
             guard let cell = series.cell, cell % 16 == 0, cell + size <= segment.pointee.cellsEnd,
                 cell % StoreFormat.laneStride + size <= StoreFormat.laneStride
             else { return nil }
-            lanes = (0..<segment.pointee.geometry.laneCount).map { segment.pointee.cell(cell) + $0 * StoreFormat.laneStride }
+            lanes = (0..<segment.pointee.geometry.laneCount).map {
+                segment.pointee.cell(cell) + $0 * StoreFormat.laneStride
+            }
         }
         switch family.type {
         case .counter:

@@ -135,7 +135,9 @@ extension SeriesValue {
             ]
         case .summary(let lanes):
             let total = Pair.total(lanes)
-            return [("count", .integer(total.count)), ("sum", .number(total.sum)), ("lanes", .array(lanes.map(\.json)))]
+            return [
+                ("count", .integer(total.count)), ("sum", .number(total.sum)), ("lanes", .array(lanes.map(\.json))),
+            ]
         case .gauge(let value, let instances):
             return [("value", .number(value)), ("instances", .array(instances.map(\.json)))]
         case .info: return [("value", .number(1))]

@@ -107,7 +107,8 @@ extension SeriesValue.Pair {
 
 extension SeriesValue.Instance {
     fileprivate var line: String {
-        var text = "instance of process slot \(owner.slot), generation \(owner.generation), \(lifeText(isAlive)), pid \(pid): "
+        var text =
+            "instance of process slot \(owner.slot), generation \(owner.generation), \(lifeText(isAlive)), pid \(pid): "
         text += value.map(numberText) ?? "not set"
         if time != 0 { text += ", set \(timeText(time))" }
         if let carried {
@@ -122,7 +123,8 @@ private func lifeText(_ isAlive: Bool) -> String { isAlive ? "alive" : "dead" }
 
 /// A text that others chose, in quotes, on one line and without control characters.
 private func printable(_ text: String) -> String {
-    "\"" + text.unicodeScalars.map { $0.value < 0x20 || $0 == "\"" ? $0.escaped(asASCII: true) : String($0) }.joined() + "\""
+    "\"" + text.unicodeScalars.map { $0.value < 0x20 || $0 == "\"" ? $0.escaped(asASCII: true) : String($0) }.joined()
+        + "\""
 }
 
 /// ns since the epoch as UTC, such as 2025-01-31T12:00:00.123Z.

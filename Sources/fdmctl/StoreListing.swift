@@ -127,7 +127,8 @@ private func readSegment(
             continue
         }
         guard let series = SeriesRecord(segment.pointee, offset: offset),
-            let family = known[series.familyOffset] ?? FamilyRecord(segment.pointee, offset: series.familyOffset)?.descriptor,
+            let family = known[series.familyOffset]
+                ?? FamilyRecord(segment.pointee, offset: series.familyOffset)?.descriptor,
             let value = SeriesValue(series, of: family, in: segment, reader: reader, liveness: &liveness)
         else {
             entry.damaged.append(position)
@@ -140,7 +141,8 @@ private func readSegment(
         let keys = values.suffix(max(0, values.count - family.labelNames.count) / 2)
         families[family.name, default: .init(descriptor: family)].series.append(
             .init(
-                segment: geometry.number, offset: offset, labels: Array(zip(family.labelNames + keys, values)).map { ($0, $1) },
+                segment: geometry.number, offset: offset,
+                labels: Array(zip(family.labelNames + keys, values)).map { ($0, $1) },
                 text: text(series.text), isRemoved: !series.isLive, createdTime: series.createdTime, value: value))
     }
     return entry

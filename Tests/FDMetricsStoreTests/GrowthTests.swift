@@ -3,6 +3,7 @@
 
 import FDMetricsStore
 import FDMetricsTestSupport
+import Synchronization
 import Testing
 
 @Suite("Growing into further segments")
@@ -75,14 +76,20 @@ struct GrowthTests {
         for index in 0..<11 { #expect(total(try store.series(jobs, "\(index)\(long)")) == 1) }
     }
 
-    @Test("A segment that was made but not announced is found by the next process")
+    @Test("A segment that its maker could not announce any more is taken by the next process")
     func unannounced() throws {
         let place = TemporaryStore()
         let store = try place.open()
+        let family = try store.family(FamilyDescriptor(type: .counter, name: "jobs", labelNames: ["id"]))
         #expect(try SegmentFile.create(directory: place.directory, number: 1, identity: store.identity))
         #expect(try store.segment(1) == nil)
-        let next = try store.segment(after: store.firstSegment)
-        #expect(next.pointee.geometry.number == 1 && store.firstSegment.pointee.isSealed)
+        let full = UInt64(store.firstSegment.pointee.geometry.maxEntries)
+        store.firstSegment.pointee.header(HeaderLayout.entries).pointee.store(full, ordering: .relaxed)
+        let handle = try store.series(family, "a")
+        #expect(store.firstSegment.pointee.isSealed)
+        let next = try #require(try store.segment(1)).pointee
+        #expect((next.base..<next.base + next.geometry.fileSize).contains(try #require(handle.pointee.record)))
+        #expect(place.contents.count == 2)
     }
 
     @Test("A segment of another store is refused, and the store goes on without new series")

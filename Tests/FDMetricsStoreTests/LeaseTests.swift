@@ -4,6 +4,7 @@
 import FDMetricsStore
 import FDMetricsTestSupport
 import Foundation
+import Synchronization
 import Testing
 
 @Suite("Process slots and leases")
@@ -47,18 +48,27 @@ struct LeaseTests {
         let stores = try (0..<3).map { _ in try place.open() }
         let tokens = try stores.map { try $0.lease() }
         place.close(stores[0])
-        do {
-            var probe = try LivenessProbe(directory: place.directory, segment: stores[1].firstSegment)
-            #expect(tokens.map { probe.isAlive($0) } == [false, true, true])
-            #expect(probe.liveLeases() == [tokens[1], tokens[2]])
-            #expect(!probe.isAlive(LeaseToken(bits: 0)))
-            #expect(!probe.isAlive(LeaseToken(slot: 1, generation: 0)))
-            #expect(!probe.isAlive(LeaseToken(slot: 9, generation: 1)))
-        }
+        let nobody = [LeaseToken(bits: 0), LeaseToken(slot: 1, generation: 0), LeaseToken(slot: 9, generation: 1)]
+        #expect(try alive(tokens + nobody, stores[1]) == [tokens[1], tokens[2]])
+        #expect(try liveLeases(stores[1]) == [tokens[1], tokens[2]])
+
         let heir = try place.open().lease()
-        var probe = try LivenessProbe(directory: place.directory, segment: stores[1].firstSegment)
-        #expect(heir.slot == 0 && probe.isAlive(heir) && !probe.isAlive(tokens[0]))
-        #expect(probe.liveLeases() == [heir, tokens[1], tokens[2]])
+        #expect(heir.slot == 0)
+        #expect(try alive(tokens + [heir], stores[1]) == [tokens[1], tokens[2], heir])
+        #expect(try liveLeases(stores[1]) == [heir, tokens[1], tokens[2]])
+    }
+
+    /// Those of some leases whose holders are alive.
+    private func alive(_ tokens: [LeaseToken], _ store: Store) throws -> [LeaseToken] {
+        var probe = try LivenessProbe(directory: place.directory, segment: store.firstSegment)
+        var alive: [LeaseToken] = []
+        for token in tokens where probe.isAlive(token) { alive.append(token) }
+        return alive
+    }
+
+    private func liveLeases(_ store: Store) throws -> [LeaseToken] {
+        var probe = try LivenessProbe(directory: place.directory, segment: store.firstSegment)
+        return probe.liveLeases()
     }
 
     @Test("A page of slots is reserved at a time")
@@ -66,8 +76,7 @@ struct LeaseTests {
         let stores = try (0..<70).map { _ in try place.open(lanes: 1) }
         #expect(try stores.map { try $0.lease().slot } == Array(0..<70))
         #expect(ProcessSlots(stores[0].firstSegment).count == 128)
-        var probe = try LivenessProbe(directory: place.directory, segment: stores[0].firstSegment)
-        #expect(probe.liveLeases().count == 70)
+        #expect(try liveLeases(stores[0]).count == 70)
     }
 
     @Test("A slot says who holds it")
@@ -112,11 +121,6 @@ struct LeaseTests {
         let store = try place.open()
         place.remove("fdmetrics-0.seg")
         _ = try place.open()
-        #expect(code { _ = try LivenessProbe(directory: place.directory, segment: store.firstSegment).isNobody } == .notFound)
+        #expect(code { _ = try liveLeases(store) } == .notFound)
     }
-}
-
-extension LivenessProbe {
-    /// For a probe that must not come into being.
-    fileprivate var isNobody: Bool { false }
 }

@@ -10,6 +10,7 @@ package enum StoreDirectory {
     package static let variable = "FDMETRICS_DIR"
     package static let prometheusVariable = "PROMETHEUS_MULTIPROC_DIR"
     package static let plannedVariable = "FDMETRICS_AUTO_DIR"
+    package static let plannerVariable = "FDMETRICS_AUTO_PID"
     package static let networkVariable = "FDMETRICS_ALLOW_NETWORK_FS"
 
     private static func environment(_ name: String) -> String? {
@@ -32,10 +33,16 @@ package enum StoreDirectory {
     /// A name for the case that nobody sets a directory: an ancestor's, or a new one with a random UUID.
     package static func plan() -> UnsafePointer<CChar> {
         if let known = UnsafePointer<CChar>(bitPattern: planned.load(ordering: .acquiring)) { return known }
-        return settle(environment(plannedVariable) ?? newName(), in: planned, environment: plannedVariable)
+        let inherited = environment(plannedVariable)
+        if inherited == nil { setenv(plannerVariable, String(getpid()), 1) }
+        return settle(inherited ?? newName(), in: planned, environment: plannedVariable)
     }
 
-    /// Whether the directory is one that this library named: then whoever makes the store removes it.
+    /// Whether this process chose the name: then it removes the directory at its end. Not the one that made the store,
+    /// which may be a short-lived child while others have not attached yet.
+    package static var isPlanner: Bool { environment(plannerVariable) == String(getpid()) }
+
+    /// Whether the directory is one that this library named.
     package static func isAutomatic(_ directory: String) -> Bool {
         let automatic = UnsafePointer<CChar>(bitPattern: planned.load(ordering: .acquiring)).map { String(cString: $0) }
         return directory == (automatic ?? environment(plannedVariable))
@@ -79,6 +86,10 @@ package enum StoreDirectory {
     /// Makes the directory where it is missing (mode 0700, parents too) and says whether a store may be in it.
     /// - Returns: its absolute path.
     package static func prepare(_ directory: String) throws(StoreError) -> String {
+        if directory.unicodeScalars.contains("\u{FFFD}") {
+            throw StoreError(
+                .invalidArgument, "the store's directory \(directory) is not valid UTF-8: set \(variable) to a name that is")
+        }
         if directory.isEmpty { throw StoreError(.invalidArgument, "the store's directory is empty: give a path") }
         try makeDirectories(directory)
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -49,10 +49,13 @@ extension UnsafeMutablePointer where Pointee == SeriesHandle {
 
 /// Handles for instruments that could not be registered: recording through them changes private memory that nobody reads.
 package enum InertHandle {
-    /// 64 bytes of sink, aligned, and a handle for each type. Made once, before any thread needs it.
+    /// A sink, aligned as a cell and an instance are, and a handle for each type. Made once, before any thread needs it.
     nonisolated(unsafe) private static let handles: UnsafeMutablePointer<SeriesHandle> = {
-        let sink = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 64)
-        sink.initializeMemory(as: UInt8.self, repeating: 0, count: 128)
+        let sink = UnsafeMutableRawPointer.allocate(byteCount: 192, alignment: 64)
+        sink.initializeMemory(as: UInt8.self, repeating: 0, count: 192)
+        // The bounds of no bucket: a search reads the padding.
+        let bounds = sink + 128
+        bounds.initializeMemory(as: Double.self, repeating: .infinity, count: FamilyLayout.boundsPadding)
         let handles = UnsafeMutablePointer<SeriesHandle>.allocate(capacity: 8)
         for type in 0..<8 {
             // Lane mask 0: one lane. No bounds: one bucket. A gauge's owner word is its own token, so that it always
@@ -61,7 +64,7 @@ package enum InertHandle {
             (handles + type).initialize(
                 to: SeriesHandle(
                     cell: isGauge ? sink + 64 : sink, laneMask: 0, count: isGauge ? GaugeMode.sum.rawValue : 0,
-                    auxiliary: isGauge ? sink + 64 + InstanceLayout.owner : sink, record: nil))
+                    auxiliary: isGauge ? sink + 64 + InstanceLayout.owner : bounds, record: nil))
         }
         return handles
     }()

@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""fdmctl as a test runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+# Not an expectation: a tool that takes as long as this hangs.
+HANG_SECONDS = 120
+
+
+class Tool:
+    """Runs fdmctl. No run may end by a signal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a subcommand."""
+        command = [str(self.path), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_SECONDS, errors="replace")
+        assert done.returncode >= 0, f"{' '.join(command)} crashed with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done
+
+    def dump(self, directory: Path, *options: str) -> Any:
+        """The dump as JSON."""
+        done = self.run("dump", "--json", *options, str(directory))
+        assert done.returncode == 0, f"dump ended with {done.returncode}: {done.stderr}"
+        return json.loads(done.stdout)
+
+    def findings(self, directory: Path) -> list[str]:
+        """What check prints of a damaged store; no line for a sound one."""
+        done = self.run("check", str(directory))
+        if done.returncode == 0:
+            assert done.stdout.startswith("ok: "), done.stdout
+            return []
+        assert done.returncode == 1, f"check ended with {done.returncode}: {done.stdout}{done.stderr}"
+        lines = done.stdout.splitlines()
+        assert lines, "check found something and does not say what"
+        assert all(line.startswith("error: ") for line in lines), done.stdout
+        return lines
