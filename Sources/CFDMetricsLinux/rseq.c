@@ -15,7 +15,7 @@ __attribute__((constructor)) static void find_rseq(void) {
   if (&__rseq_size != NULL && &__rseq_offset != NULL && __rseq_size > 0) CFDMetricsLinux_rseq_offset = __rseq_offset;
 }
 
-uint32_t CFDMetricsLinux_getcpu(void) {
+CFDMETRICS_LINUX_PRESERVE_ALL uint32_t CFDMetricsLinux_getcpu(void) {
   int cpu = sched_getcpu();
   return cpu < 0 ? 0 : (uint32_t)cpu;
 }

@@ -152,7 +152,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
 
     /// The segment of a number, mapped now if another process made it since. nil: there is none.
     package func segment(_ number: Int) throws(StoreError) -> UnsafeMutablePointer<Segment>? {
-        if number >= StoreFormat.maxSegments { return nil }
+        if number < 0 || number >= StoreFormat.maxSegments { return nil }
         if let known = segments[number] { return known }
         if number > 0 {
             guard let previous = try segment(number - 1), previous.pointee.isSealed else { return nil }

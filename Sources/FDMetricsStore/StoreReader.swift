@@ -49,7 +49,7 @@ package final class StoreReader: SegmentSource {
     }
 
     package func segment(_ number: Int) throws(StoreError) -> UnsafeMutablePointer<Segment>? {
-        if number >= StoreFormat.maxSegments { return nil }
+        if number < 0 || number >= StoreFormat.maxSegments { return nil }
         if let known = segments[number] { return known }
         guard let previous = try segment(number - 1), previous.pointee.isSealed,
             let (segment, _) = try SegmentFile.open(

@@ -14,7 +14,8 @@ func repositoryText(_ path: String) throws -> String {
 func swiftFiles(under folder: String) throws -> [String] {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
-    let names = try FileManager.default.subpathsOfDirectory(atPath: root.appendingPathComponent(folder).path)
+    let names = try FileManager.default.subpathsOfDirectory(
+        atPath: root.appendingPathComponent(folder).resolvingSymlinksInPath().path)
     return names.filter { $0.hasSuffix(".swift") }.map { "\(folder)/\($0)" }.sorted()
 }
 

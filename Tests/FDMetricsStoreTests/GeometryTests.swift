@@ -32,7 +32,8 @@ struct GeometryTests {
         for segment in 0..<StoreFormat.maxSegments {
             let geometry = SegmentGeometry(segment: segment, laneCount: lanes)
             let ends = [
-                geometry.indexOffset, geometry.slotsOffset, geometry.recordsOffset, geometry.lanesOffset, geometry.fileSize,
+                geometry.indexOffset, geometry.slotsOffset, geometry.recordsOffset, geometry.lanesOffset,
+                geometry.fileSize,
             ]
             #expect(ends == ends.sorted())
             for end in ends { #expect(end % StoreFormat.reserveStep == 0) }

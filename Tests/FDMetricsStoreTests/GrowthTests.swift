@@ -60,13 +60,16 @@ struct GrowthTests {
         let store = try place.open(lanes: 1)
         // A cell of 16 KiB: 64 of them fill the one group of the first segment.
         let bounds = (1..<1024).map { Double($0) }
-        let wide = try store.family(FamilyDescriptor(type: .histogram, name: "wide", labelNames: ["id"], bounds: bounds))
+        let wide = try store.family(
+            FamilyDescriptor(type: .histogram, name: "wide", labelNames: ["id"], bounds: bounds))
         let handles = try (0..<65).map { try store.series(wide, "\($0)") }
         #expect(Set(handles.map { $0.pointee.cell }).count == 65)
         #expect(place.contents.count == 2)
         let second = try #require(try store.segment(1)).pointee
-        #expect(try #require(handles[64].pointee.record) - second.base < second.geometry.fileSize)
-        #expect(handles[63].pointee.cell! - store.firstSegment.pointee.base < store.firstSegment.pointee.geometry.fileSize)
+        let last = try #require(handles[64].pointee.record)
+        #expect((second.base..<second.base + second.geometry.fileSize).contains(last))
+        #expect(
+            handles[63].pointee.cell! - store.firstSegment.pointee.base < store.firstSegment.pointee.geometry.fileSize)
 
         // Records of 6 MiB: eleven do not fit the 64 MiB of the second.
         let jobs = try store.family(FamilyDescriptor(type: .counter, name: "jobs", labelNames: ["id"]))
@@ -88,7 +91,8 @@ struct GrowthTests {
         let handle = try store.series(family, "a")
         #expect(store.firstSegment.pointee.isSealed)
         let next = try #require(try store.segment(1)).pointee
-        #expect((next.base..<next.base + next.geometry.fileSize).contains(try #require(handle.pointee.record)))
+        let record = try #require(handle.pointee.record)
+        #expect((next.base..<next.base + next.geometry.fileSize).contains(record))
         #expect(place.contents.count == 2)
     }
 

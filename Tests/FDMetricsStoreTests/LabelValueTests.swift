@@ -35,7 +35,8 @@ struct LabelValueTests {
     }
 
     private static let values: [(value: String, text: String)] = [
-        ("plain", "plain"), ("", ""), ("with space, comma=\u{7D}{", "with space, comma=}{"), ("back\\slash", "back\\\\slash"),
+        ("plain", "plain"), ("", ""), ("with space, comma=\u{7D}{", "with space, comma=}{"),
+        ("back\\slash", "back\\\\slash"),
         ("\"quoted\"", "\\\"quoted\\\""), ("two\nlines\n", "two\\nlines\\n"), ("nul\0inside\0", "nul\0inside\0"),
         ("tab\tand\rreturn", "tab\tand\rreturn"), ("Größe 测试 🚀", "Größe 测试 🚀"), ("\\n", "\\\\n"),
         ("exactly8", "exactly8"), ("sixteen bytes ok", "sixteen bytes ok"),
@@ -107,8 +108,9 @@ struct LabelValueTests {
         }
         let one = try series(["version", "branch"], ["1.2", "ma\"in"])
         #expect(one.hasText("{node=\"n1\",version=\"1.2\",branch=\"ma\\\"in\"}"))
-        #expect((0..<one.valueCount).map { String(decoding: one.value($0), as: UTF8.self) }
-            == ["n1", "1.2", "ma\"in", "version", "branch"])
+        #expect(
+            (0..<one.valueCount).map { String(decoding: one.value($0), as: UTF8.self) }
+                == ["n1", "1.2", "ma\"in", "version", "branch"])
         #expect(try series(["version", "branch"], ["1.2", "ma\"in"]).record == one.record)
         #expect(try series(["branch", "version"], ["1.2", "ma\"in"]).record != one.record)
         #expect(try series(["version", "branches"], ["1.2", "ma\"in"]).record != one.record)

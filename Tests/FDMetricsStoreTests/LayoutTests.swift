@@ -47,7 +47,8 @@ private let slot = [
 ]
 
 private let record = [
-    Field("size", RecordLayout.size, 4), Field("kind", RecordLayout.kind, 4), Field("checksum", RecordLayout.checksum, 8),
+    Field("size", RecordLayout.size, 4), Field("kind", RecordLayout.kind, 4),
+    Field("checksum", RecordLayout.checksum, 8),
 ]
 
 private let family = [
@@ -69,7 +70,8 @@ private let series = [
 
 private let instance = [
     Field("owner", InstanceLayout.owner, 8), Field("value", InstanceLayout.value, 16),
-    Field("carry", InstanceLayout.carry, 16), Field("next", InstanceLayout.next, 8), Field("pid", InstanceLayout.pid, 8),
+    Field("carry", InstanceLayout.carry, 16), Field("next", InstanceLayout.next, 8),
+    Field("pid", InstanceLayout.pid, 8),
 ]
 
 @Suite("The layout is the one of docs/file-format.md")
@@ -113,8 +115,11 @@ struct LayoutTests {
     @Test("Sizes and special values are the documented ones")
     func values() throws {
         let text = try repositoryText("docs/file-format.md")
-        #expect(HeaderLayout.size == 4096 && SlotLayout.size == 64 && InstanceLayout.size == 64 && IndexLayout.slotSize == 8)
-        #expect(withUnsafeBytes(of: StoreFormat.magic.littleEndian) { String(decoding: $0, as: UTF8.self) } == "FDMSTORE")
+        #expect(
+            HeaderLayout.size == 4096 && SlotLayout.size == 64 && InstanceLayout.size == 64 && IndexLayout.slotSize == 8
+        )
+        #expect(
+            withUnsafeBytes(of: StoreFormat.magic.littleEndian) { String(decoding: $0, as: UTF8.self) } == "FDMSTORE")
         #expect((RecordLayout.family, RecordLayout.series, RecordLayout.instance) == (1, 2, 3))
         #expect((SeriesLayout.live, SeriesLayout.removed, SeriesLayout.noCells) == (1, 2, 0xFFFF_FFFF))
         #expect((SeriesLayout.narrowTable, SeriesLayout.wideTable, FamilyLayout.fixedStrings) == (64, 128, 3))
@@ -137,7 +142,9 @@ struct LayoutTests {
         }
         var documented: [String: String] = [:]
         for row in tables.rows["Gauges"] ?? [] where row.count == 3 && row[1].first?.isNumber == true {
-            for (name, number) in zip(codes(row[0]), row[1].split(separator: ", ")) { documented[name] = String(number) }
+            for (name, number) in zip(codes(row[0]), row[1].split(separator: ", ")) {
+                documented[name] = String(number)
+            }
         }
         #expect(documented.count == GaugeMode.allCases.count)
         for mode in GaugeMode.allCases { #expect(documented[mode.name] == String(mode.rawValue)) }

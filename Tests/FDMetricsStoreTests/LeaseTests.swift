@@ -22,7 +22,8 @@ struct LeaseTests {
         lock.l_start = off_t(byte)
         lock.l_len = 1
         let getLock: Int32 = 36  // F_OFD_GETLK, of linux/fcntl.h
-        precondition(withUnsafeMutablePointer(to: &lock) { fcntl(descriptor, getLock, UnsafeMutableRawPointer($0)) } == 0)
+        precondition(
+            withUnsafeMutablePointer(to: &lock) { fcntl(descriptor, getLock, UnsafeMutableRawPointer($0)) } == 0)
         return lock.l_type != Int16(F_UNLCK)
     }
 

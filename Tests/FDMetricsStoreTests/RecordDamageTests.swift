@@ -26,7 +26,8 @@ private struct Example {
                 series["\(descriptor.name) \(queue)"] = handle.pointee.record.unsafelyUnwrapped - base
                 if descriptor.type == .counter { add(handle, queue == "a" ? 1 : 2) }
             }
-            families[descriptor.name] = SeriesRecord(sound: try #require(store.series(family, "a").pointee.record)).familyOffset
+            families[descriptor.name] =
+                SeriesRecord(sound: try #require(store.series(family, "a").pointee.record)).familyOffset
         }
         place.close(store)
         file = StoreCorruptor(place.segment(0))
@@ -68,7 +69,9 @@ struct RecordDamageTests {
         for offset in 0..<example.size(record) {
             let changes = FamilyLayout.seriesCount..<FamilyLayout.seriesCount + 8 ~= offset
             for mask: UInt8 in [0x01, 0x80, 0xFF] {
-                let isSound = try example.file.damaged(record + offset, 1, by: { example.file.flip(record + offset, mask: mask) }) {
+                let isSound = try example.file.damaged(
+                    record + offset, 1, by: { example.file.flip(record + offset, mask: mask) }
+                ) {
                     let (reader, segment) = try segment(example.place)
                     return withExtendedLifetime(reader) { FamilyRecord(segment, offset: record) != nil }
                 }
@@ -86,7 +89,9 @@ struct RecordDamageTests {
             let isState = SeriesLayout.state..<SeriesLayout.state + 8 ~= offset
             let changes = isState || 64..<table ~= offset
             for mask: UInt8 in [0x01, 0x80, 0xFF] {
-                let found = try example.file.damaged(record + offset, 1, by: { example.file.flip(record + offset, mask: mask) }) {
+                let found = try example.file.damaged(
+                    record + offset, 1, by: { example.file.flip(record + offset, mask: mask) }
+                ) {
                     let (reader, segment) = try segment(example.place)
                     return withExtendedLifetime(reader) { SeriesRecord(segment, offset: record).map { $0.isLive } }
                 }
@@ -100,11 +105,14 @@ struct RecordDamageTests {
         ("nameHash", FamilyLayout.nameHash), ("type", FamilyLayout.type), ("gaugeMode", FamilyLayout.gaugeMode),
         ("labelCount", FamilyLayout.labelCount), ("boundCount", FamilyLayout.boundCount),
         ("stateCount", FamilyLayout.stateCount), ("boundsOffset", FamilyLayout.boundsOffset),
-        ("createdTime", FamilyLayout.createdTime), ("strings", FamilyLayout.strings), ("name length", FamilyLayout.strings + 4),
+        ("createdTime", FamilyLayout.createdTime), ("strings", FamilyLayout.strings),
+        ("name length", FamilyLayout.strings + 4),
         ("help", FamilyLayout.strings + 8),
     ]
 
-    @Test("A damaged family is made anew; other families keep their values", arguments: familyFields, ["jobs", "sizes", "depth"])
+    @Test(
+        "A damaged family is made anew; other families keep their values", arguments: familyFields,
+        ["jobs", "sizes", "depth"])
     func familyInUse(field: (String, Int), name: String) throws {
         let example = try Example()
         example.file.flip(try #require(example.families[name]) + field.1)
@@ -124,11 +132,14 @@ struct RecordDamageTests {
         ("size", RecordLayout.size), ("kind", RecordLayout.kind), ("checksum", RecordLayout.checksum),
         ("keyHash", SeriesLayout.keyHash), ("family", SeriesLayout.family), ("valueCount", SeriesLayout.valueCount),
         ("cells", SeriesLayout.cells), ("textLength", SeriesLayout.textLength), ("textOffset", SeriesLayout.textOffset),
-        ("tableOffset", SeriesLayout.tableOffset), ("createdTime", SeriesLayout.createdTime), ("state", SeriesLayout.state),
+        ("tableOffset", SeriesLayout.tableOffset), ("createdTime", SeriesLayout.createdTime),
+        ("state", SeriesLayout.state),
         ("table", SeriesLayout.narrowTable), ("value length", SeriesLayout.narrowTable + 4),
     ]
 
-    @Test("A damaged series begins anew; other series keep their values", arguments: seriesFields, ["jobs a", "jobs b", "sizes a"])
+    @Test(
+        "A damaged series begins anew; other series keep their values", arguments: seriesFields,
+        ["jobs a", "jobs b", "sizes a"])
     func seriesInUse(field: (String, Int), name: String) throws {
         let example = try Example()
         example.file.flip(try #require(example.series[name]) + field.1)
@@ -172,10 +183,12 @@ struct RecordDamageTests {
             (0..<geometry.indexCapacity).map { geometry.indexOffset + $0 * 8 }.first {
                 example.file.number($0, as: UInt32.self) == UInt32(record)
             })
-        let others = [
-            0, 1, 64, geometry.recordsOffset - 64, geometry.recordsOffset, record + 1, record + 64, geometry.lanesOffset - 64,
-            geometry.lanesOffset, geometry.fileSize, Int(UInt32.max),
-        ] + [example.families["jobs"], example.families["sizes"], example.series["sizes a"]].compactMap { $0 }
+        let others =
+            [
+                0, 1, 64, geometry.recordsOffset - 64, geometry.recordsOffset, record + 1, record + 64,
+                geometry.lanesOffset - 64,
+                geometry.lanesOffset, geometry.fileSize, Int(UInt32.max),
+            ] + [example.families["jobs"], example.families["sizes"], example.series["sizes a"]].compactMap { $0 }
         for other in others {
             let damaged = try Example()
             damaged.file.set(slot, UInt32(other))
@@ -206,13 +219,20 @@ struct RecordDamageTests {
     func takenSpaceNotEmpty() throws {
         for (word, name) in [(HeaderLayout.recordsNext, "records"), (HeaderLayout.cellsNext, "cells")] {
             let example = try Example()
-            let before = example.file.number(word)
-            // The counters' cells come first, and hold 1 and 2.
-            example.file.set(word, word == HeaderLayout.cellsNext ? UInt64(0) : before - 128)
+            // The counters' cells come first: 1 in the first one, and 2 in the next, which is said to be free here.
+            let isCells = word == HeaderLayout.cellsNext
+            example.file.set(word, isCells ? UInt64(16) : example.file.number(word) - 128)
             let store = try example.place.open()
             let family = try store.family(jobs)
+            let geometry = SegmentGeometry(segment: 0, laneCount: 1)
+            func contents() -> [UInt8] {
+                example.file.bytes(geometry.indexOffset, geometry.slotsOffset - geometry.indexOffset)
+                    + example.file.bytes(geometry.recordsOffset, 4096) + example.file.bytes(geometry.lanesOffset, 4096)
+            }
+            let before = contents()
             #expect(message { _ = try store.series(family, "c") }.contains("damaged: free \(name)"))
-            #expect(total(try store.series(family, "a")) == 1 && total(try store.series(family, "b")) == 2)
+            #expect(contents() == before)
+            #expect(try total(store.series(family, "a")) == 1)
         }
     }
 

@@ -6,8 +6,8 @@ import FDMetricsTestSupport
 import Foundation
 import Testing
 
-/// The constant fields of a header: each with its bytes, and what refuses it when its checksum was made to match. nil: any
-/// value of it is that of some store.
+/// The constant fields of a header: each with its bytes, and how it is refused when the checksum was made to match. nil:
+/// any value of it is that of some store.
 private let constants: [(name: String, offset: Int, length: Int, mended: StoreError.Code?)] = [
     ("magic", HeaderLayout.magic, 8, .foreign), ("version", HeaderLayout.version, 4, .foreign),
     ("headerSize", HeaderLayout.headerSize, 4, .damaged),
@@ -16,7 +16,8 @@ private let constants: [(name: String, offset: Int, length: Int, mended: StoreEr
     ("laneCount", HeaderLayout.laneCount, 4, .damaged), ("laneStride", HeaderLayout.laneStride, 8, .damaged),
     ("fileSize", HeaderLayout.fileSize, 8, .damaged), ("indexOffset", HeaderLayout.indexOffset, 8, .damaged),
     ("indexCapacity", HeaderLayout.indexCapacity, 8, .damaged), ("slotsOffset", HeaderLayout.slotsOffset, 8, .damaged),
-    ("slotCapacity", HeaderLayout.slotCapacity, 8, .damaged), ("recordsOffset", HeaderLayout.recordsOffset, 8, .damaged),
+    ("slotCapacity", HeaderLayout.slotCapacity, 8, .damaged),
+    ("recordsOffset", HeaderLayout.recordsOffset, 8, .damaged),
     ("recordsSize", HeaderLayout.recordsSize, 8, .damaged), ("lanesOffset", HeaderLayout.lanesOffset, 8, .damaged),
     ("laneGroups", HeaderLayout.laneGroups, 8, .damaged), ("hashSeed", HeaderLayout.hashSeed, 8, nil),
     ("createdTime", HeaderLayout.createdTime, 8, nil), ("flags", HeaderLayout.flags, 8, nil),
@@ -66,7 +67,6 @@ struct RefusalTests {
                     file.flip(byte, mask: mask)
                     file.mendHeaderChecksum()
                 }
-                // A lane count that is a power of two too is a file of another size.
                 let refused = file.damaged(0, HeaderLayout.size, by: change, refusal)
                 #expect(refused == expected, "\(name), byte \(byte)")
             }
@@ -81,15 +81,19 @@ struct RefusalTests {
             }
         }
         let version = said(HeaderLayout.version, 2)
-        #expect(version.contains(file.path) && version.contains("layout version 2") && version.contains("reads version 1"))
+        #expect(
+            version.contains(file.path) && version.contains("layout version 2") && version.contains("reads version 1"))
         let signature = said(HeaderLayout.layoutSignature, 0x1234)
         #expect(signature.contains(file.path) && signature.contains("layout signature") && signature.contains("1234"))
         let magic = said(HeaderLayout.magic, 0x5351_4C69)
         #expect(magic.contains(file.path) && magic.contains("is not a store"))
-        let boot = file.damaged(0, HeaderLayout.size, by: {
-            file.flip(HeaderLayout.bootID)
-            file.mendHeaderChecksum()
-        }) { message { _ = try Store(directory: place.directory) } }
+        let boot = file.damaged(
+            0, HeaderLayout.size,
+            by: {
+                file.flip(HeaderLayout.bootID)
+                file.mendHeaderChecksum()
+            }
+        ) { message { _ = try Store(directory: place.directory) } }
         #expect(boot.contains("last boot"))
     }
 

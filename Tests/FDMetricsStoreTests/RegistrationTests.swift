@@ -45,7 +45,8 @@ struct RegistrationTests {
         ),
         (
             FamilyDescriptor(type: .counter, name: "x", labelNames: ["a", "b"]),
-            FamilyDescriptor(type: .counter, name: "x", labelNames: ["b", "a"]), "it has labels (a, b), not labels (b, a)"
+            FamilyDescriptor(type: .counter, name: "x", labelNames: ["b", "a"]),
+            "it has labels (a, b), not labels (b, a)"
         ),
         (
             FamilyDescriptor(type: .counter, name: "x", labelNames: ["a"]), FamilyDescriptor(type: .counter, name: "x"),
@@ -53,7 +54,8 @@ struct RegistrationTests {
         ),
         (
             FamilyDescriptor(type: .histogram, name: "x", bounds: [1, 2]),
-            FamilyDescriptor(type: .histogram, name: "x", bounds: [1, 3]), "its bucket bounds are [1.0, 2.0], not [1.0, 3.0]"
+            FamilyDescriptor(type: .histogram, name: "x", bounds: [1, 3]),
+            "its bucket bounds are [1.0, 2.0], not [1.0, 3.0]"
         ),
         (
             FamilyDescriptor(type: .gauge, name: "x", gaugeMode: .sum),
@@ -61,7 +63,8 @@ struct RegistrationTests {
         ),
         (
             FamilyDescriptor(type: .stateSet, name: "x", states: ["a"]),
-            FamilyDescriptor(type: .stateSet, name: "x", states: ["a", "b"]), "its states are [\"a\"], not [\"a\", \"b\"]"
+            FamilyDescriptor(type: .stateSet, name: "x", states: ["a", "b"]),
+            "its states are [\"a\"], not [\"a\", \"b\"]"
         ),
         (
             FamilyDescriptor(type: .counter, name: "x", unit: "bytes"), FamilyDescriptor(type: .counter, name: "x"),
@@ -83,7 +86,9 @@ struct RegistrationTests {
     func labelCount() throws {
         let family = try store.family(Self.descriptors[0])
         let refused = code {
-            _ = try withLabelValues(["only one"]) { values, count throws(StoreError) in try store.series(family, values, count) }
+            _ = try withLabelValues(["only one"]) { values, count throws(StoreError) in
+                try store.series(family, values, count)
+            }
         }
         #expect(refused == .labels)
     }

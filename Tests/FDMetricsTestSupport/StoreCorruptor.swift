@@ -39,13 +39,17 @@ public struct StoreCorruptor: Sendable {
 
     /// Writes bytes at an offset.
     public func write(_ offset: Int, _ bytes: [UInt8]) {
-        let count = withDescriptor { descriptor in bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset)) } }
+        let count = withDescriptor { descriptor in
+            bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset)) }
+        }
         precondition(count == bytes.count, "cannot write \(path): \(errorText(errno))")
     }
 
     /// A number of the file.
     public func number<Number: FixedWidthInteger>(_ offset: Int, as type: Number.Type = UInt64.self) -> Number {
-        bytes(offset, MemoryLayout<Number>.size).withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(as: Number.self)) }
+        bytes(offset, MemoryLayout<Number>.size).withUnsafeBytes {
+            Number(littleEndian: $0.loadUnaligned(as: Number.self))
+        }
     }
 
     /// Replaces a number of the file.
@@ -68,7 +72,9 @@ public struct StoreCorruptor: Sendable {
     }
 
     /// Does something with the file damaged, and puts what was between the offsets back.
-    public func damaged<Result>(_ offset: Int, _ count: Int, by change: () -> Void, _ body: () throws -> Result) rethrows -> Result {
+    public func damaged<Result>(_ offset: Int, _ count: Int, by change: () -> Void, _ body: () throws -> Result)
+        rethrows -> Result
+    {
         let before = bytes(offset, count)
         defer { write(offset, before) }
         change()

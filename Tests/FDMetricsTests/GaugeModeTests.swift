@@ -8,6 +8,10 @@ import Testing
 /// What each mode shows of three processes that set 2, 3 and 1, in this order.
 @Suite("Gauge modes")
 struct GaugeModeTests {
+    private let place: TestRegistry
+
+    init() throws { place = try TestRegistry() }
+
     struct Shown: Sendable {
         let mode: GaugeMode
         /// Before anybody set the gauge.
@@ -44,7 +48,6 @@ struct GaugeModeTests {
 
     @Test("Shows the processes", arguments: expected)
     func shows(_ expected: Shown) throws {
-        let place = try TestRegistry()
         func gauge(_ registry: MetricRegistry) throws -> Gauge { try registry.gauge("level", mode: expected.mode) }
         func shown() throws -> [String] { try place.samples().map { String($0.dropFirst("level".count)) } }
         let own = try gauge(place.registry)
@@ -70,7 +73,6 @@ struct GaugeModeTests {
 
     @Test("A process that only reads shows the same, and nothing of local ones", arguments: GaugeMode.allCases)
     func reader(mode: GaugeMode) throws {
-        let place = try TestRegistry()
         try place.registry.gauge("level", mode: mode).set(4)
         let reader = try place.join()
         #expect(try place.samples(by: reader) == (mode == .local ? [] : place.samples()))
@@ -78,7 +80,6 @@ struct GaugeModeTests {
 
     @Test("The time of setting decides, not the order", arguments: [GaugeMode.mostRecent, .liveMostRecent])
     func timeOfSetting(mode: GaugeMode) throws {
-        let place = try TestRegistry()
         let own = try place.registry.gauge("level", mode: mode)
         let other = try place.join().gauge("level", mode: mode)
         own.set(1, at: 2_000_000)
@@ -99,7 +100,6 @@ struct GaugeModeTests {
 
     @Test("A NaN counts for neither the least nor the greatest value", arguments: [GaugeMode.min, .max, .liveMin, .liveMax])
     func notANumber(mode: GaugeMode) throws {
-        let place = try TestRegistry()
         try place.registry.gauge("level", mode: mode).set(.nan)
         try place.join().gauge("level", mode: mode).set(7)
         try place.join().gauge("level", mode: mode).set(.nan)

@@ -16,8 +16,14 @@
 // 0: not registered (older glibc, or switched off by GLIBC_TUNABLES): sched_getcpu() then.
 extern ptrdiff_t CFDMetricsLinux_rseq_offset __attribute__((visibility("hidden")));
 
-// The slow way; -1 from the kernel becomes 0.
-uint32_t CFDMetricsLinux_getcpu(void);
+// The slow way; -1 from the kernel becomes 0. It keeps all registers, so that an update, which may have to call it, need not
+// spare any.
+#if defined(__has_attribute) && __has_attribute(preserve_all)
+#define CFDMETRICS_LINUX_PRESERVE_ALL __attribute__((preserve_all))
+#else
+#define CFDMETRICS_LINUX_PRESERVE_ALL
+#endif
+uint32_t CFDMetricsLinux_getcpu(void) CFDMETRICS_LINUX_PRESERVE_ALL;
 
 // Only a hint by nature: the thread may be moved right after. Callers mask it to a lane and add atomically, so a stale
 // or senseless number (cpu_id is -1 before registration) costs contention, never correctness.

@@ -58,13 +58,14 @@ extension Store {
         let taken = segment.pointee.header(next)
         var old = taken.pointee.load(ordering: .acquiring)
         while true {
-            var start = Int(truncatingIfNeeded: old)
+            if old > UInt64(limit) { return nil }
+            var start = Int(old)
             // A lane's stretch within a group is one stride long; a cell lies wholly in one group.
             if !mayCrossStride, start % StoreFormat.laneStride + size > StoreFormat.laneStride {
                 start = (start / StoreFormat.laneStride + 1) * StoreFormat.laneStride
             }
             let end = start + size
-            if start < 0 || end > limit { return nil }
+            if end > limit { return nil }
             try ensureReserved(segment, word: reserved, end: end, areCells: !mayCrossStride)
             // Release: who takes or reads what comes after this sees the reservation.
             let result = taken.pointee.compareExchange(

@@ -165,7 +165,8 @@ package struct LivenessProbe: ~Copyable {
 
     /// Whether the holder of a lease is alive.
     package mutating func isAlive(_ token: LeaseToken) -> Bool {
-        if token.isNone || token.generation == 0 { return false }
+        // A damaged word may say any slot.
+        if token.isNone || token.generation == 0 || token.slot >= slots.count { return false }
         if let answer = known[token.bits] { return answer }
         let answer = CFDMetricsLinux_byte_is_locked(descriptor, token.byte) == 1
         known[token.bits] = answer

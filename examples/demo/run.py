@@ -1,0 +1,252 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo: processes in Swift, Python and C record into one store while one of them is killed; then every total that
+/metrics shows is compared with what the processes acknowledged. `make demo` runs it.
+
+    run.py [--seconds N] [--seed N] [--keep] [--port N]
+
+What happens, with times for the default of 5 seconds:
+
+    0.00 s  a Swift engine (ROUTER), four Python workers (DEALER) and a C recorder go
+    1.25 s  worker-1 ends normally; worker-5 takes its place
+    2.50 s  worker-2 is killed with SIGKILL, wherever it is; worker-6 takes its place
+    5.00 s  all finish what they are doing; /metrics is fetched over HTTP, compared and checked
+            all end; /metrics is fetched from the process that never recorded, compared and checked once more
+
+Exits with 0 if each total is exact, else with 1. --keep lets the traffic go on after the first comparison until Ctrl-C.
+Environment: FDMETRICS_LIBRARY, the path of libfdmetrics.so; FDMCTL and DEMO_ENGINE, the paths of these two programs, by
+default those of build/bin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Dict, List
+
+import report
+from peer import DemoError, Peer
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+WORKERS = 4
+
+
+def program(variable: str, name: str) -> str:
+    """The path of a program that was built before. Errors: DemoError."""
+    path = Path(os.environ.get(variable) or ROOT / "build" / "bin" / name)
+    if not os.access(path, os.X_OK):
+        raise DemoError(f"{path} cannot be run: build it with `make demo`, or set {variable} to the path of {name}")
+    return str(path)
+
+
+def compile_recorder() -> str:
+    """Compiles recorder.c against the library, and returns its path. Errors: DemoError."""
+    library = os.environ.get("FDMETRICS_LIBRARY", "")
+    if not os.path.isfile(library):
+        raise DemoError(f"FDMETRICS_LIBRARY is {library!r}, the path of libfdmetrics.so is expected: use `make demo`")
+    library = os.path.abspath(library)
+    output = ROOT / "build" / "demo" / "recorder"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = [os.environ.get("CC", "cc"), "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra"]
+    command += [f"-I{ROOT / 'Include'}", str(HERE / "recorder.c"), "-o", str(output)]
+    command += [library, f"-Wl,-rpath,{os.path.dirname(library)}"]
+    try:
+        subprocess.run(command, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise DemoError(f"recorder.c cannot be compiled: {error}") from None
+    return str(output)
+
+
+class Demo:
+    """All processes of one run, and the store that they share. Leaving it as a context ends and removes them all."""
+
+    def __init__(self, seed: int, port: int) -> None:
+        self.random = random.Random(seed)
+        self.seed = seed
+        self.port = port
+        self.peers: List[Peer] = []
+        self.workers = 0
+        self.differences = 0
+
+    def __enter__(self) -> Demo:
+        parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.directory = tempfile.mkdtemp(prefix="fdmetrics-demo-", dir=parent)
+        self.store = os.path.join(self.directory, "store")
+        self.endpoint = f"ipc://{self.directory}/engine"
+        # All that a process must know to record into the store of the others.
+        self.environment: Dict[str, str] = {**os.environ, "FDMETRICS_DIR": self.store}
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for peer in self.peers:
+            peer.process.kill()
+        for peer in self.peers:
+            peer.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Processes --------------------------------------------------------------------------------------------------------
+
+    def start(self, name: str, language: str, *command: str) -> Peer:
+        """Starts a process; `ready` waits for it."""
+        peer = Peer(name, language, list(command), self.environment)
+        self.peers.append(peer)
+        return peer
+
+    def start_worker(self) -> Peer:
+        """Starts the next worker."""
+        self.workers += 1
+        name = f"worker-{self.workers}"
+        script = str(HERE / "worker.py")
+        return self.start(name, "Python", sys.executable, script, name, self.endpoint, f"{self.seed} {name}")
+
+    def start_all(self) -> None:
+        """Starts everything, and waits until it is ready."""
+        recorder = compile_recorder()
+        self.exporter = self.start("exporter", "Python", sys.executable, str(HERE / "exporter.py"), str(self.port))
+        self.engine = self.start("engine", "Swift", program("DEMO_ENGINE", "demo-engine"), self.endpoint)
+        self.start("recorder", "C", recorder)
+        for _ in range(WORKERS):
+            self.start_worker()
+        self.url = self.exporter.wait_for("ready")
+        for peer in self.recording():
+            peer.wait_for("ready")
+
+    def recording(self) -> List[Peer]:
+        """The live processes that record: the engine last, because the workers wait for its replies."""
+        peers = [peer for peer in self.peers if peer.state == "live" and peer not in (self.engine, self.exporter)]
+        return [*peers, self.engine] if self.engine.state == "live" else peers
+
+    def worker(self, number: int) -> Peer:
+        """A worker, by the number in its name."""
+        return next(peer for peer in self.peers if peer.name == f"worker-{number}")
+
+    def replace(self) -> None:
+        """Starts a worker in the place of one that has gone, and lets it go."""
+        peer = self.start_worker()
+        peer.wait_for("ready")
+        peer.tell("g")
+
+    # Traffic ----------------------------------------------------------------------------------------------------------
+
+    def go(self) -> None:
+        """Lets the traffic go on."""
+        for peer in self.recording():
+            peer.tell("g")
+
+    def stop(self) -> None:
+        """Waits until everybody has finished what it was doing. Nobody ends."""
+        for peer in self.recording():
+            peer.tell("s")
+            peer.wait_for("idle")
+
+    def wait(self, seconds: float) -> None:
+        """Lets time pass and watches the processes. Errors: DemoError."""
+        end = time.monotonic() + seconds
+        while True:
+            for peer in self.peers:
+                peer.check()
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, 0.05))
+
+    def run(self, seconds: float) -> None:
+        """The traffic, with one worker that ends and one that is killed."""
+        start = time.monotonic()
+        self.go()
+        self.wait(seconds / 4)
+        self.worker(1).tell("s")
+        self.worker(1).wait_for("idle")
+        self.worker(1).end()
+        self.replace()
+        # A part of a request earlier or later, to hit it anywhere.
+        self.wait(start + seconds / 2 + self.random.uniform(0, 0.02) - time.monotonic())
+        self.worker(2).kill()
+        self.replace()
+        self.wait(start + seconds - time.monotonic())
+        self.stop()
+
+    # Comparison -------------------------------------------------------------------------------------------------------
+
+    def compare(self, title: str) -> None:
+        """Fetches /metrics, prints it beside what was acknowledged, and checks the store."""
+        with urllib.request.urlopen(self.url, timeout=10) as response:
+            text = response.read().decode()
+        entries = [report.Entry(peer.account, peer.state == "live") for peer in self.peers]
+        rows = report.compare(entries, report.parse(text))
+        self.differences += sum(not row.ok for row in rows)
+        print(f"\n{title}\n{report.table(rows)}")
+        check = subprocess.run(
+            [program("FDMCTL", "fdmctl"), "check", self.store], capture_output=True, text=True, timeout=30, check=False
+        )
+        self.differences += check.returncode != 0
+        print(f"  fdmctl check, status {check.returncode}: {(check.stdout + check.stderr).strip()}", flush=True)
+
+    def describe_peers(self) -> None:
+        """Prints who took part, and what is in doubt."""
+        for peer in self.peers:
+            doubt = f"; not known whether it made its last update: {peer.account.doubt}" if peer.account.doubt else ""
+            print(f"  {peer.name:<9} {peer.language:<7} pid {peer.process.pid:<8} {peer.state}{doubt}")
+
+    def end_all(self) -> None:
+        """Ends everything that records. The exporter stays."""
+        for peer in self.recording():
+            peer.end()
+
+
+def main() -> int:
+    """Runs the demo."""
+    parser = argparse.ArgumentParser(description="Real traffic, and a comparison of every total with the truth.")
+    parser.add_argument("--seconds", type=float, default=5, help="how long the traffic runs (default: 5)")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="for payloads and the kill")
+    parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
+    parser.add_argument("--port", type=int, default=0, help="of /metrics (default: a free one)")
+    arguments = parser.parse_args()
+    # An end from outside cleans up, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with Demo(arguments.seed, arguments.port) as demo:
+            print(f"demo: {arguments.seconds:g} s of traffic, seed {arguments.seed}", flush=True)
+            demo.start_all()
+            demo.run(arguments.seconds)
+            demo.describe_peers()
+            demo.compare("All processes are idle:")
+            if arguments.keep:
+                keep(demo)
+            demo.end_all()
+            demo.compare("All processes but the exporter, which never recorded, have ended:")
+            demo.exporter.end()
+    except DemoError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=sys.stderr)
+        return 1
+    print(f"\ndemo: {f'{demo.differences} DIFFERENCES' if demo.differences else 'passed: each total is exact'}")
+    return 1 if demo.differences else 0
+
+
+def keep(demo: Demo) -> None:
+    """Lets the traffic go on until Ctrl-C."""
+    demo.go()
+    print(f"\nThe traffic goes on. Open {demo.url}\nCtrl-C compares once more, and ends.", flush=True)
+    try:
+        while True:
+            demo.wait(3600)
+    except KeyboardInterrupt:
+        print()
+    demo.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
