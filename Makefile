@@ -27,6 +27,7 @@ LIB := build/lib
 ORDINARY := $(LIB)/libfdmetrics.so
 SELF_CONTAINED := $(LIB)/self-contained/libfdmetrics.so
 TOOL := build/bin/fdmctl
+DEMO_ENGINE := build/demo/demo-engine
 PYTHON_LIBRARY := python/fdmetrics/libfdmetrics.so
 
 SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
@@ -98,6 +99,10 @@ $(TOOL): $(SOURCES)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product fdmctl
 	install -D -m 755 .build/self-contained/release/fdmctl $@
 
+$(DEMO_ENGINE): $(SOURCES) $(wildcard examples/demo/engine/*.swift)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product demo-engine
+	install -D -m 755 .build/self-contained/release/demo-engine $@
+
 pkgconfig = sed -e 's|@PREFIX@|$(1)|' -e 's|@INCLUDEDIR@|$(2)|' -e 's|@LIBDIR@|$(3)|' -e 's|@VERSION@|$(VERSION)|' \
 	scripts/fdmetrics.pc.in
 
@@ -145,13 +150,16 @@ test: packages venv self-contained ## all tests: Swift, the C ABI, Python, many 
 	$(SWIFT) build $(SWIFT_OPTIONS) --build-tests
 	$(RUN_ENVIRONMENT) $(SWIFT) test $(SWIFT_OPTIONS) --skip-build
 	$(PYTEST) Tests/abi
+	$(PYTEST) Tests/format
+	$(PYTEST) Tests/exposition
+	$(PYTEST) Tests/tools
 	$(PYTEST) python/tests
 	$(PYTEST) Tests/processes
 	@echo 'make test: all passed'
 
 .PHONY: demo
-demo: packages venv self-contained ## the main job on real traffic; KEEP=1 leaves it running
-	$(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
+demo: packages venv self-contained $(DEMO_ENGINE) ## the main job on real traffic; KEEP=1 leaves it running
+	DEMO_ENGINE="$(CURDIR)/$(DEMO_ENGINE)" $(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
 
 .PHONY: bench
 bench: venv self-contained ## the figures, each beside its yardstick

@@ -19,6 +19,8 @@ public struct Histogram: Instrument {
     /// Count and sum over all processes, of exactly the same observations.
     public var total: (count: UInt64, sum: Double) {
         let handle = series.pointer.pointee
-        return handle.cell.map { histogramTotal($0, laneMask: handle.laneMask, boundCount: Int(handle.count)) } ?? (0, 0)
+        return handle.cell.map { histogramTotal($0, laneMask: handle.laneMask, boundCount: Int(handle.count)) } ?? (
+            0, 0
+        )
     }
 }

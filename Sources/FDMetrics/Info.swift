@@ -25,7 +25,8 @@ public struct Info: Sendable {
         for (key, _) in texts {
             try MetricDeclaration.checkLabelName(key, of: descriptor.name, type: .info)
             if names.contains(key) {
-                throw MetricError(.invalidName, "the key \"\(key)\" of \(descriptor.name) is a label or key already: name each once")
+                throw MetricError(
+                    .invalidName, "the key \"\(key)\" of \(descriptor.name) is a label or key already: name each once")
             }
             names.append(key)
         }

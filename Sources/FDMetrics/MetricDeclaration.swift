@@ -28,10 +28,12 @@ package enum MetricDeclaration {
             throw MetricError(.invalidArgument, "\(name) has \(labelNames.count) labels: use at most \(maxLabels)")
         }
         if Set(labelNames).count != labelNames.count {
-            throw MetricError(.invalidName, "\(name) has a label twice in (\(labelNames.joined(separator: ", "))): name each once")
+            throw MetricError(
+                .invalidName, "\(name) has a label twice in (\(labelNames.joined(separator: ", "))): name each once")
         }
         if type == .stateSet, labelNames.contains(name) {
-            throw MetricError(.invalidName, "\(name): a state set's own name is the label of its states; use another label name")
+            throw MetricError(
+                .invalidName, "\(name): a state set's own name is the label of its states; use another label name")
         }
         var family = name
         let suffix = type == .counter ? "_total" : type == .info ? "_info" : ""
@@ -40,7 +42,8 @@ package enum MetricDeclaration {
         }
         if !unit.isEmpty {
             if type == .info || type == .stateSet {
-                throw MetricError(.invalidName, "\(name) is a \(type.name) and cannot have a unit (\"\(unit)\"): leave it out")
+                throw MetricError(
+                    .invalidName, "\(name) is a \(type.name) and cannot have a unit (\"\(unit)\"): leave it out")
             }
             try checkMetricName("_" + unit)
             if !family.hasSuffix("_" + unit) { family += "_" + unit }
@@ -58,7 +61,8 @@ package enum MetricDeclaration {
         }
         if !isValid {
             throw MetricError(
-                .invalidName, "\"\(name)\" is not a metric name: use letters, digits, _ and :, and do not begin with a digit")
+                .invalidName,
+                "\"\(name)\" is not a metric name: use letters, digits, _ and :, and do not begin with a digit")
         }
     }
 
@@ -74,11 +78,13 @@ package enum MetricDeclaration {
                 "\"\(label)\" of \(name) is not a label name: use letters, digits and _, and do not begin with a digit")
         }
         if label.hasPrefix("__") {
-            throw MetricError(.invalidName, "\"\(label)\" of \(name): label names that begin with __ are Prometheus's own")
+            throw MetricError(
+                .invalidName, "\"\(label)\" of \(name): label names that begin with __ are Prometheus's own")
         }
         let reserved = type == .histogram ? "le" : type == .summary ? "quantile" : nil
         if label == reserved {
-            throw MetricError(.invalidName, "\"\(label)\" of \(name) is the label of a \(type.name)'s own samples: use another name")
+            throw MetricError(
+                .invalidName, "\"\(label)\" of \(name) is the label of a \(type.name)'s own samples: use another name")
         }
     }
 
@@ -92,7 +98,8 @@ package enum MetricDeclaration {
         var bounds = given.isEmpty ? defaultBounds : given
         if bounds.last == .infinity { bounds.removeLast() }
         if bounds.isEmpty {
-            throw MetricError(.invalidArgument, "\(name) has no bucket bound below +Inf: give at least one, or use a summary")
+            throw MetricError(
+                .invalidArgument, "\(name) has no bucket bound below +Inf: give at least one, or use a summary")
         }
         if bounds.count > maxBounds {
             throw MetricError(.invalidArgument, "\(name) has \(bounds.count) bucket bounds: use at most \(maxBounds)")
@@ -100,7 +107,8 @@ package enum MetricDeclaration {
         for (index, bound) in bounds.enumerated() {
             if !bound.isFinite || (index > 0 && bounds[index - 1] >= bound) {
                 throw MetricError(
-                    .invalidArgument, "the bucket bounds of \(name) are not strictly ascending numbers at \(bound): sort them")
+                    .invalidArgument,
+                    "the bucket bounds of \(name) are not strictly ascending numbers at \(bound): sort them")
             }
         }
         return bounds

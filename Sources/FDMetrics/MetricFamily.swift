@@ -46,7 +46,8 @@ extension Store {
         if values.count != names.count {
             throw StoreError(
                 .labels,
-                "\(family.descriptor.name) has \(names.count) labels (\(names.joined(separator: ", "))), \(values.count) values were given")
+                "\(family.descriptor.name) has \(names.count) labels (\(names.joined(separator: ", "))), \(values.count) values were given"
+            )
         }
         try withLabelValues(values) { key, count throws(StoreError) in
             _ = try remove(family) { series in

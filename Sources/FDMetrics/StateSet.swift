@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FDMetricsStore
-
 import Synchronization
 
 /// One of several states is on, for all processes together; the first state before anybody says otherwise.

@@ -13,7 +13,9 @@ public func fdm_render(
     _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!, _ length: UnsafeMutablePointer<Int>!
 ) -> fdm_status {
     give(format, options, text, length) { labelsByPid throws(StoreError) in
-        guard let store = Store.of(store) else { throw StoreError(.invalidArgument, "fdm_render: store is NULL or closed") }
+        guard let store = Store.of(store) else {
+            throw StoreError(.invalidArgument, "fdm_render: store is NULL or closed")
+        }
         return try Renderer.render(store, labelsByPid: labelsByPid)
     }
 }

@@ -34,7 +34,9 @@ private func labels(
             }
             key[index] = LabelValue(bytes: value, count: strlen(value))
         }
-        let result = find(core, UnsafePointer(key.baseAddress.unsafelyUnwrapped), count) { handle.pointee = OpaquePointer($0) }
+        let result = find(core, UnsafePointer(key.baseAddress.unsafelyUnwrapped), count) {
+            handle.pointee = OpaquePointer($0)
+        }
         if result != 0 { handle.pointee = OpaquePointer(InertHandle.of(type)) }
         return result
     }
@@ -171,7 +173,9 @@ public func fdm_histogram_value(
     _ histogram: OpaquePointer!, _ count: UnsafeMutablePointer<UInt64>!, _ sum: UnsafeMutablePointer<Double>!
 ) {
     var total = (count: UInt64(0), sum: 0.0)
-    if let handle = series(histogram), handle.filledRecord != nil { total = Histogram(handle: SeriesAddress(handle)).total }
+    if let handle = series(histogram), handle.filledRecord != nil {
+        total = Histogram(handle: SeriesAddress(handle)).total
+    }
     count?.pointee = total.count
     sum?.pointee = total.sum
 }
@@ -202,7 +206,9 @@ public func fdm_info_set(
     _ family: OpaquePointer!, _ label_values: UnsafePointer<fdm_string>!, _ label_count: Int,
     _ keys: UnsafePointer<fdm_string>!, _ values: UnsafePointer<fdm_string>!, _ key_count: Int
 ) -> fdm_status {
-    guard let core = familyCore(family) else { return invalidArgument("fdm_info_set: the family is NULL or not registered") }
+    guard let core = familyCore(family) else {
+        return invalidArgument("fdm_info_set: the family is NULL or not registered")
+    }
     return status { () throws(StoreError) in
         let family = core.pointee.family.takeUnretainedValue()
         if family.descriptor.type != .info {
@@ -220,7 +226,9 @@ public func fdm_state_set(
     _ family: OpaquePointer!, _ label_values: UnsafePointer<fdm_string>!, _ label_count: Int,
     _ state: UnsafePointer<CChar>!
 ) -> fdm_status {
-    guard let core = familyCore(family) else { return invalidArgument("fdm_state_set: the family is NULL or not registered") }
+    guard let core = familyCore(family) else {
+        return invalidArgument("fdm_state_set: the family is NULL or not registered")
+    }
     guard let state else { return invalidArgument("fdm_state_set: state is NULL") }
     return status { () throws(StoreError) in
         let family = core.pointee.family.takeUnretainedValue()

@@ -66,7 +66,8 @@ final class GatherPlan {
         var number = 0
         while let segment = try source.segment(number) {
             if number == seen.count {
-                seen.append(Seen(slots: Array(repeating: 0, count: segment.pointee.geometry.indexCapacity), families: [:]))
+                seen.append(
+                    Seen(slots: Array(repeating: 0, count: segment.pointee.geometry.indexCapacity), families: [:]))
             }
             for offset in newEntries(segment, number).sorted() { add(segment, number, offset) }
             number += 1

@@ -69,7 +69,9 @@ struct Gatherer {
                 isShown = true
                 switch family.descriptor.type {
                 case .counter:
-                    add(counterTotal(series.cell.unsafelyUnwrapped, laneMask: series.laneMask), isFirst, first, &snapshot)
+                    add(
+                        counterTotal(series.cell.unsafelyUnwrapped, laneMask: series.laneMask), isFirst, first,
+                        &snapshot)
                 case .summary:
                     let total = pairTotal(series.cell.unsafelyUnwrapped, laneMask: series.laneMask)
                     add(Double(total.count), isFirst, first, &snapshot)

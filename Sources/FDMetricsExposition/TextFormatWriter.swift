@@ -96,7 +96,8 @@ struct TextFormatWriter: ~Copyable {
         _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer,
         with label: UnsafeRawBufferPointer, _ value: Double
     ) {
-        let room = name.count + suffix.utf8CodeUnitCount + labels.count + label.count + CanonicalNumber.maximumLength + 4
+        let room =
+            name.count + suffix.utf8CodeUnitCount + labels.count + label.count + CanonicalNumber.maximumLength + 4
         guard buffer.ensure(room) else { return }
         buffer.appendUnchecked(name)
         buffer.appendUnchecked(suffix)
@@ -120,7 +121,8 @@ struct TextFormatWriter: ~Copyable {
     }
 
     private mutating func histogramLines(
-        _ name: UnsafeRawBufferPointer, _ bounds: [[UInt8]], _ series: SeriesSnapshot, _ values: UnsafeBufferPointer<Double>
+        _ name: UnsafeRawBufferPointer, _ bounds: [[UInt8]], _ series: SeriesSnapshot,
+        _ values: UnsafeBufferPointer<Double>
     ) {
         var count = 0.0
         for bucket in bounds.indices {
@@ -152,7 +154,9 @@ struct TextFormatWriter: ~Copyable {
                 }
             }
             label += "\""
-            label.withUTF8 { line(name, "", series.text, with: UnsafeRawBufferPointer($0), Double(index) == current ? 1 : 0) }
+            label.withUTF8 {
+                line(name, "", series.text, with: UnsafeRawBufferPointer($0), Double(index) == current ? 1 : 0)
+            }
         }
     }
 }

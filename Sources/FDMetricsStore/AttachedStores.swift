@@ -78,7 +78,9 @@ package enum AttachedStores {
         if defaultSlot.compareExchange(expected: 0, desired: slot + 1, ordering: .acquiringAndReleasing).exchanged {
             atexit {
                 let slot = AttachedStores.defaultSlot.load(ordering: .acquiring)
-                if slot != 0 { AttachedStores.store(AttachedStores.slots[slot - 1].load(ordering: .acquiring)).removeIfLast() }
+                if slot != 0 {
+                    AttachedStores.store(AttachedStores.slots[slot - 1].load(ordering: .acquiring)).removeIfLast()
+                }
             }
         }
         return store

@@ -35,11 +35,14 @@ public final class Store: SegmentSource, @unchecked Sendable {
         let path = try StoreDirectory.prepare(directory)
         let laneCount = lanes ?? Store.defaultLanes()
         guard laneCount >= 1, laneCount <= StoreFormat.maxLanes, laneCount & (laneCount - 1) == 0 else {
-            throw StoreError(.invalidArgument, "a store cannot have \(laneCount) lanes: give a power of two from 1 to 16")
+            throw StoreError(
+                .invalidArgument, "a store cannot have \(laneCount) lanes: give a power of two from 1 to 16")
         }
         let limit: Int
         if let seriesLimit { limit = seriesLimit } else { limit = try Store.defaultSeriesLimit() }
-        guard limit > 0 else { throw StoreError(.invalidArgument, "a series limit of \(limit): give a number of at least 1") }
+        guard limit > 0 else {
+            throw StoreError(.invalidArgument, "a series limit of \(limit): give a number of at least 1")
+        }
 
         var found = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: true)
         if found == nil {
@@ -86,7 +89,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
         guard let text = getenv("FDMETRICS_SERIES_LIMIT"), text.pointee != 0 else { return 10_000 }
         guard let limit = Int(String(cString: text)), limit > 0 else {
             throw StoreError(
-                .invalidArgument, "FDMETRICS_SERIES_LIMIT is \"\(String(cString: text))\": set it to a whole number above 0")
+                .invalidArgument,
+                "FDMETRICS_SERIES_LIMIT is \"\(String(cString: text))\": set it to a whole number above 0")
         }
         return limit
     }
@@ -123,7 +127,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
     /// The store whose token word a gauge's handle has.
     package static func ofToken(_ token: UnsafeMutableRawPointer) -> Store {
         let address = (token - 8).load(as: UInt.self)
-        return Unmanaged<Store>.fromOpaque(UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped).takeUnretainedValue()
+        return Unmanaged<Store>.fromOpaque(UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped)
+            .takeUnretainedValue()
     }
 
     /// Holds a shared lock on one byte through a mapping that, unlike the lease's, fork children inherit. So the lock is
@@ -169,7 +174,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
     func segment(after full: UnsafeMutablePointer<Segment>) throws(StoreError) -> UnsafeMutablePointer<Segment> {
         let number = full.pointee.geometry.number + 1
         if number >= StoreFormat.maxSegments {
-            throw StoreError(.noSpace, "the store in \(directory) has all of its \(number) segments full: set a lower series limit")
+            throw StoreError(
+                .noSpace, "the store in \(directory) has all of its \(number) segments full: set a lower series limit")
         }
         if !full.pointee.isSealed {
             _ = try SegmentFile.create(directory: directory, number: number, identity: identity)
@@ -177,7 +183,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
             full.pointee.header(HeaderLayout.sealed).pointee.store(1, ordering: .releasing)
         }
         guard let next = try segment(number) else {
-            throw StoreError(.damaged, "\(segmentPath(number)) is missing though the segment before it is sealed: remove the store")
+            throw StoreError(
+                .damaged, "\(segmentPath(number)) is missing though the segment before it is sealed: remove the store")
         }
         return next
     }

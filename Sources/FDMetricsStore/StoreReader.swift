@@ -27,14 +27,16 @@ package final class StoreReader: SegmentSource {
         let path: String
         do {
             path = try StoreDirectory.absolute(directory)
-        } catch where error.errno == ENOENT || error.errno == ENOTDIR {
-            throw StoreError(.notFound, "there is no directory \(directory): is it the service's FDMETRICS_DIR?", errno: error.errno)
+        } catch  where error.errno == ENOENT || error.errno == ENOTDIR {
+            throw StoreError(
+                .notFound, "there is no directory \(directory): is it the service's FDMETRICS_DIR?", errno: error.errno)
         }
         guard let (segment, identity) = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: false)
         else {
             throw StoreError(
                 .notFound,
-                "there is no store in \(directory) (no \(StoreFormat.fileName(segment: 0))): is it the service's FDMETRICS_DIR?")
+                "there is no store in \(directory) (no \(StoreFormat.fileName(segment: 0))): is it the service's FDMETRICS_DIR?"
+            )
         }
         self.directory = path
         self.identity = identity

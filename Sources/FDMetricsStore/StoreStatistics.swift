@@ -39,13 +39,16 @@ package struct StoreStatistics {
             number += 1
         }
         families = UInt64(names.count)
-        if let first = try? source.segment(0), var probe = try? LivenessProbe(directory: source.directory, segment: first) {
+        if let first = try? source.segment(0),
+            var probe = try? LivenessProbe(directory: source.directory, segment: first)
+        {
             liveProcesses = UInt64(probe.liveLeases().count)
         }
     }
 
     private mutating func count(
-        _ segment: UnsafeMutablePointer<Segment>, _ offset: Int, _ source: any SegmentSource, _ names: inout Set<[UInt8]>
+        _ segment: UnsafeMutablePointer<Segment>, _ offset: Int, _ source: any SegmentSource,
+        _ names: inout Set<[UInt8]>
     ) {
         if let family = FamilyRecord(segment.pointee, offset: offset) {
             names.insert(Array(family.name))

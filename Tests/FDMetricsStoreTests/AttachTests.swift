@@ -59,7 +59,7 @@ struct AttachTests {
 
     @Test("Threads that create at once all attach one store")
     func race() throws {
-        for _ in 0..<20 {
+        for _ in 0..<20 * stress {
             let place = TemporaryStore()
             let stores = inThreads(8) { index in
                 // Everybody wants another number of lanes.

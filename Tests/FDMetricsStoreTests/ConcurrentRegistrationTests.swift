@@ -60,7 +60,7 @@ struct ConcurrentRegistrationTests {
     func sameFamily() throws {
         let place = TemporaryStore()
         let store = try place.open()
-        for round in 0..<50 {
+        for round in 0..<50 * stress {
             let descriptor = FamilyDescriptor(type: .histogram, name: "f\(round)", bounds: [1, 2])
             let families = inThreads(threads) { _ in try? store.family(descriptor) }
             #expect(families.allSatisfy { $0 != nil && $0 === families[0] })

@@ -94,7 +94,7 @@ struct LeaseTests {
 
     @Test("Threads that need a slot at once all take another one")
     func race() throws {
-        for _ in 0..<20 {
+        for _ in 0..<20 * stress {
             let place = TemporaryStore()
             place.close(try place.open())
             let stores = inThreads(8) { _ in try? Store(directory: place.directory) }.compactMap { $0 }

@@ -31,7 +31,7 @@ struct MemoryOrderingTests {
 
     @Test("Each field of the file that is used as an atomic is named")
     func fields() {
-        // The ways in which the sources reach a shared word: by the header's offset, or by a record's address and an offset.
+        // The ways in which the sources reach a shared word: by the header's offset, or by a record's address and one.
         let byOffset = /\b(?:header|value|count|load|next:|reserved:) ?\(?((?:Header|Instance)Layout\.\w+)/
         let slotWords = /\bput\((SlotLayout\.\w+)/
         let byAddress = /\+ ((?:Slot|Family|Series|Instance)Layout\.\w+)/

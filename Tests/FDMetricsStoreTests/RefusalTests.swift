@@ -6,8 +6,8 @@ import FDMetricsTestSupport
 import Foundation
 import Testing
 
-/// The constant fields of a header: each with its bytes, and how it is refused when the checksum was made to match. nil:
-/// any value of it is that of some store.
+/// The constant fields of a header: each with its bytes, and how it is refused when the checksum was made to match.
+/// nil: any value of it is that of some store.
 private let constants: [(name: String, offset: Int, length: Int, mended: StoreError.Code?)] = [
     ("magic", HeaderLayout.magic, 8, .foreign), ("version", HeaderLayout.version, 4, .foreign),
     ("headerSize", HeaderLayout.headerSize, 4, .damaged),

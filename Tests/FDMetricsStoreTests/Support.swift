@@ -5,6 +5,9 @@ import FDMetricsStore
 import Foundation
 import Synchronization
 
+/// FDM_STRESS: how many times as long the tests with random choices and races take.
+let stress = max(1, ProcessInfo.processInfo.environment["FDM_STRESS"].flatMap { Int($0) } ?? 1)
+
 /// The code of the error that a call throws; nil: it throws none.
 func code(_ body: () throws -> Void) -> StoreError.Code? {
     do {

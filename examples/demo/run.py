@@ -15,7 +15,7 @@ What happens, with times for the default of 5 seconds:
 
 Exits with 0 if each total is exact, else with 1. --keep lets the traffic go on after the first comparison until Ctrl-C.
 Environment: FDMETRICS_LIBRARY, the path of libfdmetrics.so; FDMCTL and DEMO_ENGINE, the paths of these two programs, by
-default those of build/bin.
+default build/bin/fdmctl and build/demo/demo-engine.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ ROOT = HERE.parent.parent
 WORKERS = 4
 
 
-def program(variable: str, name: str) -> str:
-    """The path of a program that was built before. Errors: DemoError."""
-    path = Path(os.environ.get(variable) or ROOT / "build" / "bin" / name)
+def program(variable: str, default: str) -> str:
+    """The path of a program that was built before; default is where `make demo` puts it. Errors: DemoError."""
+    path = Path(os.environ.get(variable) or ROOT / default)
     if not os.access(path, os.X_OK):
-        raise DemoError(f"{path} cannot be run: build it with `make demo`, or set {variable} to the path of {name}")
+        raise DemoError(f"{path} cannot be run: build it with `make demo`, or set {variable} to its path")
     return str(path)
 
 
@@ -113,7 +113,7 @@ class Demo:
         """Starts everything, and waits until it is ready."""
         recorder = compile_recorder()
         self.exporter = self.start("exporter", "Python", sys.executable, str(HERE / "exporter.py"), str(self.port))
-        self.engine = self.start("engine", "Swift", program("DEMO_ENGINE", "demo-engine"), self.endpoint)
+        self.engine = self.start("engine", "Swift", program("DEMO_ENGINE", "build/demo/demo-engine"), self.endpoint)
         self.start("recorder", "C", recorder)
         for _ in range(WORKERS):
             self.start_worker()
@@ -187,7 +187,11 @@ class Demo:
         self.differences += sum(not row.ok for row in rows)
         print(f"\n{title}\n{report.table(rows)}")
         check = subprocess.run(
-            [program("FDMCTL", "fdmctl"), "check", self.store], capture_output=True, text=True, timeout=30, check=False
+            [program("FDMCTL", "build/bin/fdmctl"), "check", self.store],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
         self.differences += check.returncode != 0
         print(f"  fdmctl check, status {check.returncode}: {(check.stdout + check.stderr).strip()}", flush=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import random
 import select
+import signal
 import sys
 import time
 
@@ -87,6 +88,8 @@ class Worker:
 
 def main() -> None:
     """Obeys run.py: `g` goes, `s` stops, the end of the input ends."""
+    # Where nobody reads the ledger any more, there is nothing left to do.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     worker = Worker(*sys.argv[1:4])
     say("ready")
     while command := os.read(0, 1):

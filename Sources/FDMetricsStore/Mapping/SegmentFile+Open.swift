@@ -18,7 +18,8 @@ extension SegmentFile {
         if descriptor < 0 {
             if errno == ENOENT { return nil }
             if errno == ELOOP {
-                throw StoreError(.foreign, "\(path) is a symbolic link; a segment is a regular file: remove it", errno: ELOOP)
+                throw StoreError(
+                    .foreign, "\(path) is a symbolic link; a segment is a regular file: remove it", errno: ELOOP)
             }
             throw .system("cannot open \(path)", errno)
         }
@@ -31,11 +32,13 @@ extension SegmentFile {
         if writable, info.st_uid != geteuid() {
             throw StoreError(
                 .directory,
-                "\(path) belongs to user \(info.st_uid), this process runs as user \(geteuid()): run the service as one user")
+                "\(path) belongs to user \(info.st_uid), this process runs as user \(geteuid()): run the service as one user"
+            )
         }
         let found = try checkHeader(descriptor, path: path, number: number, fileSize: Int(info.st_size))
         if let identity, found.identity != identity {
-            throw StoreError(.foreign, "\(path) belongs to another store than its segment 0: remove the directory's fdmetrics-*.seg")
+            throw StoreError(
+                .foreign, "\(path) belongs to another store than its segment 0: remove the directory's fdmetrics-*.seg")
         }
         let geometry = found.geometry
         let protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
@@ -47,7 +50,8 @@ extension SegmentFile {
             // Handles are half as large as records. Only touched pages cost memory. A fork child gets its own copies.
             guard
                 let memory = mmap(
-                    nil, geometry.recordsSize / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+                    nil, geometry.recordsSize / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0),
                 memory != MAP_FAILED
             else {
                 let error = errno
@@ -77,7 +81,8 @@ extension SegmentFile {
         // The words are read in this order because others may be writing: taken never passes reserved.
         let recordsNext = value(HeaderLayout.recordsNext), recordsReserved = value(HeaderLayout.recordsReserved)
         if recordsReserved > UInt64(geometry.recordsSize) || recordsNext > recordsReserved || recordsNext % 64 != 0 {
-            return "recordsNext \(recordsNext) and recordsReserved \(recordsReserved) do not fit \(geometry.recordsSize) bytes"
+            return
+                "recordsNext \(recordsNext) and recordsReserved \(recordsReserved) do not fit \(geometry.recordsSize) bytes"
         }
         let cellsNext = value(HeaderLayout.cellsNext), cellsReserved = value(HeaderLayout.cellsReserved)
         if cellsReserved > UInt64(geometry.cellsSize) || cellsNext > cellsReserved || cellsNext % 16 != 0 {
@@ -100,19 +105,25 @@ extension SegmentFile {
         if fileSize < HeaderLayout.size {
             throw StoreError(
                 .damaged,
-                "\(path) has \(fileSize) bytes, a header has \(HeaderLayout.size): it is empty, truncated or not a store; remove it")
+                "\(path) has \(fileSize) bytes, a header has \(HeaderLayout.size): it is empty, truncated or not a store; remove it"
+            )
         }
         var bytes = [UInt8](repeating: 0, count: HeaderLayout.size)
         let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
         if count != HeaderLayout.size { throw .system("cannot read the header of \(path)", count < 0 ? errno : EIO) }
-        func word(_ offset: Int) -> UInt64 { bytes.withUnsafeBytes { $0.load(fromByteOffset: offset, as: UInt64.self) } }
-        func half(_ offset: Int) -> UInt32 { bytes.withUnsafeBytes { $0.load(fromByteOffset: offset, as: UInt32.self) } }
+        func word(_ offset: Int) -> UInt64 {
+            bytes.withUnsafeBytes { $0.load(fromByteOffset: offset, as: UInt64.self) }
+        }
+        func half(_ offset: Int) -> UInt32 {
+            bytes.withUnsafeBytes { $0.load(fromByteOffset: offset, as: UInt32.self) }
+        }
         func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
 
         if word(HeaderLayout.magic) != StoreFormat.magic {
             throw StoreError(
                 .foreign,
-                "\(path) is not a store: its magic is \(hex(word(HeaderLayout.magic))), expected \(hex(StoreFormat.magic)); move it away")
+                "\(path) is not a store: its magic is \(hex(word(HeaderLayout.magic))), expected \(hex(StoreFormat.magic)); move it away"
+            )
         }
         if half(HeaderLayout.version) != StoreFormat.version {
             throw StoreError(
@@ -127,23 +138,28 @@ extension SegmentFile {
             throw StoreError(
                 .foreign,
                 "\(path) has layout signature \(hex(word(HeaderLayout.layoutSignature))), this library's is "
-                    + "\(hex(StoreFormat.layoutSignature)): it was built with other sizes; use one build in all processes")
+                    + "\(hex(StoreFormat.layoutSignature)): it was built with other sizes; use one build in all processes"
+            )
         }
         if word(HeaderLayout.checksum) != constant {
-            throw StoreError(.damaged, "\(path) is damaged: the checksum of its header does not match; remove the store")
+            throw StoreError(
+                .damaged, "\(path) is damaged: the checksum of its header does not match; remove the store")
         }
         let boot = try bootID()
         if (word(HeaderLayout.bootID), word(HeaderLayout.bootID + 8)) != boot {
             throw StoreError(
                 .foreign,
-                "\(path) was made before this host's last boot (its boot id differs): remove the directory's fdmetrics-*.seg")
+                "\(path) was made before this host's last boot (its boot id differs): remove the directory's fdmetrics-*.seg"
+            )
         }
         let laneCount = Int(half(HeaderLayout.laneCount))
         guard half(HeaderLayout.segmentNumber) == UInt32(number), laneCount >= 1, laneCount <= StoreFormat.maxLanes,
             laneCount & (laneCount - 1) == 0
         else {
             throw StoreError(
-                .damaged, "\(path) says segment \(half(HeaderLayout.segmentNumber)) with \(laneCount) lanes; it was renamed or is damaged")
+                .damaged,
+                "\(path) says segment \(half(HeaderLayout.segmentNumber)) with \(laneCount) lanes; it was renamed or is damaged"
+            )
         }
         let geometry = SegmentGeometry(segment: number, laneCount: laneCount)
         let stored = [
@@ -155,11 +171,14 @@ extension SegmentFile {
         ]
         for (offset, expected) in stored where word(offset) != UInt64(expected) {
             throw StoreError(
-                .damaged, "\(path): the header's word at \(offset) is \(word(offset)), a segment \(number) has \(expected)")
+                .damaged,
+                "\(path): the header's word at \(offset) is \(word(offset)), a segment \(number) has \(expected)")
         }
         if fileSize != geometry.fileSize {
             throw StoreError(
-                .damaged, "\(path) has \(fileSize) bytes, its header says \(geometry.fileSize): it was truncated; remove the store")
+                .damaged,
+                "\(path) has \(fileSize) bytes, its header says \(geometry.fileSize): it was truncated; remove the store"
+            )
         }
         let identity = StoreIdentity(
             id: (word(HeaderLayout.storeID), word(HeaderLayout.storeID + 8)), hashSeed: word(HeaderLayout.hashSeed),

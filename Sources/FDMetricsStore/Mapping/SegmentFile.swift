@@ -78,7 +78,9 @@ package enum SegmentFile {
         let boot = try bootID()
         var bytes = [UInt8](repeating: 0, count: HeaderLayout.size)
         bytes.withUnsafeMutableBytes { raw in
-            func put(_ offset: Int, _ value: UInt64) { raw.storeBytes(of: value, toByteOffset: offset, as: UInt64.self) }
+            func put(_ offset: Int, _ value: UInt64) {
+                raw.storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
+            }
             put(HeaderLayout.magic, StoreFormat.magic)
             raw.storeBytes(of: StoreFormat.version, toByteOffset: HeaderLayout.version, as: UInt32.self)
             raw.storeBytes(of: UInt32(HeaderLayout.size), toByteOffset: HeaderLayout.headerSize, as: UInt32.self)
@@ -147,7 +149,9 @@ package func bootID() throws(StoreError) -> (UInt64, UInt64) {
         if digits < 16 { words.0 = words.0 << 4 | digit } else { words.1 = words.1 << 4 | digit }
         digits += 1
     }
-    if digits != 32 { throw StoreError(.unsupported, "\(path) does not hold a UUID: cannot tell one boot from another") }
+    if digits != 32 {
+        throw StoreError(.unsupported, "\(path) does not hold a UUID: cannot tell one boot from another")
+    }
     return words
 }
 

@@ -31,7 +31,8 @@ extension Store {
         guard let cell else { return nil }
         for lane in 0..<segment.pointee.geometry.laneCount {
             try checkZero(
-                segment.pointee.cell(cell) + lane * StoreFormat.laneStride, size, "cells at \(cell) of lane \(lane)", segment)
+                segment.pointee.cell(cell) + lane * StoreFormat.laneStride, size, "cells at \(cell) of lane \(lane)",
+                segment)
         }
         return cell
     }
@@ -89,7 +90,8 @@ extension Store {
                 wanted = reserved + step
                 for lane in 0..<geometry.laneCount {
                     try reserve(
-                        segment, offset: geometry.fileOffset(ofCell: reserved) + lane * StoreFormat.laneStride, size: step)
+                        segment, offset: geometry.fileOffset(ofCell: reserved) + lane * StoreFormat.laneStride,
+                        size: step)
                 }
             } else {
                 wanted = (end + step - 1) / step * step
@@ -119,7 +121,8 @@ extension Store {
         for word in words where word != 0 {
             throw StoreError(
                 .damaged,
-                "\(segmentPath(segment.pointee.geometry.number)) is damaged: free \(what) are not empty; remove the store")
+                "\(segmentPath(segment.pointee.geometry.number)) is damaged: free \(what) are not empty; remove the store"
+            )
         }
     }
 }

@@ -88,7 +88,8 @@ package enum StoreDirectory {
     package static func prepare(_ directory: String) throws(StoreError) -> String {
         if directory.unicodeScalars.contains("\u{FFFD}") {
             throw StoreError(
-                .invalidArgument, "the store's directory \(directory) is not valid UTF-8: set \(variable) to a name that is")
+                .invalidArgument,
+                "the store's directory \(directory) is not valid UTF-8: set \(variable) to a name that is")
         }
         if directory.isEmpty { throw StoreError(.invalidArgument, "the store's directory is empty: give a path") }
         try makeDirectories(directory)
@@ -127,7 +128,8 @@ package enum StoreDirectory {
         if info.st_uid != geteuid() {
             throw StoreError(
                 .directory,
-                "\(directory) belongs to user \(info.st_uid), this process runs as user \(geteuid()): use a directory of its own")
+                "\(directory) belongs to user \(info.st_uid), this process runs as user \(geteuid()): use a directory of its own"
+            )
         }
         if info.st_mode & 0o022 != 0 {
             throw StoreError(
@@ -149,7 +151,8 @@ package enum StoreDirectory {
             throw StoreError(
                 .directory,
                 "\(directory) is on a network file system (\(name)), where processes of several hosts could write to one store: "
-                    + "set \(variable) to a local directory such as /dev/shm/NAME, or \(networkVariable)=1 if this host alone uses it")
+                    + "set \(variable) to a local directory such as /dev/shm/NAME, or \(networkVariable)=1 if this host alone uses it"
+            )
         }
     }
 }

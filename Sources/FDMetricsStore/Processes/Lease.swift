@@ -83,7 +83,8 @@ package struct ProcessSlots {
             slot += 1
         }
         throw StoreError(
-            .processLimit, "\(path) is held by \(slot) live processes, as many as it has room for: use one store per service")
+            .processLimit,
+            "\(path) is held by \(slot) live processes, as many as it has room for: use one store per service")
     }
 
     private func tryTake(_ slot: Int, _ descriptor: Int32) throws(StoreError) -> LeaseToken? {
@@ -192,7 +193,8 @@ func openSame(_ path: String, as segment: Segment, flags: Int32) throws(StoreErr
     if fstat(descriptor, &info) != 0 || UInt64(info.st_dev) != segment.device || UInt64(info.st_ino) != segment.inode {
         close(descriptor)
         throw StoreError(
-            .notFound, "\(path) is no longer the file that this process attached: the store was deleted while in use; restart")
+            .notFound,
+            "\(path) is no longer the file that this process attached: the store was deleted while in use; restart")
     }
     return descriptor
 }

@@ -91,12 +91,15 @@ extension UnsafeMutablePointer where Pointee == FamilyCore {
         let handle = segment.pointee.handle(ofRecord: offset)
         guard let record = handle.filledRecord ?? fillHandle(handle, segment, offset) else { return nil }
         let series = SeriesRecord(sound: record)
-        guard half(record, SeriesLayout.family) == family, series.isLive, series.hasValues(values, count) else { return nil }
+        guard half(record, SeriesLayout.family) == family, series.isLive, series.hasValues(values, count) else {
+            return nil
+        }
         return handle
     }
 
     /// The handle of the record at an offset of a segment. nil: the record is damaged, or no series.
-    package func handle(_ segment: UnsafeMutablePointer<Segment>, _ offset: Int) -> UnsafeMutablePointer<SeriesHandle>? {
+    package func handle(_ segment: UnsafeMutablePointer<Segment>, _ offset: Int) -> UnsafeMutablePointer<SeriesHandle>?
+    {
         let handle = segment.pointee.handle(ofRecord: offset)
         return (handle.filledRecord ?? fillHandle(handle, segment, offset)) == nil ? nil : handle
     }

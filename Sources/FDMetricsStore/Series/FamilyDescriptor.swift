@@ -130,7 +130,9 @@ package struct FamilyDescriptor: Sendable, Equatable {
 
     /// What contradicts an existing family of the same name, as the end of a sentence; nil: they agree. Help may differ.
     package func conflict(with existing: FamilyDescriptor) -> String? {
-        func list(_ names: [String]) -> String { names.isEmpty ? "no labels" : "labels (\(names.joined(separator: ", ")))" }
+        func list(_ names: [String]) -> String {
+            names.isEmpty ? "no labels" : "labels (\(names.joined(separator: ", ")))"
+        }
         if type != existing.type { return "it is a \(existing.type.name), not a \(type.name)" }
         if labelNames != existing.labelNames {
             return "it has \(list(existing.labelNames)), not \(list(labelNames))"

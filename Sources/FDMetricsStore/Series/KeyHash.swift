@@ -41,7 +41,8 @@ package struct KeyHash {
                     b = UInt64(tail.loadUnaligned(fromByteOffset: rest &- 4, as: UInt32.self))
                 } else {
                     a = UInt64(tail.loadUnaligned(as: UInt8.self))
-                    b = UInt64(tail.loadUnaligned(fromByteOffset: rest &>> 1, as: UInt8.self)) &<< 8
+                    b =
+                        UInt64(tail.loadUnaligned(fromByteOffset: rest &>> 1, as: UInt8.self)) &<< 8
                         | UInt64(tail.loadUnaligned(fromByteOffset: rest &- 1, as: UInt8.self))
                 }
                 hash = KeyHash.fold(a ^ 0x5899_65CC_7537_4CC3, b ^ hash)

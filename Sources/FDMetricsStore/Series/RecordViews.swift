@@ -11,15 +11,18 @@ package struct FamilyRecord {
     package init?(_ segment: Segment, offset: Int) {
         guard let record = soundRecord(segment, offset: offset, kind: RecordLayout.family) else { return nil }
         let size = recordSize(record)
-        let labelCount = Int(half(record, FamilyLayout.labelCount)), stateCount = Int(half(record, FamilyLayout.stateCount))
+        let labelCount = Int(half(record, FamilyLayout.labelCount)),
+            stateCount = Int(half(record, FamilyLayout.stateCount))
         let boundCount = Int(half(record, FamilyLayout.boundCount))
         let boundsOffset = Int(half(record, FamilyLayout.boundsOffset))
-        guard MetricType(rawValue: half(record, FamilyLayout.type)) != nil, labelCount <= 1 << 16, stateCount <= 1 << 16,
+        guard MetricType(rawValue: half(record, FamilyLayout.type)) != nil, labelCount <= 1 << 16,
+            stateCount <= 1 << 16,
             boundCount <= 1 << 16, boundsOffset % 16 == 0,
             FamilyLayout.strings + (FamilyLayout.fixedStrings + labelCount + stateCount) * 8 <= size,
             boundsOffset + FamilyRecord.paddedBounds(boundCount) * 8 <= size
         else { return nil }
-        let checksum = KeyHash.checksum(bytes(record, 0, 8), bytes(record, 16, 56), bytes(record, FamilyLayout.strings, size))
+        let checksum = KeyHash.checksum(
+            bytes(record, 0, 8), bytes(record, 16, 56), bytes(record, FamilyLayout.strings, size))
         guard checksum == longWord(record, RecordLayout.checksum) else { return nil }
         for index in 0..<(FamilyLayout.fixedStrings + labelCount + stateCount) {
             let (offset, length) = entry(record, FamilyLayout.strings, index)
@@ -164,7 +167,9 @@ func sameBytes(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer?, _ count: Int) -> B
     guard let b else { return count == 0 }
     var offset = 0
     while count &- offset >= 8 {
-        if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self) {
+        if a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        {
             return false
         }
         offset = offset &+ 8
@@ -177,7 +182,9 @@ func sameBytes(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer?, _ count: Int) -> B
             == b.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
     }
     while offset < count {
-        if a.load(fromByteOffset: offset, as: UInt8.self) != b.load(fromByteOffset: offset, as: UInt8.self) { return false }
+        if a.load(fromByteOffset: offset, as: UInt8.self) != b.load(fromByteOffset: offset, as: UInt8.self) {
+            return false
+        }
         offset = offset &+ 1
     }
     return true
@@ -209,7 +216,8 @@ func soundRecord(_ segment: Segment, offset: Int, kind: UInt32) -> UnsafeMutable
     }
     let record = segment.base + offset
     let size = recordSize(record)
-    guard half(record, RecordLayout.kind) == kind, size >= 64, size % StoreFormat.recordAlignment == 0, offset + size <= end
+    guard half(record, RecordLayout.kind) == kind, size >= 64, size % StoreFormat.recordAlignment == 0,
+        offset + size <= end
     else { return nil }
     return record
 }

@@ -65,7 +65,9 @@ extension Store {
     private func isFamily(_ segment: UnsafeMutablePointer<Segment>, _ name: String) -> (Int) -> Bool {
         { offset in
             guard let family = FamilyRecord(segment.pointee, offset: offset) else { return false }
-            return withLabelValue(name) { $0.count == family.name.count && sameBytes(family.name.baseAddress!, $0.bytes, $0.count) }
+            return withLabelValue(name) {
+                $0.count == family.name.count && sameBytes(family.name.baseAddress!, $0.bytes, $0.count)
+            }
         }
     }
 
@@ -80,7 +82,8 @@ extension Store {
         if let difference = descriptor.conflict(with: existing) {
             throw StoreError(
                 .conflict,
-                "\(descriptor.name) is registered already, and \(difference): use one declaration in all processes, or another name")
+                "\(descriptor.name) is registered already, and \(difference): use one declaration in all processes, or another name"
+            )
         }
         let place = word(UnsafeMutableRawPointer(segment.pointee.handle(ofRecord: offset)))
         let known = UInt(place.pointee.load(ordering: .acquiring))
@@ -113,7 +116,8 @@ extension Store {
             family.descriptor.conflict(with: record.descriptor) == nil
         else {
             throw StoreError(
-                .conflict, "\(name) stands in two segments of \(directory) with different descriptors: remove the store")
+                .conflict, "\(name) stands in two segments of \(directory) with different descriptors: remove the store"
+            )
         }
         family.core.pointee.records[number].store(UInt32(offset), ordering: .releasing)
         return offset

@@ -15,7 +15,8 @@ extension Store {
         guard count == names.count else {
             throw StoreError(
                 .labels,
-                "\(family.descriptor.name) has \(names.count) labels (\(names.joined(separator: ", "))), \(count) values were given")
+                "\(family.descriptor.name) has \(names.count) labels (\(names.joined(separator: ", "))), \(count) values were given"
+            )
         }
         return try series(family, names: names, values: (0..<count).map { text(values[$0]) })
     }
@@ -24,7 +25,9 @@ extension Store {
     package func series(
         _ family: Family, names: [String], values: [String]
     ) throws(StoreError) -> UnsafeMutablePointer<SeriesHandle> {
-        let keys = names.count == family.descriptor.labelNames.count ? values : values + names[family.descriptor.labelNames.count...]
+        let keys =
+            names.count == family.descriptor.labelNames.count
+            ? values : values + names[family.descriptor.labelNames.count...]
         do {
             return try withLabelValues(keys) { key, count throws(StoreError) in
                 try findOrMakeSeries(family, names, values, key, count)
@@ -57,7 +60,8 @@ extension Store {
             if let offset = try makeSeriesRecord(family, names, values, key, count, hash, segment) {
                 if let handle = family.core.handle(segment, offset) { return handle }
                 throw StoreError(
-                    .damaged, "a new record of \(family.descriptor.name) in \(directory) does not verify: remove the store")
+                    .damaged,
+                    "a new record of \(family.descriptor.name) in \(directory) does not verify: remove the store")
             }
             segment = try self.segment(after: segment)
         }
@@ -67,7 +71,9 @@ extension Store {
     package func seriesCount(_ family: Family) -> Int {
         var total = 0
         for number in 0..<segments.count {
-            guard let segment = segments[number], let offset = existingFamilyRecord(family, in: segment) else { continue }
+            guard let segment = segments[number], let offset = existingFamilyRecord(family, in: segment) else {
+                continue
+            }
             let count = word(segment.pointee.base + offset + FamilyLayout.seriesCount).pointee.load(ordering: .relaxed)
             // A process that is killed between publishing or removing and counting leaves the count one off.
             total += max(0, Int(Int64(bitPattern: count)))
@@ -88,7 +94,9 @@ extension Store {
         let textOffset = table + count * 8
         // A value that needs no escape is found within the text; the others are kept once more behind it.
         var extra = 0
-        for index in 0..<count where index >= text.ranges.count || text.ranges[index] == nil { extra += key[index].count }
+        for index in 0..<count where index >= text.ranges.count || text.ranges[index] == nil {
+            extra += key[index].count
+        }
         let size = (textOffset + text.bytes.count + extra + 63) / 64 * 64
 
         let cellSize = family.descriptor.type.cellSize(boundCount: family.descriptor.bounds.count)
@@ -136,7 +144,8 @@ extension Store {
             return series.familyOffset == familyOffset && series.isLive && series.hasValues(key, count)
         }
         if published == offset {
-            word(segment.pointee.base + familyOffset + FamilyLayout.seriesCount).pointee.wrappingAdd(1, ordering: .relaxed)
+            word(segment.pointee.base + familyOffset + FamilyLayout.seriesCount).pointee.wrappingAdd(
+                1, ordering: .relaxed)
         }
         return published
     }
@@ -177,7 +186,9 @@ extension Store {
             }
         }
         // Release: who sees the new number finds the series removed.
-        if removed > 0 { firstSegment.pointee.header(HeaderLayout.removals).pointee.wrappingAdd(1, ordering: .releasing) }
+        if removed > 0 {
+            firstSegment.pointee.header(HeaderLayout.removals).pointee.wrappingAdd(1, ordering: .releasing)
+        }
         return removed
     }
 }
@@ -220,7 +231,9 @@ struct LabelText {
 
 /// A label value as a string, invalid UTF-8 repaired with U+FFFD.
 package func text(_ value: LabelValue) -> String {
-    String(decoding: UnsafeRawBufferPointer(start: value.bytes, count: value.bytes == nil ? 0 : value.count), as: UTF8.self)
+    String(
+        decoding: UnsafeRawBufferPointer(start: value.bytes, count: value.bytes == nil ? 0 : value.count), as: UTF8.self
+    )
 }
 
 /// Borrows strings as label values.
