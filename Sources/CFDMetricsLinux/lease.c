@@ -66,7 +66,21 @@ static void drop_pending_in_child(void) {
   }
 }
 
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, drop_pending_in_child); }
+static atomic_uint forks_begun, forks_ended;
+
+static void begin_fork(void) { atomic_fetch_add(&forks_begun, 1); }
+static void end_fork(void) { atomic_fetch_add(&forks_ended, 1); }
+
+static void start_child(void) {
+  // Other threads may have been forking too; they are not here.
+  atomic_store(&forks_ended, atomic_load(&forks_begun));
+  drop_pending_in_child();
+}
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(begin_fork, end_fork, start_child); }
+
+uint32_t CFDMetricsLinux_forks_begun(void) { return atomic_load(&forks_begun); }
+int CFDMetricsLinux_is_forking(void) { return atomic_load(&forks_begun) != atomic_load(&forks_ended); }
 
 int CFDMetricsLinux_pending_begin(int fd) {
   for (size_t i = 0; i < sizeof pending / sizeof pending[0]; i++) {

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-public import FDMetricsStore
+// Re-exported: MetricType, GaugeMode and MetricError's members are part of the API, and live a layer below.
+@_exported public import FDMetricsStore
 
 /// What went wrong in opening, registering or rendering: a code and a sentence. Recording never throws.
 public typealias MetricError = StoreError

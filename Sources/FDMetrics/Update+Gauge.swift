@@ -32,8 +32,8 @@ extension Update {
     /// This process's instance of a gauge. nil: there is none, and none could be made.
     @inlinable @inline(__always)
     static func instance(_ handle: UnsafeMutablePointer<SeriesHandle>) -> UnsafeMutableRawPointer? {
-        // Relaxed: an instance's address leads to shared memory that was complete before the address was stored, and is
-        // only followed if its owner is this process: then this process's own thread wrote it.
+        // Acquire: pairs with the release of `GaugeInstances.findOrMake`. The owner tells whether the instance is still this
+        // process's: a fork child has its parent's address here.
         let bits = word(UnsafeMutableRawPointer(handle) + SeriesHandle.cellOffset).pointee.load(ordering: .acquiring)
         if let known = UnsafeMutableRawPointer(bitPattern: UInt(bits)) {
             let token = word(handle.pointee.auxiliary.unsafelyUnwrapped).pointee.load(ordering: .relaxed)

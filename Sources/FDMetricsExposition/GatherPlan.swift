@@ -55,7 +55,6 @@ final class GatherPlan {
     private var byName: [[UInt8]: FamilyPlan] = [:]
     /// Sorted by name.
     private(set) var families: [FamilyPlan] = []
-    private(set) var damagedRecords = 0
     private let source: any SegmentSource
 
     init(_ source: any SegmentSource) { self.source = source }
@@ -64,7 +63,7 @@ final class GatherPlan {
     func refresh() throws(StoreError) {
         let known = families.count
         var number = 0
-        while let segment = try source.segment(number) {
+        while let segment = try nextSegment(number) {
             if number == seen.count {
                 seen.append(
                     Seen(slots: Array(repeating: 0, count: segment.pointee.geometry.indexCapacity), families: [:]))
@@ -74,6 +73,16 @@ final class GatherPlan {
         }
         if byName.count != known {
             families = byName.values.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
+        }
+    }
+
+    /// A later segment that is damaged costs itself, not the whole scrape; without the first there is nothing to show.
+    private func nextSegment(_ number: Int) throws(StoreError) -> UnsafeMutablePointer<Segment>? {
+        do throws(StoreError) {
+            return try source.segment(number)
+        } catch {
+            if number == 0 { throw error }
+            return nil
         }
     }
 
@@ -109,17 +118,13 @@ final class GatherPlan {
         }
         guard let record = SeriesRecord(segment.pointee, offset: offset),
             let family = family(segment, number, record.familyOffset)
-        else {
-            damagedRecords += 1
-            return
-        }
+        else { return }
         var cell: UnsafeMutableRawPointer?
         let size = family.descriptor.type.cellSize(boundCount: family.descriptor.bounds.count)
         if size > 0 {
             guard let place = record.cell, place % 16 == 0, place + size <= segment.pointee.cellsEnd,
                 place % StoreFormat.laneStride + size <= StoreFormat.laneStride
             else {
-                damagedRecords += 1
                 return
             }
             cell = segment.pointee.cell(place)

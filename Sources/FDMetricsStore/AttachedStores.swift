@@ -33,7 +33,7 @@ package enum AttachedStores {
     ) throws(StoreError) -> (store: Store, slot: Int) {
         let path = try StoreDirectory.prepare(directory)
         if let known = find(path) { return known }
-        let made = try Store(directory: directory, lanes: lanes, seriesLimit: seriesLimit)
+        let made = try attach(directory, lanes: lanes, seriesLimit: seriesLimit)
         let kept = Unmanaged.passRetained(made)
         for index in 0..<capacity {
             let result = slots[index].compareExchange(
@@ -52,6 +52,18 @@ package enum AttachedStores {
         made.close()
         kept.release()
         throw StoreError(.invalidArgument, "this process has \(capacity) stores open: close some")
+    }
+
+    /// Attaches, again if the store was removed under it by its last user: that takes microseconds.
+    private static func attach(_ directory: String, lanes: Int?, seriesLimit: Int?) throws(StoreError) -> Store {
+        for _ in 0..<100 {
+            do throws(StoreError) {
+                return try Store(directory: directory, lanes: lanes, seriesLimit: seriesLimit)
+            } catch  where error.code == .notFound {
+                usleep(100)
+            }
+        }
+        return try Store(directory: directory, lanes: lanes, seriesLimit: seriesLimit)
     }
 
     private static func find(_ path: String) -> (store: Store, slot: Int)? {

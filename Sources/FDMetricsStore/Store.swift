@@ -138,7 +138,12 @@ public final class Store: SegmentSource, @unchecked Sendable {
         let descriptor = try openSame(path, as: firstSegment.pointee, flags: O_RDONLY)
         defer { Glibc.close(descriptor) }
         let error = CFDMetricsLinux_share_byte(descriptor, Store.presenceByte)
+        if error == EAGAIN || error == EACCES {
+            throw StoreError(.notFound, "the store in \(directory) is just being removed: try again", errno: error)
+        }
         if error != 0 { throw ProcessSlots.lockError(error) }
+        // Whoever removes the store holds the byte while it does. If the file still has its name now, it keeps it.
+        Glibc.close(try openSame(path, as: firstSegment.pointee, flags: O_RDONLY))
         let size = Int(sysconf(Int32(_SC_PAGESIZE)))
         guard let page = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), page != MAP_FAILED else {
             throw .system("cannot map \(path)", errno)
@@ -225,9 +230,10 @@ public final class Store: SegmentSource, @unchecked Sendable {
     package func removeIfLast() {
         if identity.flags & HeaderLayout.flagAutomatic == 0 || !StoreDirectory.isPlanner { return }
         endPresence()
-        guard let descriptor = try? openSame(segmentPath(0), as: firstSegment.pointee, flags: O_RDONLY) else { return }
+        guard let descriptor = try? openSame(segmentPath(0), as: firstSegment.pointee, flags: O_RDWR) else { return }
         defer { Glibc.close(descriptor) }
-        if CFDMetricsLinux_byte_is_locked(descriptor, Store.presenceByte) != 0 { return }
+        // Held over the removal: a process that is just attaching finds it taken, and starts again with a new store.
+        if CFDMetricsLinux_lock_byte(descriptor, Store.presenceByte) != 0 { return }
         for number in 0..<StoreFormat.maxSegments { unlink(segmentPath(number)) }
         rmdir(directory)
     }

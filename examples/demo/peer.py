@@ -3,7 +3,7 @@
 """One process of the demo, as run.py sees it: a child with a ledger on its standard output.
 
 On its standard input it is told `g` (go), `s` (stop: finish what you do, say "idle") and, by the end of the input, to
-end. So no child outlives run.py, however that ends.
+end. So no child outlives run.py for longer than it waits for a reply, however run.py ends.
 """
 
 from __future__ import annotations

@@ -58,7 +58,12 @@ void CFDMetricsLinux_unlock_byte(int fd, int64_t offset);
 int CFDMetricsLinux_byte_is_locked(int fd, int64_t offset);
 
 // Between open() and the end of madvise(MADV_DONTFORK) a fork child would inherit the descriptor or the mapping that
-// holds its parent's lease, and keep it alive. What is in that state stands here, and a fork child drops it first thing.
+// holds its parent's lease, and keep it alive. Who takes a lease compares these before and after, and starts again if a
+// fork came between: a fork begins before it copies anything, and ends after.
+uint32_t CFDMetricsLinux_forks_begun(void);
+int CFDMetricsLinux_is_forking(void);
+// And should the process be killed before it has started again: what is in that state stands here, and a fork child drops
+// it first thing.
 // Returns an index, or -1 when there is no room (then nothing is dropped).
 int CFDMetricsLinux_pending_begin(int fd);
 void CFDMetricsLinux_pending_page(int index, void *page, size_t length);

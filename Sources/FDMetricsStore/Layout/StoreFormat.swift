@@ -27,6 +27,8 @@ package enum StoreFormat {
     package static let reserveStep = 4096
     /// Records begin at multiples of this: a cache line.
     package static let recordAlignment = 64
+    /// The greatest record that is made: a segment must not be filled by one help text.
+    package static let maxRecord = 1 << 20
     /// The most segments of a store. The last ones hold a million entries each.
     package static let maxSegments = 16
     /// The most processes that can hold a lease at once.
@@ -169,7 +171,8 @@ package enum SeriesLayout {
 /// What one process slot has of one gauge series. Not covered by a checksum: all but its size and kind changes.
 ///
 ///   owner     the lease (slot, generation) that the value belongs to; whoever holds the slot next inherits the instance
-///   value     (value, time of setting); `unset` before the first update
+///   value     (value, time of setting) in modes that compare times, else (value, the owner's token); `unset` before the
+///             first update
 ///   carry     what earlier holders of the slot leave to modes that regard the dead: (value, tag)
 @usableFromInline
 package enum InstanceLayout {

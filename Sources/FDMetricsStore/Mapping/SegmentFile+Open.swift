@@ -79,13 +79,18 @@ extension SegmentFile {
         func value(_ offset: Int) -> UInt64 { segment.header(offset).pointee.load(ordering: .acquiring) }
         let geometry = segment.geometry
         // The words are read in this order because others may be writing: taken never passes reserved.
+        let step = UInt64(StoreFormat.reserveStep)
         let recordsNext = value(HeaderLayout.recordsNext), recordsReserved = value(HeaderLayout.recordsReserved)
-        if recordsReserved > UInt64(geometry.recordsSize) || recordsNext > recordsReserved || recordsNext % 64 != 0 {
+        if recordsReserved > UInt64(geometry.recordsSize) || recordsNext > recordsReserved || recordsNext % 64 != 0
+            || recordsReserved % step != 0
+        {
             return
                 "recordsNext \(recordsNext) and recordsReserved \(recordsReserved) do not fit \(geometry.recordsSize) bytes"
         }
         let cellsNext = value(HeaderLayout.cellsNext), cellsReserved = value(HeaderLayout.cellsReserved)
-        if cellsReserved > UInt64(geometry.cellsSize) || cellsNext > cellsReserved || cellsNext % 16 != 0 {
+        if cellsReserved > UInt64(geometry.cellsSize) || cellsNext > cellsReserved || cellsNext % 16 != 0
+            || cellsReserved % step != 0
+        {
             return "cellsNext \(cellsNext) and cellsReserved \(cellsReserved) do not fit \(geometry.cellsSize) bytes"
         }
         if value(HeaderLayout.sealed) > 1 { return "sealed is \(value(HeaderLayout.sealed)), neither 0 nor 1" }
@@ -151,6 +156,11 @@ extension SegmentFile {
                 .foreign,
                 "\(path) was made before this host's last boot (its boot id differs): remove the directory's fdmetrics-*.seg"
             )
+        }
+        if half(HeaderLayout.headerSize) != UInt32(HeaderLayout.size) {
+            throw StoreError(
+                .damaged,
+                "\(path): its header says that it has \(half(HeaderLayout.headerSize)) bytes, not \(HeaderLayout.size)")
         }
         let laneCount = Int(half(HeaderLayout.laneCount))
         guard half(HeaderLayout.segmentNumber) == UInt32(number), laneCount >= 1, laneCount <= StoreFormat.maxLanes,

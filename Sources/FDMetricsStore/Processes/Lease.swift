@@ -27,10 +27,11 @@ package struct LeaseToken: Equatable, Sendable {
 
 /// The process slots of a store, in its segment 0.
 ///
-/// Taking a slot, lowest number first: (1) lock the byte of (slot, generation + 1), which only one process can hold, and
-/// which entitles to move the slot; (2) if the byte of (slot, generation) is locked its holder lives: let go and try the
-/// next slot; (3) raise the slot's generation by one compare-and-swap. A process killed in between loses its lock and
-/// leaves nothing. Nobody waits: a slot that someone else is just taking is skipped.
+/// Taking a slot, lowest number first: (1) if the byte of (slot, generation) is locked, its holder lives: on to the next
+/// slot. It was locked before the generation was raised, so a byte that is free says that the holder is dead for good.
+/// (2) Lock the byte of (slot, generation + 1), which only one process can hold, and which entitles to move the slot.
+/// (3) Raise the slot's generation by one compare-and-swap. A process killed in between loses its lock and leaves
+/// nothing. Nobody waits: a slot that someone else is just taking is skipped.
 package struct ProcessSlots {
     let segment: UnsafeMutablePointer<Segment>
 
@@ -56,6 +57,22 @@ package struct ProcessSlots {
     func take(path: String, reserve: (Int) throws(StoreError) -> Void) throws(StoreError) -> (
         token: LeaseToken, page: UnsafeMutableRawPointer
     ) {
+        while true {
+            let forks = CFDMetricsLinux_forks_begun()
+            let isQuiet = CFDMetricsLinux_is_forking() == 0
+            let taken = try takeOnce(path: path, reserve: reserve) {
+                isQuiet && CFDMetricsLinux_forks_begun() == forks
+            }
+            if let taken { return taken }
+            // Another thread forked meanwhile, and its child may have a descriptor of the lease: that one was given back.
+            sched_yield()
+        }
+    }
+
+    /// nil: somebody forked, so that a child may share the lock; it was given back.
+    private func takeOnce(
+        path: String, reserve: (Int) throws(StoreError) -> Void, isAlone: () -> Bool
+    ) throws(StoreError) -> (token: LeaseToken, page: UnsafeMutableRawPointer)? {
         let descriptor = try openSame(path, as: segment.pointee, flags: O_RDWR)
         let pending = CFDMetricsLinux_pending_begin(descriptor)
         defer {
@@ -65,22 +82,26 @@ package struct ProcessSlots {
         var slot = 0
         while slot < segment.pointee.geometry.slotCapacity {
             if slot >= count { try reserve(slot + 1) }
-            if let token = try tryTake(slot, descriptor) {
-                // The description of this descriptor now holds the lock; the mapping keeps the description open.
-                let size = Int(sysconf(Int32(_SC_PAGESIZE)))
-                guard let page = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), page != MAP_FAILED else {
-                    throw .system("cannot map the lease on \(path)", errno)
-                }
-                CFDMetricsLinux_pending_page(pending, page, size)
-                let error = CFDMetricsLinux_dont_fork(page, size)
-                if error != 0 {
-                    munmap(page, size)
-                    throw .system("cannot keep the lease on \(path) from fork children", error)
-                }
-                describeHolder(slot)
-                return (token, page)
+            guard let token = try tryTake(slot, descriptor) else {
+                slot += 1
+                continue
             }
-            slot += 1
+            // The description of this descriptor now holds the lock; the mapping keeps the description open.
+            let size = Int(sysconf(Int32(_SC_PAGESIZE)))
+            guard let page = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), page != MAP_FAILED else {
+                throw .system("cannot map the lease on \(path)", errno)
+            }
+            CFDMetricsLinux_pending_page(pending, page, size)
+            let error = CFDMetricsLinux_dont_fork(page, size)
+            if error != 0 || !isAlone() {
+                // By hand, because a child's copy of the description would keep the lock.
+                CFDMetricsLinux_unlock_byte(descriptor, token.byte)
+                munmap(page, size)
+                if error != 0 { throw .system("cannot keep the lease on \(path) from fork children", error) }
+                return nil
+            }
+            describeHolder(slot)
+            return (token, page)
         }
         throw StoreError(
             .processLimit,

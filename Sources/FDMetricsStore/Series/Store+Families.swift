@@ -149,6 +149,12 @@ extension Store {
         let paddedBounds = FamilyRecord.paddedBounds(descriptor.bounds.count)
         let textOffset = boundsOffset + paddedBounds * 8
         let size = (textOffset + textBytes + 63) / 64 * 64
+        if size > StoreFormat.maxRecord {
+            throw StoreError(
+                .invalidArgument,
+                "the texts of \(descriptor.name) (help, labels, states) have \(textBytes) bytes: use at most "
+                    + "\(StoreFormat.maxRecord / 2)")
+        }
         guard let offset = try takeRecord(segment, size: size) else { return nil }
 
         let record = segment.pointee.base + offset

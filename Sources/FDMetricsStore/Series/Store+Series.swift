@@ -45,10 +45,13 @@ extension Store {
         // Segments that other processes made since are mapped here, so that the fast look-up finds what they hold.
         var number = 0
         while let segment = try segment(number) {
-            _ = existingFamilyRecord(family, in: segment)
+            if existingFamilyRecord(family, in: segment) != nil,
+                let handle = family.core.find(hash: hash, key, count)
+            {
+                return handle
+            }
             number += 1
         }
-        if let handle = family.core.find(hash: hash, key, count) { return handle }
         if UInt64(seriesCount(family)) >= identity.seriesLimit {
             throw StoreError(
                 .seriesLimit,
@@ -76,7 +79,8 @@ extension Store {
             }
             let count = word(segment.pointee.base + offset + FamilyLayout.seriesCount).pointee.load(ordering: .relaxed)
             // A process that is killed between publishing or removing and counting leaves the count one off.
-            total += max(0, Int(Int64(bitPattern: count)))
+            // A damaged word may hold anything.
+            total += min(max(0, Int(Int64(bitPattern: count))), segment.pointee.geometry.indexCapacity)
         }
         return total
     }
@@ -98,6 +102,12 @@ extension Store {
             extra += key[index].count
         }
         let size = (textOffset + text.bytes.count + extra + 63) / 64 * 64
+        if size > StoreFormat.maxRecord {
+            throw StoreError(
+                .invalidArgument,
+                "the label values of a series of \(family.descriptor.name) have \(text.bytes.count) bytes: use at most "
+                    + "\(StoreFormat.maxRecord / 2)")
+        }
 
         let cellSize = family.descriptor.type.cellSize(boundCount: family.descriptor.bounds.count)
         var cell = SeriesLayout.noCells
