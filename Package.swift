@@ -80,10 +80,13 @@ let package = Package(
         .target(name: "FDMetricsTestSupport", dependencies: ["FDMetricsStore"], path: "Tests/FDMetricsTestSupport"),
         .testTarget(name: "FDMetricsStoreTests", dependencies: ["FDMetricsStore", "FDMetricsTestSupport"]),
         .testTarget(
-            name: "FDMetricsTests", dependencies: ["FDMetrics", "FDMetricsExposition", "FDMetricsTestSupport"]),
+            name: "FDMetricsTests",
+            dependencies: [
+                "FDMetrics", "FDMetricsStore", "FDMetricsExposition", "FDMetricsZMQRecording", "FDMetricsTestSupport",
+            ]),
         .testTarget(
             name: "FDMetricsExpositionTests",
-            dependencies: ["FDMetricsExposition", "FDMetrics", "FDMetricsTestSupport"]),
+            dependencies: ["FDMetricsExposition", "FDMetrics", "FDMetricsStore", "FDMetricsTestSupport"]),
         .testTarget(
             name: "FDMetricsZMQTests",
             dependencies: [

@@ -74,7 +74,11 @@ struct SegmentedFamiliesTests {
         let letters = Array("abcXYZ_:019")
         var names: Set<String> = []
         while names.count < 200 {
-            names.insert("n" + String((0..<Int.random(in: 0...4, using: &random)).map { _ in letters.randomElement(using: &random)! }))
+            names.insert(
+                "n"
+                    + String(
+                        (0..<Int.random(in: 0...4, using: &random)).map { _ in letters.randomElement(using: &random)! })
+            )
         }
         for (index, name) in names.shuffled(using: &random).enumerated() {
             let family = try registry.gaugeFamily(name, labels: ["a"], mode: .sum, help: "Help.")

@@ -98,8 +98,10 @@ struct SnapshotTests {
         let exposed = exposed
         let broken = Broken()
         let texts = try repeating(in: 3) {
-            guard let text = try? exposed.text(), text.hasPrefix("# HELP jobs_total Jobs.\n# TYPE jobs_total counter\n"),
-                text.hasSuffix("\n"), text.split(separator: "\n").count(where: { $0 == "jobs_total{id=\"kept\"} 1.0" }) == 1
+            guard let text = try? exposed.text(),
+                text.hasPrefix("# HELP jobs_total Jobs.\n# TYPE jobs_total counter\n"),
+                text.hasSuffix("\n"),
+                text.split(separator: "\n").count(where: { $0 == "jobs_total{id=\"kept\"} 1.0" }) == 1
             else {
                 broken.texts.wrappingAdd(1, ordering: .relaxed)
                 return

@@ -28,14 +28,17 @@ struct TextExpositionTests {
 
     @Test("Every type, with and without labels, whatever the order of registering")
     func everyType() throws {
-        let waits = try registry.histogramFamily("wait", labels: ["queue"], bounds: [0.5], help: "Time that a job waits.", unit: "seconds")
+        let waits = try registry.histogramFamily(
+            "wait", labels: ["queue"], bounds: [0.5], help: "Time that a job waits.", unit: "seconds")
         try waits.labels("small").observe(0.75)
         _ = try waits.labels("large")
-        let run = try registry.histogram("run_seconds", bounds: [0.1, 1, 1e6], help: "Time that a job takes.", unit: "seconds")
+        let run = try registry.histogram(
+            "run_seconds", bounds: [0.1, 1, 1e6], help: "Time that a job takes.", unit: "seconds")
         for value in [0.1, 1, 1_999_998.9] { run.observe(value) }
         let replies = try registry.summary("reply_bytes", help: "Bytes of a reply.")
         for value in [1000, 0.5] { replies.observe(value) }
-        try registry.summaryFamily("request_bytes", labels: ["route"], help: "Bytes of a request.").labels("/").observe(0)
+        try registry.summaryFamily("request_bytes", labels: ["route"], help: "Bytes of a request.").labels("/").observe(
+            0)
         try registry.counter("jobs", help: "Jobs done.").increment(by: 3 as UInt64)
         let jobs = try registry.counterFamily("jobs_by_queue_total", labels: ["queue"], help: "Jobs done of a queue.")
         jobs["small"].increment()
@@ -43,11 +46,13 @@ struct TextExpositionTests {
         jobs[""].increment(by: 1e16)
         try registry.gauge("depth", mode: .sum, help: "Items that wait.", unit: "items").set(2.5)
         let depths = try registry.gaugeFamily(
-            "depth_by_queue_items", labels: ["queue", "kind"], mode: .liveMax, help: "Items that wait in a queue.", unit: "items")
+            "depth_by_queue_items", labels: ["queue", "kind"], mode: .liveMax, help: "Items that wait in a queue.",
+            unit: "items")
         depths["small", "new"].decrement(by: 3)
         depths["large", "new"].set(1e6)
         try registry.gauge("resident_memory_bytes", mode: .all, help: "Memory of each process.").set(15e6)
-        let nodes = try registry.stateSet("node_phase", states: ["starting", "ready"], labels: ["node"], help: "What a node does.")
+        let nodes = try registry.stateSet(
+            "node_phase", states: ["starting", "ready"], labels: ["node"], help: "What a node does.")
         try nodes.set("ready", labels: ["a"])
         try nodes.set("starting", labels: ["b"])
         _ = try registry.stateSet("phase", states: ["starting", "ready"], help: "What the service does.")
@@ -105,7 +110,8 @@ struct TextExpositionTests {
             "fastdeploy:zmq:msg_send_total", labels: ["address"], help: "Total number of zmq messages sent")
         sent[address].increment()
         _ = try registry.counterFamily(
-            "fastdeploy:zmq:msg_send_failed", labels: ["address"], help: "Total number of zmq messages that could not be sent"
+            "fastdeploy:zmq:msg_send_failed", labels: ["address"],
+            help: "Total number of zmq messages that could not be sent"
         ).labels(address)
         let latency = try registry.histogramFamily(
             "fastdeploy:zmq:latency", labels: ["address"], bounds: [0.5, 1],

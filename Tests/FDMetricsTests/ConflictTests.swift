@@ -42,7 +42,10 @@ struct ConflictTests {
             ("wait", "it is a histogram, not a summary", { registry in _ = try registry.summary("wait") }),
             ("wait", "it is a histogram, not a counter", { registry in _ = try registry.counter("wait") }),
             ("level", "its mode is sum, not livesum", { registry in _ = try registry.gauge("level", mode: .liveSum) }),
-            ("level", "it is a gauge, not a stateset", { registry in _ = try registry.stateSet("level", states: ["a"]) }),
+            (
+                "level", "it is a gauge, not a stateset",
+                { registry in _ = try registry.stateSet("level", states: ["a"]) }
+            ),
             (
                 "phase", "its states are [\"on\", \"off\"], not [\"off\", \"on\"]",
                 { registry in _ = try registry.stateSet("phase", states: ["off", "on"]) }
@@ -59,7 +62,8 @@ struct ConflictTests {
                 #expect(error?.code == .conflict)
                 #expect(
                     error?.message
-                        == "\(name) is registered already, and \(difference): use one declaration in all processes, or another name")
+                        == "\(name) is registered already, and \(difference): use one declaration in all processes, or another name"
+                )
                 #expect(place.statistics.conflicts == count)
             }
         }
@@ -121,7 +125,8 @@ struct ConflictTests {
                 try early.make(place.registry)
                 let error = refusal { try late.make(place.registry) }
                 #expect(error?.code == .conflict, "\(early), then \(late)")
-                #expect(error?.message.contains("would expose \(sample), as the ") == true, "\(error?.message ?? "taken")")
+                #expect(
+                    error?.message.contains("would expose \(sample), as the ") == true, "\(error?.message ?? "taken")")
                 #expect(place.statistics.conflicts == 1)
                 #expect(place.statistics.families == 1)
             }
@@ -131,7 +136,8 @@ struct ConflictTests {
     static let compatible: [(Declaration, Declaration)] = [
         (.counter("x"), .gauge("x_sum")), (.counter("x"), .gauge("x_info")), (.gauge("x"), .gauge("x_total")),
         (.gauge("x"), .gauge("x_bucket")), (.summary("x"), .gauge("x_bucket")), (.info("x"), .counter("x_info")),
-        (.histogram("x"), .counter("x_sum")), (.histogram("x"), .info("x_count")), (.counter("x"), .histogram("x_seconds")),
+        (.histogram("x"), .counter("x_sum")), (.histogram("x"), .info("x_count")),
+        (.counter("x"), .histogram("x_seconds")),
         (.counter("x_count"), .gauge("x")), (.stateSet("x"), .gauge("x_count")),
     ]
 

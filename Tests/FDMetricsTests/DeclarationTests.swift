@@ -19,7 +19,9 @@ struct DeclarationTests {
 
     // MARK: - Names
 
-    @Test("Takes the names of Prometheus", arguments: ["a", "A_b9", "_x", ":", "a:b", "fastdeploy:zmq:depth", "x_total_things"])
+    @Test(
+        "Takes the names of Prometheus",
+        arguments: ["a", "A_b9", "_x", ":", "a:b", "fastdeploy:zmq:depth", "x_total_things"])
     func names(name: String) throws {
         try registry.gauge(name, mode: .sum).set(1)
         #expect(try place.samples() == ["\(name) 1.0"])
@@ -63,7 +65,9 @@ struct DeclarationTests {
         try registry.gauge("heat", mode: .sum, unit: "celsius").set(1)
         try registry.summary("size_bytes", unit: "bytes").observe(1)
         #expect(
-            try names() == ["cpu_seconds_total", "heat_celsius", "sent_bytes_total", "size_bytes_count", "size_bytes_sum"])
+            try names() == [
+                "cpu_seconds_total", "heat_celsius", "sent_bytes_total", "size_bytes_count", "size_bytes_sum",
+            ])
         for unit in ["a b", "ü", "a-b", "\n"] {
             #expect(refusal { _ = try registry.counter("x", unit: unit) }?.code == .invalidName)
         }
@@ -121,7 +125,8 @@ struct DeclarationTests {
     @Test(
         "Refuses bounds that are not strictly ascending numbers",
         arguments: [
-            [1, 1], [2, 1], [1, .nan], [.nan], [-.infinity, 1], [1, .infinity, .infinity], [.infinity, 1], [0, -0.0], [.infinity],
+            [1, 1], [2, 1], [1, .nan], [.nan], [-.infinity, 1], [1, .infinity, .infinity], [.infinity, 1], [0, -0.0],
+            [.infinity],
         ] as [[Double]])
     func bounds(bounds: [Double]) {
         let error = refusal { _ = try registry.histogram("wait", bounds: bounds) }

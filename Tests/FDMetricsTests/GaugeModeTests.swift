@@ -98,7 +98,9 @@ struct GaugeModeTests {
         }
     }
 
-    @Test("A NaN counts for neither the least nor the greatest value", arguments: [GaugeMode.min, .max, .liveMin, .liveMax])
+    @Test(
+        "A NaN counts for neither the least nor the greatest value",
+        arguments: [GaugeMode.min, .max, .liveMin, .liveMax])
     func notANumber(mode: GaugeMode) throws {
         try place.registry.gauge("level", mode: mode).set(.nan)
         try place.join().gauge("level", mode: mode).set(7)

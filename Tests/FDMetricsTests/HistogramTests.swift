@@ -15,7 +15,9 @@ struct HistogramTests {
     /// The counts of the buckets, each alone, +Inf last.
     private func buckets(_ handle: UnsafeMutablePointer<SeriesHandle>) -> [UInt64] {
         guard let cell = handle.pointee.cell else { return [] }
-        return (0...Int(handle.pointee.count)).map { pairTotal(cell + $0 * 16, laneMask: handle.pointee.laneMask).count }
+        return (0...Int(handle.pointee.count)).map {
+            pairTotal(cell + $0 * 16, laneMask: handle.pointee.laneMask).count
+        }
     }
 
     /// The first bucket whose bound is not below the value: what buckets with inclusive upper bounds mean.
@@ -44,7 +46,8 @@ struct HistogramTests {
         var choice: Set<Double> = []
         while choice.count < boundCount {
             choice.insert(
-                Bool.random(using: &random) ? Double(Int.random(in: -500...500, using: &random)) : .random(in: -1e3...1e3, using: &random))
+                Bool.random(using: &random)
+                    ? Double(Int.random(in: -500...500, using: &random)) : .random(in: -1e3...1e3, using: &random))
         }
         let bounds = choice.sorted()
         var values: [Double] = bounds.flatMap { [$0, $0.nextUp, $0.nextDown] }
@@ -87,7 +90,8 @@ struct HistogramTests {
     func defaultBounds() throws {
         try place.registry.histogram("wait").observe(0.3)
         let bounds = [
-            "0.005", "0.01", "0.025", "0.05", "0.075", "0.1", "0.25", "0.5", "0.75", "1.0", "2.5", "5.0", "7.5", "10.0", "+Inf",
+            "0.005", "0.01", "0.025", "0.05", "0.075", "0.1", "0.25", "0.5", "0.75", "1.0", "2.5", "5.0", "7.5", "10.0",
+            "+Inf",
         ]
         let lines = bounds.enumerated().map { "wait_bucket{le=\"\($1)\"} \($0 < 7 ? "0.0" : "1.0")" }
         #expect(try place.samples() == lines + ["wait_count 1.0", "wait_sum 0.3"])

@@ -37,11 +37,14 @@ struct InfoTests {
         try info.set([("version", "3")], labels: ["a", "x"])
         #expect(
             try Set(place.samples()) == [
-                "build_info{node=\"a\",zone=\"x\",version=\"3\"} 1.0", "build_info{node=\"b\",zone=\"x\",version=\"2\"} 1.0",
+                "build_info{node=\"a\",zone=\"x\",version=\"3\"} 1.0",
+                "build_info{node=\"b\",zone=\"x\",version=\"2\"} 1.0",
             ])
     }
 
-    @Test("Refuses keys that are no label names, or there already", arguments: ["", "1st", "a-b", "a:b", "__own", "node", "twice"])
+    @Test(
+        "Refuses keys that are no label names, or there already",
+        arguments: ["", "1st", "a-b", "a:b", "__own", "node", "twice"])
     func keys(key: String) throws {
         let info = try place.registry.info("build", labels: ["node"])
         try info.set([("version", "1")], labels: ["a"])
@@ -94,7 +97,8 @@ struct StateSetTests {
         try phase.set("off", labels: ["a"])
         try phase.set("on", labels: ["b"])
         #expect(
-            try Set(place.samples()) == Set(lines("node=\"a\",", states, on: "off") + lines("node=\"b\",", states, on: "on")))
+            try Set(place.samples())
+                == Set(lines("node=\"a\",", states, on: "off") + lines("node=\"b\",", states, on: "on")))
         let error = refusal { try phase.set("on") }
         #expect(error?.code == .labels)
     }

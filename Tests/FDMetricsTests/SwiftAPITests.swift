@@ -17,10 +17,12 @@ struct SwiftAPITests {
     /// Every call throws `MetricError` and nothing else.
     private func declareEverything(_ registry: MetricRegistry) throws(MetricError) -> [any Instrument] {
         try registry.info("build", labels: ["node"], help: "What runs.").set([("version", "1")], labels: ["a"])
-        try registry.stateSet("phase", states: ["on", "off"], labels: ["node"], help: "Phase.").set("off", labels: ["a"])
+        try registry.stateSet("phase", states: ["on", "off"], labels: ["node"], help: "Phase.").set(
+            "off", labels: ["a"])
         let counters = try registry.counterFamily("sent", labels: ["peer"], help: "Sent.", unit: "bytes")
         let gauges = try registry.gaugeFamily("depth", labels: ["peer"], mode: .liveSum, help: "Depth.", unit: "items")
-        let histograms = try registry.histogramFamily("wait", labels: ["peer"], bounds: [1], help: "Wait.", unit: "seconds")
+        let histograms = try registry.histogramFamily(
+            "wait", labels: ["peer"], bounds: [1], help: "Wait.", unit: "seconds")
         let summaries = try registry.summaryFamily("size", labels: ["peer"], help: "Size.", unit: "bytes")
         try counters.remove("b")
         try gauges.clear()

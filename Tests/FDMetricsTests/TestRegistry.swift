@@ -43,7 +43,8 @@ final class TestRegistry {
 
     /// The samples as the test's own process, or another one, renders them.
     func samples(by member: MetricRegistry? = nil) throws -> [String] {
-        try TextExposition.render(member ?? registry).split(separator: "\n").filter { !$0.hasPrefix("#") }.map(String.init)
+        try TextExposition.render(member ?? registry).split(separator: "\n").filter { !$0.hasPrefix("#") }.map(
+            String.init)
     }
 
     /// What the store counts.

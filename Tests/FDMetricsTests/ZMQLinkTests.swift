@@ -63,7 +63,8 @@ struct ZMQLinkTests {
         #expect(link.receivedMessages.value == 2 && link.receivedBytes.value == 10)
     }
 
-    @Test("A stamp that cannot be is taken for none", arguments: [0, -1, .nan, .infinity, -.infinity, 1e300] as [Double])
+    @Test(
+        "A stamp that cannot be is taken for none", arguments: [0, -1, .nan, .infinity, -.infinity, 1e300] as [Double])
     func badStamp(seconds: Double) throws {
         let link = try ZMQLink(registry: place.registry, address: "x")
         link.received(bytes: 5, sentAt: seconds)
@@ -85,7 +86,9 @@ struct ZMQLinkTests {
                 "# TYPE mine:zmq:msg_bytes_send_total counter", "# TYPE mine:zmq:msg_recv_total counter",
                 "# TYPE mine:zmq:msg_send_total counter", "# TYPE mine:zmq:msg_send_failed_total counter",
             ])
-        let bounds = text.split(separator: "\n").filter { $0.hasPrefix("mine:zmq:latency_bucket{address=\"a\\\"b\",le=") }
+        let bounds = text.split(separator: "\n").filter {
+            $0.hasPrefix("mine:zmq:latency_bucket{address=\"a\\\"b\",le=")
+        }
         #expect(bounds.count == ZMQLink.latencyBounds.count + 1)
         #expect(bounds.filter { $0.hasSuffix(" 0.0") }.count == 6)
         #expect(refusal { _ = try ZMQLink(registry: place.registry, prefix: "a-b", address: "x") } != nil)

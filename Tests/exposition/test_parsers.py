@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What prometheus_client and promtool make of the text: exactly what was recorded, and no complaint."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from random_families import KINDS, PIECES, Families, Samples, random_bytes, repaired
+from recorder import COUNTER, GAUGE, GAUGE_SUM, HISTOGRAM, STATE_SET, Recorder
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.prom"))
+COLON_REMARK = "metric names should not contain ':'"
+
+
+def parse(text: str) -> dict[str, tuple[str, str, Samples]]:
+    """Type, help and samples of each family by the name of its HELP line; whatever is there twice is an error."""
+    families: dict[str, tuple[str, str, Samples]] = {}
+    for family in text_string_to_metric_families(text):
+        samples: Samples = {}
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in samples, f"{key} is there twice"
+            samples[key] = sample.value
+        # The parser cuts "_total" off a counter's name.
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert name not in families, f"{name} is there twice"
+        families[name] = (family.type, family.documentation, samples)
+    return families
+
+
+def assert_equal(found: Samples, expected: Samples) -> None:
+    """The same samples with the same numbers, bit for bit but for NaN's."""
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        number = float(found[key])
+        if math.isnan(value):
+            assert math.isnan(number), key
+        else:
+            assert number == value and math.copysign(1, number) == math.copysign(1, value), key
+
+
+def assert_checked(promtool: str, text: str) -> None:
+    """promtool reads the text, and has nothing to remark but colons."""
+    done = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, timeout=120)
+    remarks = (done.stdout + done.stderr).decode().splitlines()
+    assert [remark for remark in remarks if not remark.endswith(COLON_REMARK)] == []
+    # 3 says that there are remarks.
+    assert done.returncode == (3 if remarks else 0)
+
+
+def test_every_byte_pattern_is_a_label_value(recorder: Recorder, choices: random.Random, stress: int) -> None:
+    """Each byte, each pair of special pieces and random bytes come back, repaired where they are not UTF-8."""
+    values = [bytes([byte]) for byte in range(256)]
+    values += [b"".join(pair) for pair in itertools.product(PIECES, repeat=2)]
+    values += [random_bytes(choices) for _ in range(3000 * stress)]
+    family = recorder.family(COUNTER, "values", "Values.", ["before", "value", "after"])
+    expected: Samples = {}
+    for value in values:
+        recorder.record(COUNTER, recorder.series(family, [b"x", value, value]), 1)
+        labels = {"before": "x", "value": repaired(value), "after": repaired(value)}
+        key = ("values_total", frozenset(labels.items()))
+        expected[key] = expected.get(key, 0) + 1
+    assert sum(expected.values()) == len(values) > len(expected)
+    families = parse(recorder.render())
+    assert list(families) == ["values_total"]
+    assert_equal(families["values_total"][2], expected)
+
+
+def test_random_families_come_back(recorder: Recorder, choices: random.Random, stress: int) -> None:
+    """All types, random names, help texts, labels, bounds and numbers."""
+    families = Families(recorder, choices)
+    for number in range(300 * stress):
+        families.add(choices.choice(list(KINDS)), f"m{number}{choices.choice(['', '_', 'X', '_seconds'])}")
+    found = parse(recorder.render())
+    assert set(found) == set(families.expected)
+    for name, expected in families.expected.items():
+        kind, help, samples = found[name]
+        assert (kind, help) == (expected.kind, expected.help)
+        assert_equal(samples, expected.samples)
+
+
+def test_families_stand_in_the_order_of_their_names(recorder: Recorder, choices: random.Random) -> None:
+    """Whatever the order of registering."""
+    names = [f"m{number}" for number in range(200)]
+    choices.shuffle(names)
+    for name in names:
+        recorder.record(GAUGE, recorder.series(recorder.family(GAUGE, name, "Help.", mode=GAUGE_SUM), []), 1)
+    assert list(parse(recorder.render())) == sorted(names)
+
+
+def test_names_with_colons_come_back(recorder: Recorder) -> None:
+    """Of every type."""
+    address = b"ipc:///run/a"
+    sent = recorder.family(COUNTER, "fastdeploy:zmq:msg_send_total", "Sent.", ["address"])
+    recorder.record(COUNTER, recorder.series(sent, [address]), 3)
+    latency = recorder.family(HISTOGRAM, "fastdeploy:zmq:latency", "Latency.", ["address"], bounds=[1])
+    recorder.record(HISTOGRAM, recorder.series(latency, [address]), 0.5)
+    found = parse(recorder.render())
+    labels = frozenset({("address", "ipc:///run/a")})
+    assert found["fastdeploy:zmq:msg_send_total"][2] == {("fastdeploy:zmq:msg_send_total", labels): 3}
+    assert found["fastdeploy:zmq:latency"][2][("fastdeploy:zmq:latency_sum", labels)] == 0.5
+
+
+def test_a_state_set_with_colons_is_read(recorder: Recorder, promtool: str) -> None:
+    """Its name is a label name too, where no colon may stand."""
+    family = recorder.family(STATE_SET, "fastdeploy:phase", "Phase.", states=["on", "off"])
+    recorder.set_state(family, [], "off")
+    text = recorder.render()
+    assert sorted(parse(text)["fastdeploy:phase"][2].values()) == [0, 1]
+    assert_checked(promtool, text)
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_promtool_accepts_the_golden_files(promtool: str, path: Path) -> None:
+    """The files that the library's own tests compare with."""
+    text = path.read_text("utf-8")
+    assert parse(text)
+    assert_checked(promtool, text)
+
+
+def test_promtool_accepts_random_families(
+    recorder: Recorder, choices: random.Random, stress: int, promtool: str
+) -> None:
+    """With names that promtool has nothing to say about, and with any label values."""
+    families = Families(recorder, choices)
+    for number in range(300 * stress):
+        prefix = choices.choice(["m", "fastdeploy:m"])
+        kind = choices.choice([kind for kind in KINDS if prefix == "m" or kind != STATE_SET])
+        families.add(kind, f"{prefix}{number}")
+    assert_checked(promtool, recorder.render())
+
+
+def test_promtool_does_complain(promtool: str) -> None:
+    """About what the tests above would have to notice."""
+    for text in ('a{b="\\x"} 1\n', "# HELP a_count A.\n# TYPE a_count gauge\na_count 1\n", "a 1\na 1\n"):
+        with pytest.raises(AssertionError):
+            assert_checked(promtool, text)
