@@ -27,6 +27,8 @@ public struct Counter: Instrument {
 
     /// The total over all processes.
     public var value: Double {
+        // An instrument that could not be registered has no record; what it counts is nobody's.
+        guard series.pointer.filledRecord != nil else { return 0 }
         let handle = series.pointer.pointee
         return handle.cell.map { counterTotal($0, laneMask: handle.laneMask) } ?? 0
     }

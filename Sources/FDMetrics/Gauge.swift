@@ -29,5 +29,5 @@ public struct Gauge: Instrument {
     public func decrement(by amount: Double = 1) -> Bool { Update.addToGauge(series.pointer, -amount) }
 
     /// This process's own value; 0 before its first update.
-    public var value: Double { Update.ownValue(series.pointer) }
+    public var value: Double { series.pointer.filledRecord == nil ? 0 : Update.ownValue(series.pointer) }
 }

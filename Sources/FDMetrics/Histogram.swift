@@ -18,6 +18,8 @@ public struct Histogram: Instrument {
 
     /// Count and sum over all processes, of exactly the same observations.
     public var total: (count: UInt64, sum: Double) {
+        // An instrument that could not be registered has no record; what it counts is nobody's.
+        guard series.pointer.filledRecord != nil else { return (0, 0) }
         let handle = series.pointer.pointee
         return handle.cell.map { histogramTotal($0, laneMask: handle.laneMask, boundCount: Int(handle.count)) } ?? (
             0, 0

@@ -31,7 +31,7 @@ package enum MetricDeclaration {
             throw MetricError(
                 .invalidName, "\(name) has a label twice in (\(labelNames.joined(separator: ", "))): name each once")
         }
-        if type == .stateSet, labelNames.contains(name) {
+        if type == .stateSet, labelNames.contains(String(name.map { $0 == ":" ? "_" : $0 })) {
             throw MetricError(
                 .invalidName, "\(name): a state set's own name is the label of its states; use another label name")
         }

@@ -18,6 +18,8 @@ public struct Summary: Instrument {
 
     /// Count and sum over all processes, of exactly the same observations.
     public var total: (count: UInt64, sum: Double) {
+        // An instrument that could not be registered has no record; what it counts is nobody's.
+        guard series.pointer.filledRecord != nil else { return (0, 0) }
         let handle = series.pointer.pointee
         return handle.cell.map { pairTotal($0, laneMask: handle.laneMask) } ?? (0, 0)
     }

@@ -109,7 +109,7 @@ public func fdm_counter_add_u64(_ counter: OpaquePointer!, _ amount: UInt64) {
 /// The total over all processes.
 @_cdecl("fdm_counter_value") @implementation
 public func fdm_counter_value(_ counter: OpaquePointer!) -> Double {
-    guard let handle = series(counter), handle.filledRecord != nil else { return 0 }
+    guard let handle = series(counter) else { return 0 }
     return Counter(handle: SeriesAddress(handle)).value
 }
 
@@ -154,8 +154,8 @@ public func fdm_gauge_dec(_ gauge: OpaquePointer!) {
 /// The value of this process.
 @_cdecl("fdm_gauge_value") @implementation
 public func fdm_gauge_value(_ gauge: OpaquePointer!) -> Double {
-    guard let handle = series(gauge), handle.filledRecord != nil else { return 0 }
-    return Update.ownValue(handle)
+    guard let handle = series(gauge) else { return 0 }
+    return Gauge(handle: SeriesAddress(handle)).value
 }
 
 // MARK: - Histograms and summaries
@@ -193,7 +193,7 @@ public func fdm_summary_value(
     _ summary: OpaquePointer!, _ count: UnsafeMutablePointer<UInt64>!, _ sum: UnsafeMutablePointer<Double>!
 ) {
     var total = (count: UInt64(0), sum: 0.0)
-    if let handle = series(summary), handle.filledRecord != nil { total = Summary(handle: SeriesAddress(handle)).total }
+    if let handle = series(summary) { total = Summary(handle: SeriesAddress(handle)).total }
     count?.pointee = total.count
     sum?.pointee = total.sum
 }

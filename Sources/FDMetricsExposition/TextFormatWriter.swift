@@ -25,7 +25,8 @@ struct TextFormatWriter: ~Copyable {
                 case .counter:
                     for series in family.series { line(name, "_total", series.text, values[series.first]) }
                 case .gauge:
-                    for series in family.series { gaugeLine(name, series, values[series.first]) }
+                    let owner = ownerLabel(descriptor)
+                    for series in family.series { gaugeLine(name, series, owner, values[series.first]) }
                 case .summary:
                     for series in family.series {
                         line(name, "_count", series.text, values[series.first])
@@ -133,18 +134,29 @@ struct TextFormatWriter: ~Copyable {
         line(name, "_sum", series.text, values[series.first + bounds.count])
     }
 
-    private mutating func gaugeLine(_ name: UnsafeRawBufferPointer, _ series: SeriesSnapshot, _ value: Double) {
+    private mutating func gaugeLine(
+        _ name: UnsafeRawBufferPointer, _ series: SeriesSnapshot, _ owner: String, _ value: Double
+    ) {
         if series.worker < 0 { return line(name, "", series.text, value) }
-        var label = labelsByPid ? "pid=\"\(series.pid)\"" : "worker=\"\(series.worker)\""
+        var label = "\(owner)=\"\(labelsByPid ? series.pid : UInt64(series.worker))\""
         label.withUTF8 { line(name, "", series.text, with: UnsafeRawBufferPointer($0), value) }
+    }
+
+    /// The label that tells the owners of a gauge's samples apart: "worker", or "pid" if that was asked for; a family that
+    /// has such a label itself gets another name, so that no sample has a label twice.
+    private func ownerLabel(_ descriptor: FamilyDescriptor) -> String {
+        var label = labelsByPid ? "pid" : "worker"
+        while descriptor.labelNames.contains(label) { label += "_" }
+        return label
     }
 
     private mutating func stateLines(
         _ name: UnsafeRawBufferPointer, _ descriptor: FamilyDescriptor, _ series: SeriesSnapshot, _ current: Double
     ) {
+        // The family's own name is the label, the state its value. A label name has no colon.
+        let labelName = String(descriptor.name.map { $0 == ":" ? "_" : $0 })
         for (index, state) in descriptor.states.enumerated() {
-            // The family's own name is the label, the state its value.
-            var label = descriptor.name + "=\""
+            var label = labelName + "=\""
             for scalar in state.unicodeScalars {
                 switch scalar {
                 case "\\": label += "\\\\"

@@ -42,13 +42,17 @@ struct SnapshotTests {
                 run.running.wrappingSubtract(1, ordering: .releasing)
             }
         }
-        defer {
+        func stop() {
             run.isOver.store(true, ordering: .relaxed)
             while run.running.load(ordering: .acquiring) > 0 { sched_yield() }
         }
-        try body()
-        run.isOver.store(true, ordering: .relaxed)
-        while run.running.load(ordering: .acquiring) > 0 { sched_yield() }
+        do {
+            try body()
+        } catch {
+            stop()
+            throw error
+        }
+        stop()
         return run.updates.load(ordering: .relaxed)
     }
 
@@ -72,16 +76,16 @@ struct SnapshotTests {
             for _ in 0..<1_000 {
                 let samples = try exposed.samples()
                 let count = try value("wait_count", in: samples)
-                #expect(try value("wait_sum", in: samples) == count)
-                #expect(try value("wait_bucket{le=\"+Inf\"}", in: samples) == count)
-                #expect(try value("wait_bucket{le=\"2.0\"}", in: samples) == count)
-                #expect(try value("wait_bucket{le=\"1.0\"}", in: samples) == count)
-                #expect(try value("wait_bucket{le=\"0.5\"}", in: samples) == 0)
-                #expect(count >= last)
+                try #require(value("wait_sum", in: samples) == count)
+                try #require(value("wait_bucket{le=\"+Inf\"}", in: samples) == count)
+                try #require(value("wait_bucket{le=\"2.0\"}", in: samples) == count)
+                try #require(value("wait_bucket{le=\"1.0\"}", in: samples) == count)
+                try #require(value("wait_bucket{le=\"0.5\"}", in: samples) == 0)
+                try #require(count >= last)
                 last = count
                 let summaries = try value("size_count", in: samples)
-                #expect(try value("size_sum", in: samples) == summaries)
-                #expect(summaries >= lastSummary)
+                try #require(value("size_sum", in: samples) == summaries)
+                try #require(summaries >= lastSummary)
                 lastSummary = summaries
             }
         }

@@ -71,12 +71,14 @@ struct GrowthTests {
         #expect(
             handles[63].pointee.cell! - store.firstSegment.pointee.base < store.firstSegment.pointee.geometry.fileSize)
 
-        // Records of 6 MiB: eleven do not fit the 64 MiB of the second.
+        // Records of nearly 1 MiB, the greatest there are: 70 do not fit the 64 MiB of the second.
         let jobs = try store.family(FamilyDescriptor(type: .counter, name: "jobs", labelNames: ["id"]))
-        let long = String(repeating: "x", count: 6 << 20)
-        for index in 0..<11 { add(try store.series(jobs, "\(index)\(long)"), 1) }
+        let long = String(repeating: "x", count: (1 << 20) - 1024)
+        for index in 0..<70 { add(try store.series(jobs, "\(index)\(long)"), 1) }
         #expect(place.contents.count == 3)
-        for index in 0..<11 { #expect(total(try store.series(jobs, "\(index)\(long)")) == 1) }
+        for index in 0..<70 { #expect(total(try store.series(jobs, "\(index)\(long)")) == 1) }
+        let tooLong = #expect(throws: StoreError.self) { try store.series(jobs, long + long) }
+        #expect(tooLong?.code == .invalidArgument)
     }
 
     @Test("A segment that its maker could not announce any more is taken by the next process")
