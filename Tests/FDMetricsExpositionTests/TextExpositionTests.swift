@@ -124,10 +124,11 @@ struct TextExpositionTests {
     @Test("A state set with colons in its name has a label name that Prometheus takes")
     func stateSetWithColons() throws {
         _ = try registry.stateSet("fastdeploy:engine:phase", states: ["on", "off"], help: "Phase.")
-        for sample in try exposed.samples() {
-            let label = sample.drop { $0 != "{" }.dropFirst().prefix { $0 != "=" }
-            #expect(!label.isEmpty && !label.contains(":"), "\(sample)")
-        }
+        #expect(
+            try exposed.samples() == [
+                "fastdeploy:engine:phase{fastdeploy_engine_phase=\"on\"} 1.0",
+                "fastdeploy:engine:phase{fastdeploy_engine_phase=\"off\"} 0.0",
+            ])
     }
 
     @Test("Families without series have their headers")
@@ -171,5 +172,24 @@ struct TextExpositionTests {
         let lines = String(cString: text.start).split(separator: "\n").filter { !$0.hasPrefix("#") }
         #expect(lines == ["memory_bytes{kind=\"heap\",\(pid)} 1.0", "memory_bytes{kind=\"heap\",\(pid)} 2.0"])
         #expect(text.count == strlen(text.start))
+    }
+
+    @Test("The process's label gives way to a label of the family, so that no sample has one twice")
+    func ownWorkerLabel() throws {
+        for mode in [GaugeMode.all, .liveAll] {
+            let name = "memory_\(mode.name)"
+            try registry.gaugeFamily(name, labels: ["worker"], mode: mode).labels("w").set(1)
+            try registry.gaugeFamily("\(name)_2", labels: ["worker_", "pid", "worker"], mode: mode).labels(
+                "a", "b", "c"
+            ).set(2)
+            #expect(
+                try exposed.samples().filter { $0.hasPrefix(name) } == [
+                    "\(name){worker=\"w\",worker_=\"0\"} 1.0",
+                    "\(name)_2{worker_=\"a\",pid=\"b\",worker=\"c\",worker__=\"0\"} 2.0",
+                ])
+        }
+        // Other modes have no such label.
+        try registry.gaugeFamily("depth", labels: ["worker"], mode: .sum).labels("w").set(3)
+        #expect(try exposed.samples().filter { $0.hasPrefix("depth") } == ["depth{worker=\"w\"} 3.0"])
     }
 }

@@ -94,9 +94,7 @@ struct DeclarationTests {
             ("le", { _ = try registry.histogramFamily("a", labels: ["x", "le"]) }),
             ("quantile", { _ = try registry.summaryFamily("b", labels: ["quantile"]) }),
             ("c", { _ = try registry.stateSet("c", states: ["s"], labels: ["c"]) }),
-            ("worker", { _ = try registry.gaugeFamily("d", labels: ["worker"], mode: .all) }),
-            ("worker", { _ = try registry.gaugeFamily("e", labels: ["worker"], mode: .liveAll) }),
-            ("pid", { _ = try registry.gaugeFamily("f", labels: ["pid"], mode: .all) }),
+            ("a_b_c", { _ = try registry.stateSet("a:b:c", states: ["s"], labels: ["a_b_c"]) }),
         ]
         for (label, call) in refused { #expect(refusal(call)?.code == .invalidName, "\(label)") }
         _ = try registry.counterFamily("g", labels: ["le", "quantile", "worker", "pid"])

@@ -91,7 +91,7 @@ class Families:
         """Registers a family with some series, and records into them."""
         choices = self.choices
         help = random_help(choices)
-        labels = choices.sample(["a", "b", "Cd", "_e", "f9", "job"], choices.randrange(4))
+        labels = choices.sample(["a", "b", "Cd", "_e", "f9", "worker"], choices.randrange(4))
         exposed = name + {COUNTER: "_total", INFO: "_info"}.get(kind, "")
         expected = self.expected[exposed] = Expected(KINDS[kind], help)
         bounds = sorted({exact(choices) for _ in range(choices.randrange(1, 25))}) if kind == HISTOGRAM else []
@@ -115,13 +115,13 @@ class Families:
                 on = choices.choice(states)
                 self.recorder.set_state(family, raw, on)
                 for state in states:
-                    expected.put(exposed, {**shown, name: state}, state == on)
+                    expected.put(exposed, {**shown, name.replace(":", "_"): state}, state == on)
             else:
                 handle = self.recorder.series(family, raw)
                 recorded = self.numbers(kind)
                 for number in recorded:
                     self.recorder.record(kind, handle, number)
-                worker = {"worker": "0"} if mode == GAUGE_ALL else {}
+                worker = {"worker_" if "worker" in labels else "worker": "0"} if mode == GAUGE_ALL else {}
                 put_numbers(expected, kind, exposed, {**shown, **worker}, recorded, bounds)
 
     def numbers(self, kind: int) -> list[float]:
