@@ -312,27 +312,82 @@ const char *fdm_content_type(uint32_t format);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // ZeroMQ. The library does not call libzmq: the caller sends and receives, and says here what happened, once a message.
+// fdmetrics_zmq.h has wrappers of libzmq's own calls that do so.
 
-// One link: the six series of an address.
+// One link: the series of an address. NULL is the link that records nothing.
 typedef struct fdm_zmq_link fdm_zmq_link;
 
 // The link of an address (the endpoint that both ends share, or a name for it), made at the first call of any process.
-// The series are <prefix>:zmq:msg_send_total, msg_send_failed_total, msg_bytes_send_total, msg_recv_total,
-// msg_bytes_recv_total and the histogram latency (milliseconds), each with the label address; prefix NULL: "fastdeploy".
-// The same arguments give the same handle. Errors: as fdm_register and fdm_labels; *link then records nothing.
+// The series are, each with the label address and with the prefix (NULL: "fastdeploy") in front:
+//   <prefix>:zmq:msg_send_total, msg_send_failed_total, msg_bytes_send_total, msg_recv_total, msg_bytes_recv_total,
+//   latency (histogram, milliseconds); msg_recv_failed_total, latency_skipped_total, send_blocked_seconds_total, and
+//   in_flight: messages sent less messages received, computed when it is rendered.
+// The same arguments give the same handle. Errors: as fdm_register and fdm_labels; *link is then NULL.
 fdm_status fdm_zmq_link_open(fdm_store *store, const char *prefix, const char *address, fdm_zmq_link **link);
 
-// One message was accepted by libzmq; bytes are those of all its frames.
+// One message was accepted by libzmq; bytes are those of all its frames, a trailer's excepted.
 void fdm_zmq_sent(fdm_zmq_link *link, uint64_t bytes);
 // One send failed, serialisation and EAGAIN included.
 void fdm_zmq_send_failed(fdm_zmq_link *link);
-// One message was received that carries no time stamp.
+// A send waited for room for that long; nothing for a time that is not positive and finite.
+void fdm_zmq_send_blocked(fdm_zmq_link *link, double seconds);
+// One message was received that carries no time stamp; bytes as above.
 void fdm_zmq_received(fdm_zmq_link *link, uint64_t bytes);
-// One message was received whose envelope says when its send began, on the clock of fdm_zmq_now. A stamp that is not
-// finite, not positive or later than now is taken for none.
+// One message was received whose envelope says when its send began, on the clock of fdm_zmq_now. Of a stamp that is not
+// finite, not positive or later than now no latency is taken; it is counted in latency_skipped_total.
 void fdm_zmq_received_stamped(fdm_zmq_link *link, uint64_t bytes, double send_seconds);
+// One message was received with a trailer of fdm_zmq_is_trailer; bytes without it. Of a stamp of another clock domain, or
+// later than now, no latency is taken; it is counted in latency_skipped_total.
+void fdm_zmq_received_trailer(fdm_zmq_link *link, uint64_t bytes, const void *trailer);
+// One message, counted as received, could not be decoded.
+void fdm_zmq_receive_failed(fdm_zmq_link *link);
 // Seconds of CLOCK_MONOTONIC: what send_ts of an envelope holds.
 double fdm_zmq_now(void);
+
+// A trailer is one more frame at the end of a message, all little-endian: the bytes "FDM1", flags u32 (0), the time of the
+// send in ns of CLOCK_MONOTONIC u64, the clock domain u64 (a hash of the boot id and the time namespace).
+enum { FDM_ZMQ_TRAILER_SIZE = 24 };
+// Writes a trailer of now, FDM_ZMQ_TRAILER_SIZE bytes. Async-signal-safe.
+void fdm_zmq_write_trailer(void *trailer);
+// 1 if a frame is a trailer (its size and first four bytes say so), else 0. Async-signal-safe.
+int fdm_zmq_is_trailer(const void *frame, size_t size);
+// This process's clock domain: stamps of the same one can be compared.
+uint64_t fdm_zmq_clock_domain(void);
+
+// What a socket's monitor may report.
+enum {
+  FDM_ZMQ_CONNECTED = 1,         // connected_total, and connections goes up
+  FDM_ZMQ_ACCEPTED = 2,          // accepted_total, and connections goes up
+  FDM_ZMQ_DISCONNECTED = 3,      // disconnected_total, and connections goes down
+  FDM_ZMQ_CONNECT_RETRIED = 4,   // connect_retried_total
+  FDM_ZMQ_HANDSHAKE_FAILED = 5   // handshake_failed_total
+};
+// Registers a link's series of connections: the five counters, and the gauge connections (of live processes, added up).
+// Errors: as fdm_register and fdm_labels, INVALID_ARGUMENT for NULL.
+fdm_status fdm_zmq_link_watch(fdm_zmq_link *link);
+// Counts an event of a link that is watched; nothing for another one, or another event.
+void fdm_zmq_connection_event(fdm_zmq_link *link, uint32_t event);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// CPython. Functions of its METH_FASTCALL convention (with four parameters: METH_FASTCALL | METH_KEYWORDS), from which
+// ctypes makes builtins (PyCFunction_NewEx) that cost no Python frame and no conversion of arguments. self is a Python int
+// that holds a handle; arguments and results are PyObject pointers. The few functions of CPython that they need are looked up in the process; call them with the
+// interpreter's lock held, as CPython calls a builtin. They are not for C programs.
+
+// Looks up what the functions below need. FDM_OK, or UNSUPPORTED where this process has no CPython. Call it first.
+fdm_status fdm_py_prepare(void);
+void *fdm_py_counter_inc(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // inc(amount=1)
+void *fdm_py_gauge_set(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // set(value)
+void *fdm_py_gauge_inc(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // inc(amount=1)
+void *fdm_py_gauge_dec(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // dec(amount=1)
+void *fdm_py_histogram_observe(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // observe(value)
+void *fdm_py_summary_observe(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // observe(value)
+void *fdm_py_zmq_sent(void *self, void *const *arguments, ptrdiff_t count);           // sent(size)
+void *fdm_py_zmq_send_failed(void *self, void *const *arguments, ptrdiff_t count);    // send_failed()
+void *fdm_py_zmq_received(void *self, void *const *arguments, ptrdiff_t count);       // received(size)
+void *fdm_py_zmq_received_stamped(void *self, void *const *arguments, ptrdiff_t count);  // received_stamped(size, seconds)
+void *fdm_py_zmq_received_trailer(void *self, void *const *arguments, ptrdiff_t count);  // received_trailer(size, bytes)
+void *fdm_py_zmq_trailer(void *self, void *const *arguments, ptrdiff_t count);           // trailer() -> bytes
 
 #ifdef __cplusplus
 }

@@ -99,6 +99,18 @@ public struct MetricRegistry: Sendable {
         return set
     }
 
+    /// A gauge that is computed at each scrape: the difference of two counters with the same label values. `minuend` and
+    /// `subtrahend` are family names without "_total". The store keeps it as a gauge without a mode, whose two states are
+    /// these names.
+    package func difference(
+        _ name: String, of minuend: String, and subtrahend: String, help: String, labels: [String], values: [String]
+    ) throws(MetricError) {
+        var descriptor = try MetricDeclaration.check(
+            type: .gauge, name: name, help: help, unit: "", labelNames: labels)
+        descriptor.states = [minuend, subtrahend]
+        _ = try MetricFamily<Gauge>(register(descriptor)).labels(values)
+    }
+
     private func family(
         _ type: MetricType, _ name: String, help: String, unit: String, labels: [String], bounds: [Double] = [],
         mode: GaugeMode? = nil, states: [String] = []

@@ -8,11 +8,13 @@ import FDMetricsZMQRecording
 import Synchronization
 
 /// The links that this process has opened: a list that is only added to, so that it needs no lock.
-private struct OpenLink {
+private struct OpenLink: ~Copyable {
     let store: Store
     let prefix: String
     let address: String
     let link: UnsafeMutablePointer<ZMQLink>
+    /// The address of the recorder of its connections; 0: it is not watched.
+    let watcher = Atomic<UInt>(0)
     var next: UnsafeMutablePointer<OpenLink>?
 }
 
@@ -24,6 +26,17 @@ private func knownLink(_ store: Store, _ prefix: String, _ address: String) -> U
         if entry.pointee.store === store, entry.pointee.prefix == prefix, entry.pointee.address == address {
             return entry.pointee.link
         }
+        next = entry.pointee.next
+    }
+    return nil
+}
+
+/// The entry of a link's handle.
+private func entry(of link: OpaquePointer?) -> UnsafeMutablePointer<OpenLink>? {
+    guard let link else { return nil }
+    var next = UnsafeMutablePointer<OpenLink>(bitPattern: openLinks.load(ordering: .acquiring))
+    while let entry = next {
+        if OpaquePointer(entry.pointee.link) == link { return entry }
         next = entry.pointee.next
     }
     return nil
@@ -90,6 +103,66 @@ public func fdm_zmq_send_failed(_ link: OpaquePointer!) { opened(link)?.pointee.
 @_cdecl("fdm_zmq_received") @implementation
 public func fdm_zmq_received(_ link: OpaquePointer!, _ bytes: UInt64) {
     opened(link)?.pointee.received(bytes: Int(truncatingIfNeeded: bytes))
+}
+
+/// A send waited for room.
+@_cdecl("fdm_zmq_send_blocked") @implementation
+public func fdm_zmq_send_blocked(_ link: OpaquePointer!, _ seconds: Double) {
+    opened(link)?.pointee.sendBlocked(seconds: seconds)
+}
+
+/// One message was received with a trailer.
+@_cdecl("fdm_zmq_received_trailer") @implementation
+public func fdm_zmq_received_trailer(_ link: OpaquePointer!, _ bytes: UInt64, _ trailer: UnsafeRawPointer!) {
+    let stamp = UnsafeRawBufferPointer(start: trailer, count: trailer == nil ? 0 : ZMQTrailer.size)
+    opened(link)?.pointee.received(bytes: Int(truncatingIfNeeded: bytes), trailer: stamp)
+}
+
+/// One message could not be decoded.
+@_cdecl("fdm_zmq_receive_failed") @implementation
+public func fdm_zmq_receive_failed(_ link: OpaquePointer!) { opened(link)?.pointee.receiveFailed() }
+
+/// Writes a trailer of now.
+@_cdecl("fdm_zmq_write_trailer") @implementation
+public func fdm_zmq_write_trailer(_ trailer: UnsafeMutableRawPointer!) {
+    guard let trailer else { return }
+    ZMQTrailer.write(to: UnsafeMutableRawBufferPointer(start: trailer, count: ZMQTrailer.size))
+}
+
+/// Whether a frame is a trailer.
+@_cdecl("fdm_zmq_is_trailer") @implementation
+public func fdm_zmq_is_trailer(_ frame: UnsafeRawPointer!, _ size: Int) -> Int32 {
+    guard let frame, size == ZMQTrailer.size else { return 0 }
+    return ZMQTrailer.isTrailer(UnsafeRawBufferPointer(start: frame, count: size)) ? 1 : 0
+}
+
+/// This process's clock domain.
+@_cdecl("fdm_zmq_clock_domain") @implementation
+public func fdm_zmq_clock_domain() -> UInt64 { ClockDomain.current }
+
+/// Registers a link's series of connections.
+@_cdecl("fdm_zmq_link_watch") @implementation
+public func fdm_zmq_link_watch(_ link: OpaquePointer!) -> fdm_status {
+    guard let entry = entry(of: link) else {
+        return invalidArgument("fdm_zmq_link_watch: link is NULL, or none that fdm_zmq_link_open gave")
+    }
+    return status { () throws(StoreError) in
+        if entry.pointee.watcher.load(ordering: .acquiring) != 0 { return }
+        let place = UnsafeMutablePointer<ZMQConnectionRecorder>.allocate(capacity: 1)
+        place.initialize(to: try entry.pointee.link.pointee.watchConnections())
+        // Of two threads one stays; both recorders are of the same series. The other's memory is the price of no lock.
+        entry.pointee.watcher.store(UInt(bitPattern: place), ordering: .releasing)
+    }
+}
+
+/// Counts an event of a link that is watched.
+@_cdecl("fdm_zmq_connection_event") @implementation
+public func fdm_zmq_connection_event(_ link: OpaquePointer!, _ event: UInt32) {
+    guard let entry = entry(of: link), let event = ZMQConnectionEvent(rawValue: event),
+        let recorder = UnsafePointer<ZMQConnectionRecorder>(
+            bitPattern: entry.pointee.watcher.load(ordering: .acquiring))
+    else { return }
+    recorder.pointee.record(event)
 }
 
 /// One message was received with a time stamp.

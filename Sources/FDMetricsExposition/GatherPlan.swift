@@ -59,6 +59,9 @@ final class GatherPlan {
 
     init(_ source: any SegmentSource) { self.source = source }
 
+    /// The family of a name, if it has been seen.
+    func family(named name: String) -> FamilyPlan? { byName[Array(name.utf8)] }
+
     /// Takes in what was registered since the last call.
     func refresh() throws(StoreError) {
         let known = families.count

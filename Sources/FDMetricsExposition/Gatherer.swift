@@ -110,7 +110,7 @@ struct Gatherer {
     private func gatherGauges(
         _ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot, _ probe: Liveness
     ) {
-        guard let mode = family.descriptor.gaugeMode else { return }
+        guard let mode = family.descriptor.gaugeMode else { return gatherDifferences(family, &snapshot) }
         for index in family.series.indices where !family.series[index].isLinked {
             var contributions: [GaugeContribution] = []
             var current = index
@@ -133,6 +133,41 @@ struct Gatherer {
                 snapshot.values.append(value)
             }
         }
+    }
+
+    /// A gauge without a mode is the difference of the two counters that its states name. The subtrahend is read first, so
+    /// that what is counted in both meanwhile makes the difference greater, never negative.
+    private func gatherDifferences(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
+        guard family.descriptor.states.count == 2, let minuend = plan.family(named: family.descriptor.states[0]),
+            let subtrahend = plan.family(named: family.descriptor.states[1]),
+            minuend.descriptor.type == .counter, subtrahend.descriptor.type == .counter
+        else { return }
+        let less = totals(subtrahend), more = totals(minuend)
+        for index in family.series.indices where !family.series[index].isLinked {
+            let labels = Array(family.series[index].text)
+            guard isShown(family, index), let sent = more[labels] else { continue }
+            snapshot.series.append(SeriesSnapshot(text: family.series[index].text, first: snapshot.values.count))
+            snapshot.values.append(sent - (less[labels] ?? 0))
+        }
+    }
+
+    /// The totals of a family of counters, by their rendered labels.
+    private func totals(_ family: GatherPlan.FamilyPlan) -> [[UInt8]: Double] {
+        var totals: [[UInt8]: Double] = [:]
+        for series in family.series where series.record.isLive {
+            totals[Array(series.text), default: 0] += counterTotal(series.cell.unsafelyUnwrapped, laneMask: series.laneMask)
+        }
+        return totals
+    }
+
+    /// Whether one of the series with these labels is not removed.
+    private func isShown(_ family: GatherPlan.FamilyPlan, _ index: Int) -> Bool {
+        var current = index
+        while current >= 0 {
+            if family.series[current].record.isLive { return true }
+            current = family.series[current].next
+        }
+        return false
     }
 
     /// One sample for each process slot, in the order of slots.

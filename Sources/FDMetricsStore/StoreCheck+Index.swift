@@ -175,7 +175,9 @@ extension StoreCheck {
     /// What belongs to the types: bounds to histograms, modes to gauges, states to state sets.
     private mutating func checkMeaning(_ place: String, _ record: FamilyRecord, _ descriptor: FamilyDescriptor) {
         let mode = half(record.record, FamilyLayout.gaugeMode)
-        if descriptor.type == .gauge ? descriptor.gaugeMode == nil : mode != 0 {
+        // A gauge without a mode is the difference of two counters, which its states name.
+        let isDifference = descriptor.type == .gauge && mode == 0 && descriptor.states.count == 2
+        if descriptor.type == .gauge ? descriptor.gaugeMode == nil && !isDifference : mode != 0 {
             error(
                 place, "gauge mode", descriptor.type == .gauge ? "1 to 11" : "0 in a \(descriptor.type.name)", "\(mode)"
             )
@@ -190,7 +192,7 @@ extension StoreCheck {
         where record.bounds[index] != .infinity {
             error(place, "padding of the bounds", "+Inf", "\(record.bounds[index])")
         }
-        if (descriptor.type == .stateSet) == descriptor.states.isEmpty {
+        if (descriptor.type == .stateSet || isDifference) == descriptor.states.isEmpty {
             error(place, "states", "some in a state set, none in others", "\(descriptor.states)")
         }
     }

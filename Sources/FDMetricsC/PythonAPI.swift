@@ -1,0 +1,171 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import FDMetricsStore
+import Glibc
+import Synchronization
+
+/// The few functions of CPython's C API that the builtins need, looked up in the process: no Python header, no link to
+/// libpython, and nothing at all in a process without Python. All of them are of the stable ABI, or have been there
+/// unchanged since Python 3.3.
+struct PythonAPI {
+    typealias Object = UnsafeMutableRawPointer
+
+    let asPointer: @convention(c) (Object?) -> UnsafeMutableRawPointer?
+    let asDouble: @convention(c) (Object?) -> Double
+    let asSize: @convention(c) (Object?) -> Int
+    let errorOccurred: @convention(c) () -> Object?
+    let setError: @convention(c) (Object?, UnsafePointer<CChar>?) -> Void
+    let retain: @convention(c) (Object?) -> Void
+    let tupleSize: @convention(c) (Object?) -> Int
+    let tupleItem: @convention(c) (Object?, Int) -> Object?
+    let utf8: @convention(c) (Object?, UnsafeMutablePointer<Int>?) -> UnsafePointer<CChar>?
+    let makeBytes: @convention(c) (UnsafePointer<CChar>?, Int) -> Object?
+    let bytesAddress: @convention(c) (Object?) -> UnsafeMutablePointer<CChar>?
+    let bytesSize: @convention(c) (Object?) -> Int
+    let none: Object
+    let typeError: Object
+    let valueError: Object
+    let runtimeError: Object
+
+    /// nil: the process has no CPython, or one that lacks a function.
+    init?() {
+        // dlsym(RTLD_DEFAULT, ...): RTLD_DEFAULT is NULL with glibc and musl.
+        func find<Function>(_ name: String, as type: Function.Type) -> Function? {
+            dlsym(nil, name).map { unsafeBitCast($0, to: type) }
+        }
+        func exception(_ name: String) -> Object? {
+            dlsym(nil, name)?.load(as: Object?.self)
+        }
+        guard let asPointer = find("PyLong_AsVoidPtr", as: (@convention(c) (Object?) -> UnsafeMutableRawPointer?).self),
+            let asDouble = find("PyFloat_AsDouble", as: (@convention(c) (Object?) -> Double).self),
+            let asSize = find("PyLong_AsSsize_t", as: (@convention(c) (Object?) -> Int).self),
+            let errorOccurred = find("PyErr_Occurred", as: (@convention(c) () -> Object?).self),
+            let setError = find("PyErr_SetString", as: (@convention(c) (Object?, UnsafePointer<CChar>?) -> Void).self),
+            let retain = find("Py_IncRef", as: (@convention(c) (Object?) -> Void).self),
+            let tupleSize = find("PyTuple_Size", as: (@convention(c) (Object?) -> Int).self),
+            let tupleItem = find("PyTuple_GetItem", as: (@convention(c) (Object?, Int) -> Object?).self),
+            let utf8 = find(
+                "PyUnicode_AsUTF8AndSize",
+                as: (@convention(c) (Object?, UnsafeMutablePointer<Int>?) -> UnsafePointer<CChar>?).self),
+            let makeBytes = find(
+                "PyBytes_FromStringAndSize", as: (@convention(c) (UnsafePointer<CChar>?, Int) -> Object?).self),
+            let bytesAddress = find(
+                "PyBytes_AsString", as: (@convention(c) (Object?) -> UnsafeMutablePointer<CChar>?).self),
+            let bytesSize = find("PyBytes_Size", as: (@convention(c) (Object?) -> Int).self),
+            let none = dlsym(nil, "_Py_NoneStruct"), let typeError = exception("PyExc_TypeError"),
+            let valueError = exception("PyExc_ValueError"), let runtimeError = exception("PyExc_RuntimeError")
+        else { return nil }
+        self.asPointer = asPointer
+        self.asDouble = asDouble
+        self.asSize = asSize
+        self.errorOccurred = errorOccurred
+        self.setError = setError
+        self.retain = retain
+        self.tupleSize = tupleSize
+        self.tupleItem = tupleItem
+        self.utf8 = utf8
+        self.makeBytes = makeBytes
+        self.bytesAddress = bytesAddress
+        self.bytesSize = bytesSize
+        self.none = none
+        self.typeError = typeError
+        self.valueError = valueError
+        self.runtimeError = runtimeError
+    }
+
+    // Where the functions stand, once they are looked up. 0: not yet.
+    private static let address = Atomic<UInt>(0)
+
+    /// What `prepare` found. Relaxed would do on x86-64; acquire pairs with its release.
+    @inline(__always)
+    static var current: UnsafePointer<PythonAPI>? {
+        UnsafePointer(bitPattern: address.load(ordering: .acquiring))
+    }
+
+    /// Looks the functions up, once.
+    static func prepare() throws(StoreError) {
+        if current != nil { return }
+        guard let found = PythonAPI() else {
+            throw StoreError(
+                .unsupported, "this process has no CPython, or one without the C API of Python 3.3: use the plain functions")
+        }
+        let place = UnsafeMutablePointer<PythonAPI>.allocate(capacity: 1)
+        place.initialize(to: found)
+        if !address.compareExchange(
+            expected: 0, desired: UInt(bitPattern: place), ordering: .acquiringAndReleasing
+        ).exchanged {
+            place.deallocate()
+        }
+    }
+}
+
+extension UnsafePointer where Pointee == PythonAPI {
+    /// None, as a new reference.
+    @inline(__always)
+    func none() -> UnsafeMutableRawPointer? {
+        pointee.retain(pointee.none)
+        return pointee.none
+    }
+
+    /// What a builtin of no handle returns: None, unless its self was no address, which has raised.
+    @inline(never)
+    func nothing() -> UnsafeMutableRawPointer? { pointee.errorOccurred() == nil ? none() : nil }
+
+    /// Raises; the result is what a builtin returns then.
+    @inline(never)
+    func raise(_ type: UnsafeMutableRawPointer, _ message: StaticString) -> UnsafeMutableRawPointer? {
+        pointee.setError(type, ConstantText.of(message))
+        return nil
+    }
+
+    /// The one number that a builtin takes, positional or by a keyword; `exemplar` is accepted and ignored. nil: there is
+    /// none, or it was refused (then `failed`, and the exception is set).
+    @inline(__always)
+    func number(
+        _ arguments: UnsafePointer<UnsafeMutableRawPointer?>?, _ count: Int, _ keywords: UnsafeMutableRawPointer?,
+        keyword: StaticString, failed: inout Bool
+    ) -> Double? {
+        if keywords == nil {
+            if count == 0 { return nil }
+            if count == 1 { return double(arguments.unsafelyUnwrapped[0], &failed) }
+        }
+        return slowNumber(arguments, count, keywords, keyword, &failed)
+    }
+
+    @inline(__always)
+    private func double(_ object: UnsafeMutableRawPointer?, _ failed: inout Bool) -> Double? {
+        let value = pointee.asDouble(object)
+        if value == -1, pointee.errorOccurred() != nil {
+            failed = true
+            return nil
+        }
+        return value
+    }
+
+    @inline(never)
+    private func slowNumber(
+        _ arguments: UnsafePointer<UnsafeMutableRawPointer?>?, _ count: Int, _ keywords: UnsafeMutableRawPointer?,
+        _ keyword: StaticString, _ failed: inout Bool
+    ) -> Double? {
+        failed = true
+        guard count <= 2, let arguments else {
+            _ = raise(pointee.typeError, "too many arguments: one number, and perhaps an exemplar")
+            return nil
+        }
+        // Positional: the number, then an exemplar.
+        var number = count > 0 ? arguments[0] : nil
+        let keywordCount = keywords.map { pointee.tupleSize($0) } ?? 0
+        for index in 0..<keywordCount {
+            guard let name = pointee.utf8(pointee.tupleItem(keywords, index), nil) else { return nil }
+            if strcmp(name, "exemplar") == 0 { continue }
+            guard strcmp(name, ConstantText.of(keyword)) == 0, number == nil else {
+                _ = raise(pointee.typeError, "unexpected or repeated keyword argument")
+                return nil
+            }
+            number = arguments[count + index]
+        }
+        failed = false
+        return number.flatMap { double($0, &failed) }
+    }
+}
