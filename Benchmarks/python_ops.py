@@ -16,9 +16,10 @@ import sys
 import timeit
 from typing import Any
 
-import fdmetrics
 import prometheus_client
 from prometheus_client import multiprocess
+
+import fdmetrics
 
 SLICES = 12
 SLICE_SECONDS = 0.004

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from recorder import Library, Recorder
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from prometheus_client.utils import floatToGoString
+
 from recorder import COUNTER, GAUGE, GAUGE_ALL, GAUGE_SUM, HISTOGRAM, INFO, STATE_SET, SUMMARY, Recorder
 
 SampleKey = tuple[str, frozenset[tuple[str, str]]]

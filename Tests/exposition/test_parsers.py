@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
 from random_families import KINDS, PIECES, Families, Samples, random_bytes, repaired
 from recorder import COUNTER, GAUGE, GAUGE_SUM, HISTOGRAM, STATE_SET, Recorder
 

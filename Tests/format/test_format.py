@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import read_store as reader
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from segment_file import SegmentFile
 from tool import ROOT, Tool
 from writers import Writers

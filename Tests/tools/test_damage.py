@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from segment_file import SegmentFile
 from tool import Tool
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import itertools
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
-from ledger import Account
 from prometheus_client.parser import text_string_to_metric_families
+
+from ledger import Account
 
 #: The samples of one instrument, by name and labels.
 Samples = Dict[str, float]

@@ -16,8 +16,9 @@ import signal
 import sys
 import time
 
-import fdmetrics.zmq
 import zmq
+
+import fdmetrics.zmq
 from fdmetrics import Counter, Gauge, Histogram
 from ledger import say, step
 
