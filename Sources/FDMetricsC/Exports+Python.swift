@@ -19,7 +19,8 @@ public typealias PythonObjects = UnsafePointer<UnsafeMutableRawPointer?>
 public func fdm_py_prepare() -> fdm_status { status { () throws(StoreError) in try PythonAPI.prepare() } }
 
 @inline(__always)
-private func handle(_ python: UnsafePointer<PythonAPI>, _ object: PythonObject?) -> UnsafeMutablePointer<SeriesHandle>? {
+private func handle(_ python: UnsafePointer<PythonAPI>, _ object: PythonObject?) -> UnsafeMutablePointer<SeriesHandle>?
+{
     python.pointee.asPointer(object)?.assumingMemoryBound(to: SeriesHandle.self)
 }
 

@@ -88,7 +88,8 @@ struct PythonAPI {
         if current != nil { return }
         guard let found = PythonAPI() else {
             throw StoreError(
-                .unsupported, "this process has no CPython, or one without the C API of Python 3.3: use the plain functions")
+                .unsupported,
+                "this process has no CPython, or one without the C API of Python 3.3: use the plain functions")
         }
         let place = UnsafeMutablePointer<PythonAPI>.allocate(capacity: 1)
         place.initialize(to: found)

@@ -155,7 +155,8 @@ struct Gatherer {
     private func totals(_ family: GatherPlan.FamilyPlan) -> [[UInt8]: Double] {
         var totals: [[UInt8]: Double] = [:]
         for series in family.series where series.record.isLive {
-            totals[Array(series.text), default: 0] += counterTotal(series.cell.unsafelyUnwrapped, laneMask: series.laneMask)
+            totals[Array(series.text), default: 0] += counterTotal(
+                series.cell.unsafelyUnwrapped, laneMask: series.laneMask)
         }
         return totals
     }

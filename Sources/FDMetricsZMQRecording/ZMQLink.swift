@@ -64,7 +64,8 @@ public struct ZMQLink: Sendable {
         ).labels(address)
         try registry.difference(
             "\(prefix):zmq:in_flight", of: "\(prefix):zmq:msg_send", and: "\(prefix):zmq:msg_recv",
-            help: "Number of zmq messages sent and not received: queued, or lost", labels: ["address"], values: [address])
+            help: "Number of zmq messages sent and not received: queued, or lost", labels: ["address"],
+            values: [address])
         self.registry = registry
         self.prefix = prefix
         self.address = address
