@@ -88,6 +88,8 @@ package enum AttachedStores {
         let directory = String(cString: StoreDirectory.defaultDirectory())
         let (store, slot) = try open(directory, lanes: nil, seriesLimit: nil)
         if defaultSlot.compareExchange(expected: 0, desired: slot + 1, ordering: .acquiringAndReleasing).exchanged {
+            // Absolute from here on: a child process may have another working directory.
+            setenv(StoreDirectory.variable, store.directory, 1)
             atexit {
                 let slot = AttachedStores.defaultSlot.load(ordering: .acquiring)
                 if slot != 0 {

@@ -113,7 +113,11 @@ extension StoreCheck {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name.hasPrefix(".fdmetrics-"), name.contains(".seg.") { names.append(name) }
+            // By bytes: String.contains(_: String) would bring the regular expressions of the standard library along.
+            let parts = name.utf8.split(separator: UInt8(ascii: "."))
+            if name.hasPrefix(".fdmetrics-"), parts.count == 3, parts[1].elementsEqual("seg".utf8) {
+                names.append(name)
+            }
         }
         return names.sorted()
     }
