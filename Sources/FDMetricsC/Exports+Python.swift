@@ -86,35 +86,32 @@ public func fdm_py_gauge_dec(
     _ object: PythonObject!, _ arguments: PythonObjects!, _ count: Int, _ keywords: PythonObject!
 ) -> PythonObject! { gaugeAdd(object, arguments, count, keywords, sign: -1) }
 
-/// observe(amount) of a histogram.
-@c(fdm_py_histogram_observe) @implementation
-public func fdm_py_histogram_observe(
-    _ object: PythonObject!, _ arguments: PythonObjects!, _ count: Int, _ keywords: PythonObject!
-) -> PythonObject! {
+@inline(__always)
+private func observe(
+    _ object: PythonObject?, _ arguments: PythonObjects?, _ count: Int, _ keywords: PythonObject?,
+    _ update: (UnsafeMutablePointer<SeriesHandle>, Double) -> Void
+) -> PythonObject? {
     guard let python = PythonAPI.current else { return nil }
     guard let handle = handle(python, object) else { return python.nothing() }
     var failed = false
     guard let value = python.number(arguments, count, keywords, keyword: "amount", failed: &failed) else {
         return failed ? nil : python.raise(python.pointee.typeError, "observe() missing its amount")
     }
-    Update.observe(histogram: handle, value)
+    update(handle, value)
     return python.none()
 }
+
+/// observe(amount) of a histogram.
+@c(fdm_py_histogram_observe) @implementation
+public func fdm_py_histogram_observe(
+    _ object: PythonObject!, _ arguments: PythonObjects!, _ count: Int, _ keywords: PythonObject!
+) -> PythonObject! { observe(object, arguments, count, keywords) { Update.observe(histogram: $0, $1) } }
 
 /// observe(amount) of a summary.
 @c(fdm_py_summary_observe) @implementation
 public func fdm_py_summary_observe(
     _ object: PythonObject!, _ arguments: PythonObjects!, _ count: Int, _ keywords: PythonObject!
-) -> PythonObject! {
-    guard let python = PythonAPI.current else { return nil }
-    guard let handle = handle(python, object) else { return python.nothing() }
-    var failed = false
-    guard let value = python.number(arguments, count, keywords, keyword: "amount", failed: &failed) else {
-        return failed ? nil : python.raise(python.pointee.typeError, "observe() missing its amount")
-    }
-    Update.observe(summary: handle, value)
-    return python.none()
-}
+) -> PythonObject! { observe(object, arguments, count, keywords) { Update.observe(summary: $0, $1) } }
 
 // MARK: - ZeroMQ
 
