@@ -43,6 +43,16 @@ class Figures:
         values = [line[field] for line in self.lines.get((program, op, 1), []) if field in line]
         return statistics.median(values) if values else None
 
+    def sum_of_medians(self, program: str, op: str, *fields: str) -> float | None:
+        """The sum of several figures, each the median over rounds; None where one is missing."""
+        values = [self.median(program, op, field) for field in fields]
+        return None if None in values else sum(value for value in values if value is not None)
+
+    def greatest(self, program: str, op: str, field: str) -> float | None:
+        """The greatest over all rounds: of what must never be."""
+        values = [line[field] for line in self.lines.get((program, op, 1), []) if field in line]
+        return max(values) if values else None
+
     def two_threads(self, program: str, op: str, field: str) -> float | None:
         """The median over the kept repeats of all rounds; None when too few could be kept."""
         values = [value for line in self.lines.get((program, op, 2), []) for value in line[field]]

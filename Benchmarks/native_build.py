@@ -35,6 +35,11 @@ def _has_prometheus_cpp() -> bool:
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
+def _has_libzmq() -> bool:
+    probe = ["gcc", "-fsyntax-only", "-x", "c", "-include", "zmq.h", "/dev/null"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
 def link_options(library: Path, directory: Path) -> list[str]:
     """What links a program to just this library, whatever it calls itself and wherever it stands."""
     _require("readelf", "binutils")
@@ -72,6 +77,10 @@ def build(repository: Path, library: Path, output: Path) -> Programs:
     compile_program("bare", "bare.c", [], [])
     compile_program("fdm", "fdm.c", [], linked)
     compile_program("churn", "churn.c", [], linked)
+    if _has_libzmq():
+        compile_program("zmq", "zmq.c", [], [*linked, "-lzmq"])
+    else:
+        programs.missing["zmq"] = "libzmq is not installed (Debian, Ubuntu: apt-get install libzmq3-dev)"
     if _has_prometheus_cpp():
         peer = ["-lprometheus-cpp-core"]
         compile_program("prometheus-cpp", "prometheus_cpp.cc", [], peer)

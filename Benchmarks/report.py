@@ -5,43 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+
+import zmq_rows
+from row import Row, against, number, times
 
 from figures import LEAST_REPEATS, Figures
-
-
-@dataclass(frozen=True)
-class Row:
-    """One ratio, the most that it may be, and what the peer's own ratio was in the same run."""
-
-    group: str
-    what: str
-    ratio: float | None
-    bound: float
-    peer: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """met, MISSED, or not measured: never a guess."""
-        if self.ratio is None:
-            return "not measured"
-        return "met" if self.ratio <= self.bound else "MISSED"
-
-    def as_json(self) -> dict[str, Any]:
-        """The row as --json writes it."""
-        return {**asdict(self), "verdict": self.verdict}
-
-
-def times(ratio: float | None) -> str:
-    """A ratio with three significant digits."""
-    if ratio is None:
-        return "-"
-    return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.3g}x"
-
-
-def _against(peer: str, ratio: float | None, note: str = "") -> str:
-    return f"{peer} {times(ratio)}{note}" if ratio is not None else ""
 
 
 def rows(figures: Figures, sizes: dict[str, int], many: int, peer_many: int) -> list[Row]:
@@ -50,12 +18,12 @@ def rows(figures: Figures, sizes: dict[str, int], many: int, peer_many: int) -> 
     def one(what: str, op: str, bound: float) -> Row:
         peer = figures.ratio("prometheus-cpp", op, "ns", "reference_ns")
         ratio = figures.ratio("fdm", op, "ns", "reference_ns")
-        return Row("updates", what, ratio, bound, _against("prometheus-cpp", peer))
+        return Row("updates", what, ratio, bound, against("prometheus-cpp", peer))
 
     def two(what: str, op: str, bound: float) -> Row:
         peer = figures.two_threads("prometheus-cpp", op, "against_one_thread")
         ratio = figures.two_threads("fdm", op, "against_one_thread")
-        return Row("updates", what, ratio, bound, _against("prometheus-cpp", peer))
+        return Row("updates", what, ratio, bound, against("prometheus-cpp", peer))
 
     def text(what: str, op: str, bound: float) -> Row:
         return Row("text", what, figures.ratio("text", op, "ns", "peer_ns"), bound)
@@ -85,7 +53,7 @@ def rows(figures: Figures, sizes: dict[str, int], many: int, peer_many: int) -> 
             f"scrape (fdm_render) {after}",
             figures.ratio("churn", "scrape", "many_ns", "few_ns"),
             1.1,
-            _against("prometheus_client", scrape_peer, note),
+            against("prometheus_client", scrape_peer, note),
         ),
         Row(
             "processes",
@@ -94,10 +62,11 @@ def rows(figures: Figures, sizes: dict[str, int], many: int, peer_many: int) -> 
             1.1,
         ),
         Row(
-            "processes", f"store size {after}", size("few", "many"), 1.1, _against("prometheus_client", size_peer, note)
+            "processes", f"store size {after}", size("few", "many"), 1.1, against("prometheus_client", size_peer, note)
         ),
         python("Python counter.inc(), against prometheus_client in multi-process mode", "counter_inc"),
         python("Python histogram.observe(), against the same", "histogram_observe"),
+        *zmq_rows.rows(figures),
     ]
 
 
@@ -124,15 +93,10 @@ def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 def table(selected: Sequence[Row]) -> list[str]:
     """The table of bounds as lines of Markdown."""
-    body = [[row.what, times(row.ratio), f"<= {times(row.bound)}", row.verdict, row.peer] for row in selected]
+    body = [
+        [row.what, row.shown(row.measured), f"<= {row.shown(row.bound)}", row.verdict, row.peer] for row in selected
+    ]
     return _table(["what", "measured", "bound", "", "the peer, in this run"], body)
-
-
-def _number(value: float | None, scale: float = 1.0) -> str:
-    if value is None:
-        return "-"
-    value /= scale
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def absolute(figures: Figures, sizes: dict[str, int]) -> list[str]:
@@ -146,10 +110,10 @@ def absolute(figures: Figures, sizes: dict[str, int]) -> list[str]:
                 [
                     program,
                     op,
-                    _number(figures.least(program, op, "ns")),
+                    number(figures.least(program, op, "ns")),
                     times(figures.ratio(program, op, "ns", "reference_ns")),
                     times(figures.median(program, op, "paired")),
-                    _number(figures.two_threads(program, op, "two_thread_ns")),
+                    number(figures.two_threads(program, op, "two_thread_ns")),
                     times(figures.two_threads(program, op, "against_one_thread")),
                     times(figures.two_threads(program, op, "against_contended_add")),
                     f"{kept}/{tried}" if tried else "-",
@@ -180,10 +144,10 @@ def absolute(figures: Figures, sizes: dict[str, int]) -> list[str]:
                     program,
                     op,
                     unit,
-                    _number(figures.least(program, op, "ns"), scale),
-                    _number(peer, scale),
+                    number(figures.least(program, op, "ns"), scale),
+                    number(peer, scale),
                     times(figures.ratio(program, op, "ns", "peer_ns")),
-                    _number(first, scale),
+                    number(first, scale),
                 ]
             )
     if compared:
@@ -197,11 +161,15 @@ def absolute(figures: Figures, sizes: dict[str, int]) -> list[str]:
     scrapes = []
     for program, op in (("churn", "scrape"), ("churn", "scrape_directory"), ("prometheus_client", "scrape")):
         if (program, op, 1) in figures.lines:
-            few, many = (_number(figures.least(program, op, name), 1e3) for name in ("few_ns", "many_ns"))
+            few, many = (number(figures.least(program, op, name), 1e3) for name in ("few_ns", "many_ns"))
             scrapes.append([program, f"{op}, us", few, many])
     for label, prefix in (("churn", ""), ("prometheus_client", "peer ")):
         if prefix + "many" in sizes:
             scrapes.append([label, "bytes on disk", f"{sizes[prefix + 'few']:,}", f"{sizes[prefix + 'many']:,}"])
     if scrapes:
         lines += ["", "Short-lived processes:", *_table(["program", "what", "after 1", "after many"], scrapes)]
+    messages = zmq_rows.messages(figures)
+    if messages:
+        header = ["program", "message", "send", "receive", "send adds", "receive adds", "both add", "flat out"]
+        lines += ["", "Messages of 256 bytes between two processes, us a message:", *_table(header, messages)]
     return lines

@@ -30,7 +30,7 @@ from native_build import BuildError, Programs, build
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
-GROUPS = ("updates", "text", "processes", "python")
+GROUPS = ("updates", "text", "processes", "python", "zmq")
 #: Short-lived processes of fdmetrics, and of prometheus_client, whose scrape of as many would take minutes.
 MANY_PROCESSES = 4096
 PEER_PROCESSES = 64
@@ -126,24 +126,41 @@ class ShortLivedProcesses:
                 self.session.sizes[name] = bytes_on_disk(stores[name])
 
 
-def has_prometheus_client() -> bool:
-    """Whether this Python has the peer."""
+def has_package(name: str) -> bool:
+    """Whether this Python has a package."""
     try:
-        metadata.version("prometheus_client")
+        metadata.version(name)
     except metadata.PackageNotFoundError:
         return False
     return True
 
 
-def run_python(session: Session) -> None:
-    """One round of the Python operations of both libraries."""
+def has_prometheus_client() -> bool:
+    """Whether this Python has the peer."""
+    return has_package("prometheus_client")
+
+
+def run_python(session: Session, script: str, *words: object) -> None:
+    """One round of a Python program that has both libraries, each with a directory of its own."""
     environment = {
         "FDMETRICS_LIBRARY": str(session.library),
         "FDMETRICS_DIR": str(session.new_directory()),
         "PROMETHEUS_MULTIPROC_DIR": str(session.new_directory()),
         "PYTHONPATH": str(REPOSITORY / "python"),
     }
-    session.run([sys.executable, HERE / "python_ops.py"], environment)
+    session.run([sys.executable, HERE / script, *words], environment)
+
+
+def run_zmq(session: Session, first: bool) -> None:
+    """One round of messages; what takes memory says so in the first one."""
+    if "zmq" in session.programs.built:
+        session.run([session.programs.built["zmq"], session.new_directory()])
+        if first:
+            session.run([session.programs.built["zmq"], session.new_directory(), "heap"])
+    if has_prometheus_client() and has_package("pyzmq"):
+        run_python(session, "python_zmq.py", session.new_directory())
+        if first:
+            run_python(session, "python_zmq_heap.py")
 
 
 def measure(session: Session, groups: Sequence[str], rounds: int) -> None:
@@ -162,7 +179,9 @@ def measure(session: Session, groups: Sequence[str], rounds: int) -> None:
         if processes:
             processes.scrape()
         if "python" in groups and has_prometheus_client():
-            run_python(session)
+            run_python(session, "python_ops.py")
+        if "zmq" in groups:
+            run_zmq(session, first=number == 0)
 
 
 def environment_of(library: Path) -> dict[str, Any]:
@@ -173,7 +192,7 @@ def environment_of(library: Path) -> dict[str, Any]:
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    versions = {name: metadata.version(name) for name in ("prometheus_client",) if has_prometheus_client()}
+    versions = {name: metadata.version(name) for name in ("prometheus_client", "pyzmq") if has_package(name)}
     return {
         "cpu": model,
         "cpus": len(os.sched_getaffinity(0)),
@@ -219,6 +238,8 @@ def main() -> int:
         session = Session(library, programs, Path(directory))
         if not has_prometheus_client():
             session.note("prometheus_client is not installed in this Python (pip install prometheus_client)")
+        if not has_package("pyzmq"):
+            session.note("pyzmq is not installed in this Python (pip install pyzmq)")
         measure(session, groups, options.rounds)
 
     for note in report.disturbed(session.figures):

@@ -119,11 +119,11 @@ public func fdm_py_summary_observe(
 @inline(__always)
 private func withLink(
     _ object: PythonObject?, _ arguments: PythonObjects?, _ count: Int, expected: Int,
-    _ body: (UnsafePointer<PythonAPI>, ZMQLink, Int) -> Bool
+    _ body: (UnsafePointer<PythonAPI>, ZMQLinkSeries, Int) -> Bool
 ) -> PythonObject? {
     guard let python = PythonAPI.current else { return nil }
     guard count == expected else { return python.raise(python.pointee.typeError, "wrong number of arguments") }
-    guard let link = python.pointee.asPointer(object)?.assumingMemoryBound(to: ZMQLink.self) else {
+    guard let link = python.pointee.asPointer(object)?.assumingMemoryBound(to: ZMQLinkSeries.self) else {
         return python.nothing()
     }
     var size = 0

@@ -12,7 +12,9 @@ private struct OpenLink: ~Copyable {
     let store: Store
     let prefix: String
     let address: String
-    let link: UnsafeMutablePointer<ZMQLink>
+    let link: ZMQLink
+    /// The handle: what messages are recorded into, by itself.
+    let series: UnsafeMutablePointer<ZMQLinkSeries>
     /// The address of the recorder of its connections; 0: it is not watched.
     let watcher = Atomic<UInt>(0)
     var next: UnsafeMutablePointer<OpenLink>?
@@ -20,11 +22,11 @@ private struct OpenLink: ~Copyable {
 
 private let openLinks = Atomic<UInt>(0)
 
-private func knownLink(_ store: Store, _ prefix: String, _ address: String) -> UnsafeMutablePointer<ZMQLink>? {
+private func knownLink(_ store: Store, _ prefix: String, _ address: String) -> UnsafeMutablePointer<ZMQLinkSeries>? {
     var next = UnsafeMutablePointer<OpenLink>(bitPattern: openLinks.load(ordering: .acquiring))
     while let entry = next {
         if entry.pointee.store === store, entry.pointee.prefix == prefix, entry.pointee.address == address {
-            return entry.pointee.link
+            return entry.pointee.series
         }
         next = entry.pointee.next
     }
@@ -36,7 +38,7 @@ private func entry(of link: OpaquePointer?) -> UnsafeMutablePointer<OpenLink>? {
     guard let link else { return nil }
     var next = UnsafeMutablePointer<OpenLink>(bitPattern: openLinks.load(ordering: .acquiring))
     while let entry = next {
-        if OpaquePointer(entry.pointee.link) == link { return entry }
+        if OpaquePointer(entry.pointee.series) == link { return entry }
         next = entry.pointee.next
     }
     return nil
@@ -62,12 +64,12 @@ public func fdm_zmq_link_open(
             return
         }
         let opened = try ZMQLink(registry: MetricRegistry(store: store), prefix: prefix, address: endpoint)
-        let place = UnsafeMutablePointer<ZMQLink>.allocate(capacity: 1)
-        place.initialize(to: opened)
+        let place = UnsafeMutablePointer<ZMQLinkSeries>.allocate(capacity: 1)
+        place.initialize(to: opened.series)
         let entry = UnsafeMutablePointer<OpenLink>.allocate(capacity: 1)
         var first = openLinks.load(ordering: .acquiring)
         entry.initialize(
-            to: OpenLink(store: store, prefix: prefix, address: endpoint, link: place, next: nil))
+            to: OpenLink(store: store, prefix: prefix, address: endpoint, link: opened, series: place, next: nil))
         while true {
             if let other = knownLink(store, prefix, endpoint) {
                 entry.deinitialize(count: 1).deallocate()
@@ -87,20 +89,22 @@ public func fdm_zmq_link_open(
 }
 
 @inline(__always)
-private func opened(_ link: OpaquePointer?) -> UnsafeMutablePointer<ZMQLink>? { link.map { UnsafeMutablePointer($0) } }
+private func opened(_ link: OpaquePointer?) -> UnsafeMutablePointer<ZMQLinkSeries>? {
+    link.map { UnsafeMutablePointer($0) }
+}
 
 /// One message was accepted.
-@_cdecl("fdm_zmq_sent") @implementation
+@c(fdm_zmq_sent) @implementation
 public func fdm_zmq_sent(_ link: OpaquePointer!, _ bytes: UInt64) {
     opened(link)?.pointee.sent(bytes: Int(truncatingIfNeeded: bytes))
 }
 
 /// One send failed.
-@_cdecl("fdm_zmq_send_failed") @implementation
+@c(fdm_zmq_send_failed) @implementation
 public func fdm_zmq_send_failed(_ link: OpaquePointer!) { opened(link)?.pointee.sendFailed() }
 
 /// One message was received without a time stamp.
-@_cdecl("fdm_zmq_received") @implementation
+@c(fdm_zmq_received) @implementation
 public func fdm_zmq_received(_ link: OpaquePointer!, _ bytes: UInt64) {
     opened(link)?.pointee.received(bytes: Int(truncatingIfNeeded: bytes))
 }
@@ -112,7 +116,7 @@ public func fdm_zmq_send_blocked(_ link: OpaquePointer!, _ seconds: Double) {
 }
 
 /// One message was received with a trailer.
-@_cdecl("fdm_zmq_received_trailer") @implementation
+@c(fdm_zmq_received_trailer) @implementation
 public func fdm_zmq_received_trailer(_ link: OpaquePointer!, _ bytes: UInt64, _ trailer: UnsafeRawPointer!) {
     let stamp = UnsafeRawBufferPointer(start: trailer, count: trailer == nil ? 0 : ZMQTrailer.size)
     opened(link)?.pointee.received(bytes: Int(truncatingIfNeeded: bytes), trailer: stamp)
@@ -123,14 +127,14 @@ public func fdm_zmq_received_trailer(_ link: OpaquePointer!, _ bytes: UInt64, _ 
 public func fdm_zmq_receive_failed(_ link: OpaquePointer!) { opened(link)?.pointee.receiveFailed() }
 
 /// Writes a trailer of now.
-@_cdecl("fdm_zmq_write_trailer") @implementation
+@c(fdm_zmq_write_trailer) @implementation
 public func fdm_zmq_write_trailer(_ trailer: UnsafeMutableRawPointer!) {
     guard let trailer else { return }
     ZMQTrailer.write(to: UnsafeMutableRawBufferPointer(start: trailer, count: ZMQTrailer.size))
 }
 
 /// Whether a frame is a trailer.
-@_cdecl("fdm_zmq_is_trailer") @implementation
+@c(fdm_zmq_is_trailer) @implementation
 public func fdm_zmq_is_trailer(_ frame: UnsafeRawPointer!, _ size: Int) -> Int32 {
     guard let frame, size == ZMQTrailer.size else { return 0 }
     return ZMQTrailer.isTrailer(UnsafeRawBufferPointer(start: frame, count: size)) ? 1 : 0
@@ -149,7 +153,7 @@ public func fdm_zmq_link_watch(_ link: OpaquePointer!) -> fdm_status {
     return status { () throws(StoreError) in
         if entry.pointee.watcher.load(ordering: .acquiring) != 0 { return }
         let place = UnsafeMutablePointer<ZMQConnectionRecorder>.allocate(capacity: 1)
-        place.initialize(to: try entry.pointee.link.pointee.watchConnections())
+        place.initialize(to: try entry.pointee.link.watchConnections())
         // Of two threads one stays; both recorders are of the same series. The other's memory is the price of no lock.
         entry.pointee.watcher.store(UInt(bitPattern: place), ordering: .releasing)
     }
@@ -166,11 +170,11 @@ public func fdm_zmq_connection_event(_ link: OpaquePointer!, _ event: UInt32) {
 }
 
 /// One message was received with a time stamp.
-@_cdecl("fdm_zmq_received_stamped") @implementation
+@c(fdm_zmq_received_stamped) @implementation
 public func fdm_zmq_received_stamped(_ link: OpaquePointer!, _ bytes: UInt64, _ send_seconds: Double) {
     opened(link)?.pointee.received(bytes: Int(truncatingIfNeeded: bytes), sentAt: send_seconds)
 }
 
 /// Seconds of CLOCK_MONOTONIC.
-@_cdecl("fdm_zmq_now") @implementation
+@c(fdm_zmq_now) @implementation
 public func fdm_zmq_now() -> Double { ZMQLink.now() }

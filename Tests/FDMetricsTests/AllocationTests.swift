@@ -110,7 +110,7 @@ struct AllocationTests {
             link.received(bytes: 10, sentAt: 1)
         }
         #expect(status == 0)
-        #expect(link.latency.total.count == UInt64(Self.repetitions + 2))
+        #expect(link.series.latency.total.count == UInt64(Self.repetitions + 2))
     }
 
     @Test("Instruments that record nothing")

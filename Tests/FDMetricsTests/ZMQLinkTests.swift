@@ -59,14 +59,14 @@ struct ZMQLinkTests {
     func latency() throws {
         let link = try ZMQLink(registry: place.registry, address: "x")
         link.received(bytes: 5, sentAt: ZMQLink.now())
-        let first = link.latency.total
+        let first = link.series.latency.total
         #expect(first.count == 1 && first.sum >= 0)
         // An hour ago, if the machine is up for so long, else its first second: later than every bound.
         let long = min(3600, ZMQLink.now() / 2)
         link.received(bytes: 5, sentAt: ZMQLink.now() - long)
-        #expect(link.latency.total.count == 2)
-        #expect(link.latency.total.sum - first.sum >= long * 1000)
-        #expect(link.receivedMessages.value == 2 && link.receivedBytes.value == 10)
+        #expect(link.series.latency.total.count == 2)
+        #expect(link.series.latency.total.sum - first.sum >= long * 1000)
+        #expect(link.series.receivedMessages.value == 2 && link.series.receivedBytes.value == 10)
     }
 
     @Test(
@@ -75,10 +75,10 @@ struct ZMQLinkTests {
         let link = try ZMQLink(registry: place.registry, address: "x")
         link.received(bytes: 5, sentAt: seconds)
         link.received(bytes: 5, sentAt: ZMQLink.now() + 3600)
-        #expect(link.receivedMessages.value == 2)
-        #expect(link.receivedBytes.value == 10)
-        #expect(link.latency.total == (0, 0))
-        #expect(link.skippedLatencies.value == 2)
+        #expect(link.series.receivedMessages.value == 2)
+        #expect(link.series.receivedBytes.value == 10)
+        #expect(link.series.latency.total == (0, 0))
+        #expect(link.series.skippedLatencies.value == 2)
     }
 
     @Test("What is sent and not received is in flight, over all processes, and what is left is lost")
@@ -104,15 +104,15 @@ struct ZMQLinkTests {
         #expect(Array(trailer[..<8]) == Array("FDM1".utf8) + [0, 0, 0, 0])
         func receive(_ bytes: [UInt8]) { bytes.withUnsafeBytes { link.received(bytes: 4, trailer: $0) } }
         receive(trailer)
-        #expect(link.latency.total.count == 1 && link.latency.total.sum >= 0)
+        #expect(link.series.latency.total.count == 1 && link.series.latency.total.sum >= 0)
         var future = trailer, foreign = trailer, flagged = trailer
         future[15] = 0x7F
         foreign[16] ^= 1
         flagged[4] = 1
         for damaged in [future, foreign, flagged, Array(trailer.dropLast()), []] { receive(damaged) }
-        #expect(link.latency.total.count == 1)
-        #expect(link.skippedLatencies.value == 5)
-        #expect(link.receivedMessages.value == 6 && link.receivedBytes.value == 24)
+        #expect(link.series.latency.total.count == 1)
+        #expect(link.series.skippedLatencies.value == 5)
+        #expect(link.series.receivedMessages.value == 6 && link.series.receivedBytes.value == 24)
         #expect(!Array(trailer.dropLast()).withUnsafeBytes { ZMQTrailer.isTrailer($0) })
         #expect(![UInt8](repeating: 0, count: 24).withUnsafeBytes { ZMQTrailer.isTrailer($0) })
     }
@@ -141,7 +141,7 @@ struct ZMQLinkTests {
     @Test("Has the declared bounds, types and names, with any prefix")
     func declarations() throws {
         let link = try ZMQLink(registry: place.registry, prefix: "mine", address: "a\"b")
-        link.latency.observe(0.5)
+        link.series.latency.observe(0.5)
         let text = try TextExposition.render(place.registry)
         let types = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }
         #expect(
