@@ -28,6 +28,8 @@ ORDINARY := $(LIB)/libfdmetrics.so
 SELF_CONTAINED := $(LIB)/self-contained/libfdmetrics.so
 TOOL := build/bin/fdmctl
 DEMO_ENGINE := build/demo/demo-engine
+ZMQ_PEER := build/tests/zmq-peer
+ZMQ_EXAMPLE := build/examples/zmq-example
 PYTHON_LIBRARY := python/fdmetrics/libfdmetrics.so
 
 SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
@@ -43,7 +45,8 @@ STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
 
 # What the tests, the demo and the benchmarks find in their environment.
 RUN_ENVIRONMENT = PATH="$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/python" \
-	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" FDMCTL="$(CURDIR)/$(TOOL)"
+	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" FDMCTL="$(CURDIR)/$(TOOL)" \
+	ZMQ_PEER_SWIFT="$(CURDIR)/$(ZMQ_PEER)" ZMQ_EXAMPLE_SWIFT="$(CURDIR)/$(ZMQ_EXAMPLE)"
 PYTEST = $(RUN_ENVIRONMENT) $(VENV)/bin/python -m pytest -q
 
 .PHONY: help
@@ -103,6 +106,14 @@ $(DEMO_ENGINE): $(SOURCES) $(wildcard examples/demo/engine/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product demo-engine
 	install -D -m 755 .build/self-contained/release/demo-engine $@
 
+$(ZMQ_PEER): $(SOURCES) $(wildcard Tests/zmq/peer-swift/*.swift)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-peer
+	install -D -m 755 .build/self-contained/release/zmq-peer $@
+
+$(ZMQ_EXAMPLE): $(SOURCES) $(wildcard examples/zmq/swift/*.swift)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-example
+	install -D -m 755 .build/self-contained/release/zmq-example $@
+
 pkgconfig = sed -e 's|@PREFIX@|$(1)|' -e 's|@INCLUDEDIR@|$(2)|' -e 's|@LIBDIR@|$(3)|' -e 's|@VERSION@|$(VERSION)|' \
 	scripts/fdmetrics.pc.in
 
@@ -145,7 +156,7 @@ format: venv ## rewrite the sources as the linters want them
 
 # The quick ones first. Each folder of Python tests runs by itself: their conftest modules are not of one package.
 .PHONY: test
-test: packages venv self-contained ## all tests: Swift, the C ABI, Python, many processes
+test: packages venv self-contained $(ZMQ_PEER) ## all tests: Swift, the C ABI, Python, many processes
 	@scripts/setup.sh promtool "$(VENV)/bin"
 	$(SWIFT) build $(SWIFT_OPTIONS) --build-tests
 	$(RUN_ENVIRONMENT) $(SWIFT) test $(SWIFT_OPTIONS) --skip-build
@@ -154,6 +165,8 @@ test: packages venv self-contained ## all tests: Swift, the C ABI, Python, many 
 	$(PYTEST) Tests/exposition
 	$(PYTEST) Tests/tools
 	$(PYTEST) python/tests
+	FDMETRICS_PURE_CTYPES=1 $(PYTEST) python/tests
+	$(PYTEST) Tests/zmq
 	$(PYTEST) Tests/processes
 	@echo 'make test: all passed'
 

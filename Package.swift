@@ -77,6 +77,9 @@ let package = Package(
             dependencies: ["FDMetrics", "FDMetricsZMQ"],
             path: "examples/demo/engine"
         ),
+        .executableTarget(
+            name: "zmq-example", dependencies: ["FDMetrics", "FDMetricsZMQ"], path: "examples/zmq/swift"),
+        .executableTarget(name: "zmq-peer", dependencies: ["FDMetricsZMQ"], path: "Tests/zmq/peer-swift"),
         .target(name: "FDMetricsTestSupport", dependencies: ["FDMetricsStore"], path: "Tests/FDMetricsTestSupport"),
         .testTarget(name: "FDMetricsStoreTests", dependencies: ["FDMetricsStore", "FDMetricsTestSupport"]),
         .testTarget(

@@ -34,25 +34,8 @@ final class SocketReactor: Sendable {
         let code = Self.arm(end, in: epoll)
         guard code == 0 else { throw ZMQError(code: code, operation: "watch eventfd") }
 
-        // Signals belong to the program's own threads.
-        var all = sigset_t()
-        var previous = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &previous)
-        defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
-        var thread = pthread_t()
-        let owned = Unmanaged.passRetained(self)
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<SocketReactor>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, owned.toOpaque())
-        guard status == 0 else {
-            owned.release()
-            throw ZMQError(code: status, operation: "start polling thread")
-        }
-        pthread_detach(thread)
+        let started = startThread { [self] in run() }
+        guard started == 0 else { throw ZMQError(code: started, operation: "start polling thread") }
     }
 
     deinit {

@@ -5,17 +5,22 @@
 import FDMetrics
 import FDMetricsZMQRecording
 
-/// What one socket records: its link, and the frames of messages that are not complete yet.
+/// A link that stays where it is: using it copies nothing.
+final class RecordedLink {
+    let link: ZMQLink
+
+    init(_ link: ZMQLink) { self.link = link }
+}
+
+/// Where one socket records: its link.
 ///
 /// A socket has no link until it is bound or connected, and then at most one: that of the first endpoint, or of the name
 /// that the caller gave. Once that endpoint is given up, the next one takes over.
 struct SocketRecorder {
     private let recording: ZMQRecording
     private let name: String?
-    private var link: ZMQLink?
+    private(set) var link: RecordedLink?
     private var isEndpointGone = false
-    private var unfinishedSend = 0
-    private var unfinishedReceive = 0
 
     /// The endpoint that the link was opened for, as libzmq resolved it.
     private(set) var endpoint: String?
@@ -37,7 +42,7 @@ struct SocketRecorder {
         guard case .on(let chosen, let prefix) = recording else { return }
         do {
             let registry = if let chosen { chosen } else { try MetricRegistry.default() }
-            link = try ZMQLink(registry: registry, prefix: prefix, address: name ?? endpoint)
+            link = RecordedLink(try ZMQLink(registry: registry, prefix: prefix, address: name ?? endpoint))
         } catch {
             failure = error
         }
@@ -48,32 +53,14 @@ struct SocketRecorder {
         if endpoint == self.endpoint { isEndpointGone = true }
     }
 
-    /// libzmq took a frame.
-    mutating func sent(bytes: Int, more: Bool) {
-        unfinishedSend += bytes
-        if more { return }
-        link?.sent(bytes: unfinishedSend)
-        unfinishedSend = 0
-    }
-
-    /// libzmq refused a frame, and with it the message.
-    mutating func sendFailed() {
-        link?.sendFailed()
-        unfinishedSend = 0
-    }
-
-    /// A frame arrived.
-    mutating func received(bytes: Int, more: Bool) {
-        unfinishedReceive += bytes
-        if more { return }
-        link?.received(bytes: unfinishedReceive)
-        unfinishedReceive = 0
-    }
-
-    /// The last frame of a message arrived, with the time at which it was sent.
-    mutating func received(bytes: Int, sentAt seconds: Double) {
-        link?.received(bytes: unfinishedReceive + bytes, sentAt: seconds)
-        unfinishedReceive = 0
+    /// The series of the link's connections; nil without a link, and where they could not be made.
+    mutating func watchConnections() -> ZMQConnectionRecorder? {
+        do {
+            return try link?.link.watchConnections()
+        } catch {
+            failure = error
+            return nil
+        }
     }
 }
 #endif

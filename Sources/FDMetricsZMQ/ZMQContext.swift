@@ -44,6 +44,8 @@ public final class ZMQContext: Sendable {
 
     /// What sockets made without saying otherwise record.
     public let recording: ZMQRecording
+    /// How the messages of sockets made without saying otherwise say when they were sent.
+    public let carrier: Carrier
 
     // The address of libzmq's context; 0 once it is terminated. The lock is held while a socket is made, so that the
     // address cannot be freed under it, but not while terminating waits for sockets to be closed.
@@ -51,12 +53,14 @@ public final class ZMQContext: Sendable {
     // Made when a task waits for the first time.
     private let sharedReactor = Mutex<SocketReactor?>(nil)
 
-    /// Makes a context whose sockets record as told: into the default store unless told otherwise.
-    public init(recording: ZMQRecording = .on()) throws(ZMQError) {
+    /// Makes a context whose sockets record as told, into the default store unless told otherwise, and send with this
+    /// carrier.
+    public init(recording: ZMQRecording = .on(), carrier: Carrier = .none) throws(ZMQError) {
         guard let context = zmq_ctx_new() else {
             throw ZMQError(code: zmq_errno(), operation: "create context")
         }
         self.recording = recording
+        self.carrier = carrier
         address = Mutex(UInt(bitPattern: context))
     }
 

@@ -6,38 +6,23 @@
 /// The JSON envelope that carries a time stamp: `{"__meta": {"send_ts": seconds}, "data": payload}`.
 ///
 /// An envelope is recognised whatever the order of its members and its white space. Other members are ignored, in it and
-/// in `__meta`. Anything that only looks like one is not one: JSON that is malformed anywhere, `__meta` without `send_ts`,
-/// a `send_ts` that is not a finite number, no `data`, one of the three given twice, or names spelled with escapes.
+/// in `__meta`. Anything that only looks like one is not one: text that is no JSON, `__meta` without `send_ts`, a `send_ts`
+/// that is not a finite number, no `data`, one of the three given twice, or names spelled with escapes.
 public struct ZMQEnvelope: Sendable, Equatable {
     /// When it was sent, in seconds of CLOCK_MONOTONIC.
     public let sentAt: Double
     /// Where the payload's JSON is in the envelope's bytes.
     public let payload: Range<Int>
 
-    /// Looks into the bytes of a message; nil if they are not an envelope.
-    public init?(parsing bytes: UnsafeRawBufferPointer) {
-        var scanner = JSONScanner(bytes)
-        var sentAt: Double?
-        var payload: Range<Int>?
-        guard scanner.take("{") else { return nil }
-        repeat {
-            guard let (name, hasEscapes) = scanner.takeName(), !hasEscapes else { return nil }
-            if bytes[name].elementsEqual("__meta".utf8) {
-                guard sentAt == nil, let seconds = Self.parseMeta(bytes, &scanner) else { return nil }
-                sentAt = seconds
-            } else {
-                guard let value = scanner.takeValue() else { return nil }
-                if bytes[name].elementsEqual("data".utf8) {
-                    guard payload == nil else { return nil }
-                    payload = value
-                }
-            }
-        } while scanner.take(",")
-        guard scanner.take("}") else { return nil }
-        scanner.skipWhitespace()
-        guard scanner.isAtEnd, let sentAt, let payload else { return nil }
+    init(sentAt: Double, payload: Range<Int>) {
         self.sentAt = sentAt
         self.payload = payload
+    }
+
+    /// Looks into the bytes of a message; nil if they are not an envelope.
+    public init?(parsing bytes: UnsafeRawBufferPointer) {
+        guard case .envelope(let envelope) = JSONContent(of: bytes) else { return nil }
+        self = envelope
     }
 
     /// The envelope of a payload, which must be JSON: this is not checked.
@@ -51,9 +36,72 @@ public struct ZMQEnvelope: Sendable, Equatable {
             }
         }
     }
+}
 
-    /// Takes the value of `__meta` and gives the `send_ts` in it.
-    private static func parseMeta(_ bytes: UnsafeRawBufferPointer, _ scanner: inout JSONScanner) -> Double? {
+/// What the bytes of a message are to who expects JSON.
+enum JSONContent: Equatable {
+    /// An envelope.
+    case envelope(ZMQEnvelope)
+    /// An object with a member `__meta` that is no envelope.
+    case lookAlike
+    /// Any other JSON.
+    case plain
+    /// No JSON, or not in UTF-8.
+    case undecodable
+
+    init(of bytes: UnsafeRawBufferPointer) {
+        self = .undecodable
+        guard (try? UTF8Span(validating: Span(_unsafeElements: bytes.assumingMemoryBound(to: UInt8.self)))) != nil
+        else { return }
+        var scanner = JSONScanner(bytes)
+        var members = Members()
+        guard members.take(from: bytes, &scanner) else { return }
+        scanner.skipWhitespace()
+        guard scanner.isAtEnd else { return }
+        guard let meta = members.meta else {
+            self = .plain
+            return
+        }
+        if members.isPlain, let payload = members.data, let sentAt = Self.sendTime(in: bytes, meta) {
+            self = .envelope(ZMQEnvelope(sentAt: sentAt, payload: payload))
+        } else {
+            self = .lookAlike
+        }
+    }
+
+    /// The members of an object that matter.
+    private struct Members {
+        var meta: Range<Int>?
+        var data: Range<Int>?
+        /// Whether each is there once at most, and no name is spelled with escapes.
+        var isPlain = true
+
+        /// Takes one whole value, which may be an object; false if there is none.
+        mutating func take(from bytes: UnsafeRawBufferPointer, _ scanner: inout JSONScanner) -> Bool {
+            scanner.skipWhitespace()
+            guard scanner.next == UInt8(ascii: "{") else { return scanner.takeValue() != nil }
+            guard scanner.take("{") else { return false }
+            if scanner.take("}") { return true }
+            repeat {
+                guard let (name, hasEscapes) = scanner.takeName(), let value = scanner.takeValue() else { return false }
+                if hasEscapes {
+                    isPlain = false
+                } else if bytes[name].elementsEqual("__meta".utf8) {
+                    isPlain = isPlain && meta == nil
+                    meta = value
+                } else if bytes[name].elementsEqual("data".utf8) {
+                    isPlain = isPlain && data == nil
+                    data = value
+                }
+            } while scanner.take(",")
+            return scanner.take("}")
+        }
+    }
+
+    /// The `send_ts` in the value of `__meta`, which is JSON; nil if there is none that can be used.
+    private static func sendTime(in bytes: UnsafeRawBufferPointer, _ meta: Range<Int>) -> Double? {
+        let bytes = UnsafeRawBufferPointer(rebasing: bytes[meta])
+        var scanner = JSONScanner(bytes)
         var seconds: Double?
         guard scanner.take("{") else { return nil }
         repeat {

@@ -42,6 +42,9 @@ public struct ZMQMessage: @unchecked Sendable {
 
     private let storage: Storage
 
+    /// Whether another frame of the same multipart message follows this one that was received. A trailer is none.
+    public internal(set) var hasMore = false
+
     private init(initializing body: (UnsafeMutablePointer<zmq_msg_t>) -> Int32) {
         storage = Storage.make(body)
     }
@@ -103,9 +106,6 @@ public struct ZMQMessage: @unchecked Sendable {
 
     /// Whether there are no bytes, as in the delimiter between routing ids and content.
     public var isEmpty: Bool { count == 0 }
-
-    /// Whether another frame of the same multipart message follows.
-    public var hasMore: Bool { withMessage { zmq_msg_more($0) != 0 } }
 
     /// The bytes, where they are. The pointer is valid during the call only.
     public func withUnsafeBytes<Result, Failure: Error>(

@@ -60,6 +60,7 @@ public final class ZMQPoller {
     /// in which it was added; it is empty if nothing is. Errors: ETERM, ENOTSOCK (a socket was closed), EBADF.
     public func wait(timeout: Duration? = nil) throws(ZMQError) -> [Event] {
         var items: [zmq_pollitem_t] = []
+        var timeout = timeout
         items.reserveCapacity(sources.count)
         for (_, source, events) in sources {
             switch source {
@@ -67,6 +68,7 @@ public final class ZMQPoller {
                 // Without this, libzmq would take the item for the file descriptor 0.
                 guard let handle = socket.handle else { throw socket.failure(ENOTSOCK, "poll") }
                 items.append(zmq_pollitem_t(socket: handle, fd: 0, events: events.rawValue, revents: 0))
+                if socket.state.pointee.hasReadAhead && events.contains(.readable) { timeout = .zero }
             case .fileDescriptor(let descriptor):
                 items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: events.rawValue, revents: 0))
             }
@@ -84,7 +86,11 @@ public final class ZMQPoller {
         }
         guard code == 0 else { throw ZMQError(code: code, operation: "poll") }
         return zip(sources, items).compactMap { source, item in
-            item.revents == 0 ? nil : Event(key: source.key, events: PollEvents(rawValue: item.revents))
+            var events = PollEvents(rawValue: item.revents)
+            if case .socket(let socket) = source.source {
+                events = socket.visibleEvents(events).intersection(source.events)
+            }
+            return events.isEmpty ? nil : Event(key: source.key, events: events)
         }
     }
 

@@ -39,10 +39,10 @@ extension ZMQSocket {
         }
     }
 
-    /// Receives a whole message and takes its last frame out of its envelope, if it is in one. Errors: as above.
-    public func receiveEnvelope() async throws(ZMQError) -> ZMQEnvelopedMessage {
+    /// Receives a whole message and takes the JSON in its last frame out of its envelope, if it is in one. Errors: as above.
+    public func receiveJSON() async throws(ZMQError) -> ZMQJSONMessage {
         while true {
-            do throws(ZMQError) { return try receiveEnvelope(flags: .dontWait) } catch { try await wait(after: error) }
+            do throws(ZMQError) { return try receiveJSON(flags: .dontWait) } catch { try await wait(after: error) }
         }
     }
 
@@ -69,7 +69,13 @@ extension ZMQSocket {
         if frames.count > 1 { try sendMultipart(Array(frames.dropFirst()), flags: .dontWait) }
     }
 
-    /// Sends JSON in an envelope that says when, as the last frame after these. Errors: as `send`.
+    /// Sends JSON as the last frame after these, in an envelope if that is the socket's carrier. Errors: as `send`.
+    public func sendJSON(_ payload: [UInt8], after leading: [ZMQMessage] = []) async throws(ZMQError) {
+        if carrier == .envelope { return try await sendEnvelope(payload, after: leading) }
+        try await sendMultipart(leading + [ZMQMessage(payload)])
+    }
+
+    /// Sends JSON in an envelope whatever the socket's carrier is, as the last frame after these. Errors: as `send`.
     public func sendEnvelope(_ payload: [UInt8], after leading: [ZMQMessage] = []) async throws(ZMQError) {
         let message = payload.withUnsafeBytes { ZMQEnvelope.message(around: $0, sentAt: ZMQLink.now()) }
         try await sendMultipart(leading + [message])
@@ -81,7 +87,7 @@ extension ZMQSocket {
         do throws(ZMQError) {
             code = try await transmitWaiting(message, flags.union(.dontWait))
         } catch {
-            recorder.sendFailed()
+            state.pointee.withLink { $0.sendFailed() }
             throw error
         }
         try record(code, bytes: message.count, flags)
@@ -89,10 +95,25 @@ extension ZMQSocket {
 
     /// Hands a frame to libzmq as soon as there is room; 0 or the errno. Throws what ends the wait.
     private func transmitWaiting(_ message: ZMQMessage, _ flags: SendFlags) async throws(ZMQError) -> Int32 {
+        // A message that has begun has its room.
+        if state.pointee.outgoing.frames > 0 { return transmit(message, flags) }
+        // While this task waits, others may send: what this message begins with is put in place for each attempt.
+        var beginning = OutgoingMessage()
+        if state.pointee.isStamping && type != .xsub { beginning.stamp() }
+        var blockedSince: Double?
+        defer {
+            if let blockedSince {
+                state.pointee.withLink { $0.sendBlocked(seconds: ZMQLink.now() - blockedSince) }
+            }
+        }
         var isSecondAttempt = false
         while true {
+            state.pointee.outgoing = beginning
             let code = transmit(message, flags)
+            wakeSatisfied()
             guard code == EAGAIN else { return code }
+            state.pointee.outgoing = OutgoingMessage()
+            if blockedSince == nil { blockedSince = ZMQLink.now() }
             if try get(.events).contains(.writable) {
                 // Either room was made just now, or these types have room for any peer but not for this message's: there
                 // is no event for that, so waiting would be spinning.

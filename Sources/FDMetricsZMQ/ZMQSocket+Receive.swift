@@ -3,16 +3,16 @@
 
 #if ZeroMQ
 import CZeroMQ
-import FDMetricsZMQRecording
 import Glibc
 
-// Receiving. A message counts when its last frame was received; a call that throws counts nothing.
+// Receiving. A message counts when its last frame was received; a call that throws counts nothing. Trailers are taken off
+// whatever the socket's own carrier is, and nobody sees them: the frame before one is a message's last.
 extension ZMQSocket {
     /// Receives one frame without copying its bytes; `hasMore` says whether the message goes on. Errors: EAGAIN, EFSM,
     /// ENOTSUP (a socket that only sends), ENOTSOCK, ETERM.
     public func receive(flags: ReceiveFlags = []) throws(ZMQError) -> ZMQMessage {
-        let message = try receiveUnrecorded(flags: flags)
-        recorder.received(bytes: message.count, more: message.hasMore)
+        let message = try take(flags)
+        state.pointee.recordReceived()
         return message
     }
 
@@ -24,15 +24,15 @@ extension ZMQSocket {
         var message = zmq_msg_t()
         _ = zmq_msg_init(&message)
         defer { _ = zmq_msg_close(&message) }
-        let code = attempt { zmq_msg_recv(&message, handle, flags.rawValue) }
+        let code = state.pointee.take(into: &message, flags)
+        wakeSatisfied()
         guard code == 0 else { throw failure(code, "receive") }
         let count = zmq_msg_size(&message)
-        let hasMore = zmq_msg_more(&message) != 0
         if let start = buffer.baseAddress, count > 0 {
             memcpy(start, zmq_msg_data(&message), min(count, buffer.count))
         }
-        recorder.received(bytes: count, more: hasMore)
-        return (count, hasMore)
+        state.pointee.recordReceived()
+        return (count, state.pointee.incoming.continuation == .more)
     }
 
     /// Receives a whole message, one frame or more. Errors: as above.
@@ -49,18 +49,20 @@ extension ZMQSocket {
     public func poll(_ events: PollEvents = .readable, timeout: Duration? = nil) throws(ZMQError) -> PollEvents {
         guard let handle else { throw failure(ENOTSOCK, "poll") }
         var item = zmq_pollitem_t(socket: handle, fd: 0, events: events.rawValue, revents: 0)
-        let code = waitForEvents(of: &item, count: 1, timeout: timeout)
+        let isReadable = state.pointee.hasReadAhead && events.contains(.readable)
+        let code = waitForEvents(of: &item, count: 1, timeout: isReadable ? .zero : timeout)
         wakeSatisfied()
         guard code == 0 else { throw failure(code, "poll") }
-        return PollEvents(rawValue: item.revents)
+        return visibleEvents(PollEvents(rawValue: item.revents)).intersection(events)
     }
 
-    func receiveUnrecorded(flags: ReceiveFlags) throws(ZMQError) -> ZMQMessage {
-        let message = ZMQMessage()
-        let code = message.withMessage { message in
-            attempt { zmq_msg_recv(message, handle, flags.rawValue) }
-        }
+    /// Receives one frame, and counts nothing yet.
+    func take(_ flags: ReceiveFlags) throws(ZMQError) -> ZMQMessage {
+        var message = ZMQMessage()
+        let code = message.withMessage { state.pointee.take(into: $0, flags) }
+        wakeSatisfied()
         guard code == 0 else { throw failure(code, "receive") }
+        message.hasMore = state.pointee.incoming.continuation == .more
         return message
     }
 }

@@ -47,27 +47,31 @@ extension ZMQSocket {
     }
 
     /// Hands a frame to libzmq, which copies it; 0 or the errno.
+    @inline(__always)
     private func transmit(_ bytes: UnsafeRawBufferPointer, _ flags: SendFlags) -> Int32 {
-        attempt { zmq_send(handle, bytes.baseAddress, bytes.count, flags.rawValue) }
+        state.pointee.transmit(flags, start: bytes.first) { handle, flags in
+            zmq_send(handle, bytes.baseAddress, bytes.count, flags)
+        }
     }
 
     /// Hands a frame to libzmq, which shares it; 0 or the errno.
     func transmit(_ message: ZMQMessage, _ flags: SendFlags) -> Int32 {
         var code: Int32 = 0
         message.withTransfer { transfer in
-            code = attempt { zmq_msg_send(transfer, handle, flags.rawValue) }
+            code = state.pointee.transmit(flags, start: message.withUnsafeBytes(\.first)) { handle, flags in
+                zmq_msg_send(transfer, handle, flags)
+            }
             return code == 0
         }
         return code
     }
 
-    /// Counts what became of a frame, and throws if libzmq refused it.
+    /// Counts what became of a frame, and throws if libzmq refused it, and with it the message.
+    @inline(__always)
     func record(_ code: Int32, bytes: Int, _ flags: SendFlags) throws(ZMQError) {
-        guard code == 0 else {
-            recorder.sendFailed()
-            throw failure(code, "send")
-        }
-        recorder.sent(bytes: bytes, more: flags.contains(.more))
+        state.pointee.record(code, bytes: bytes, flags)
+        wakeSatisfied()
+        if code != 0 { throw failure(code, "send") }
     }
 }
 #endif

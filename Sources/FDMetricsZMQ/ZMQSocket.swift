@@ -13,6 +13,8 @@ import FDMetricsZMQRecording
 /// (`recordingFailure` says why), nothing is recorded; the socket works all the same. A message counts as sent when libzmq
 /// took its last frame, a send that throws counts as failed, a multipart message is one message.
 ///
+/// Latency: measured of received messages that say when they were sent; see `Carrier`.
+///
 /// A TCP server that is bound to a wildcard has "tcp://0.0.0.0:<port>" for its endpoint, and its clients the name that
 /// they connect to: give both ends the same link name to see them as one link.
 ///
@@ -29,27 +31,48 @@ public final class ZMQSocket {
     public let context: ZMQContext
     /// The messaging pattern.
     public let type: SocketType
-    /// libzmq's socket; nil once it is closed. libzmq answers calls with nil by ENOTSOCK.
-    private(set) var handle: UnsafeMutableRawPointer?
+    /// How messages that are sent from now on say when.
+    public var carrier: Carrier {
+        didSet { updateStamping() }
+    }
+    /// What messages go through.
+    let state: UnsafeMutablePointer<SocketState>
     var recorder: SocketRecorder
+    var monitor: ConnectionMonitor?
+    // Whether the option `conflate` is set, with which a message is one frame.
+    var isConflating = false {
+        didSet { updateStamping() }
+    }
     // What the tasks that are suspended on this socket wait for; see ZMQSocket+Async.
-    private var suspended: [UInt64: PollEvents] = [:]
+    private var suspended: [UInt64: PollEvents] = [:] {
+        didSet { state.pointee.isAwaited = !suspended.isEmpty }
+    }
     private var nextTicket: UInt64 = 0
 
-    /// Makes a socket. `link` names the link in place of its endpoint; `recording` is the context's unless given.
-    /// Errors: EMFILE at the limit of sockets, ETERM for a terminated context.
+    /// Makes a socket. `link` names the link in place of its endpoint; `recording` and `carrier` are the context's unless
+    /// given. Errors: EMFILE at the limit of sockets, ETERM for a terminated context.
     public init(
-        _ context: ZMQContext, _ type: SocketType, link: String? = nil, recording: ZMQRecording? = nil
+        _ context: ZMQContext, _ type: SocketType, link: String? = nil, recording: ZMQRecording? = nil,
+        carrier: Carrier? = nil
     ) throws(ZMQError) {
+        let handle = try context.makeSocket(type)
         self.context = context
         self.type = type
-        handle = try context.makeSocket(type)
+        self.carrier = carrier ?? context.carrier
         recorder = SocketRecorder(recording ?? context.recording, name: link)
+        state = .allocate(capacity: 1)
+        state.initialize(to: SocketState(handle, type))
+        updateStamping()
     }
 
     deinit {
         close()
+        state.deinitialize(count: 1)
+        state.deallocate()
     }
+
+    /// libzmq's socket; nil once it is closed. libzmq answers calls with nil by ENOTSOCK.
+    var handle: UnsafeMutableRawPointer? { state.pointee.handle }
 
     /// The endpoint that the socket's link was opened for, wildcards resolved; nil before the first bind or connect.
     public var endpoint: String? { recorder.endpoint }
@@ -63,8 +86,11 @@ public final class ZMQSocket {
     public func close() {
         guard let handle else { return }
         let descriptor = suspended.isEmpty ? nil : try? get(.fileDescriptor)
-        self.handle = nil
+        state.pointee.handle = nil
+        state.pointee.clear()
         _ = zmq_close(handle)
+        // A monitor that runs ends when libzmq is done with the socket.
+        monitor = nil
         // The tasks that wait go on to a call that fails with ENOTSOCK.
         if let descriptor { try? context.reactor().wake(Int32(descriptor)) }
     }
@@ -78,27 +104,30 @@ public final class ZMQSocket {
     func failure(_ code: Int32, _ operation: String) -> ZMQError {
         ZMQError(code: code, operation: operation, endpoint: endpoint)
     }
+
+    private func updateStamping() {
+        state.pointee.isStamping = carrier == .trailer && type != .stream && !isConflating
+    }
 }
 
 // Calls into libzmq.
 extension ZMQSocket {
-    /// Runs a call of libzmq until no signal interrupts it; 0 or the errno. Only the first frame of a message ever waits,
-    /// so that a message is never torn by this.
+    /// Runs a call of libzmq until no signal interrupts it; 0 or the errno.
     @inline(__always)
     func attempt(_ body: () -> Int32) -> Int32 {
-        var code: Int32 = 0
-        while body() < 0 {
-            code = zmq_errno()
-            if code != EINTR { break }
-            code = 0
-        }
+        let code = SocketState.attempt(body)
         wakeSatisfied()
         return code
     }
 
     /// Lets tasks go on that wait for what is there now: the call before this may have taken away what would wake them.
+    @inline(__always)
     func wakeSatisfied() {
-        if suspended.isEmpty { return }
+        if state.pointee.isAwaited { wakeAwaiting() }
+    }
+
+    @inline(never)
+    private func wakeAwaiting() {
         var events: Int32 = 0
         var size = MemoryLayout<Int32>.size
         var descriptor: Int32 = -1
@@ -155,43 +184,14 @@ extension ZMQSocket {
         guard code == 0 else { throw ZMQError(code: code, operation: operation, endpoint: endpoint) }
         let resolved = try? get(.lastEndpoint)
         recorder.attach(to: resolved ?? endpoint)
+        state.pointee.link = recorder.link.map { Unmanaged.passUnretained($0) }
+        startMonitor()
     }
 
     private func detach(_ code: Int32, _ operation: String, _ endpoint: String) throws(ZMQError) {
         guard code == 0 else { throw ZMQError(code: code, operation: operation, endpoint: endpoint) }
         recorder.detach(from: endpoint)
-    }
-}
-
-// Options.
-extension ZMQSocket {
-    /// The value of an option. Errors: EINVAL for one that cannot be read, ENOTSOCK, ETERM.
-    public func get<Value>(_ option: SocketOption<Value>) throws(ZMQError) -> Value {
-        var buffer = [UInt8](repeating: 0, count: option.capacity)
-        var size = buffer.count
-        let code = buffer.withUnsafeMutableBytes { buffer in
-            attempt { zmq_getsockopt(handle, option.code, buffer.baseAddress, &size) }
-        }
-        guard code == 0 else { throw failure(code, "get \(option.name)") }
-        return buffer.withUnsafeBytes { option.decode(UnsafeRawBufferPointer(rebasing: $0.prefix(size))) }
-    }
-
-    /// Sets an option. Errors: EINVAL for one that cannot be written, or not to this value; ENOTSOCK, ETERM.
-    public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(ZMQError) {
-        let code = option.encode(value).withUnsafeBytes { bytes in
-            attempt { zmq_setsockopt(handle, option.code, bytes.baseAddress, bytes.count) }
-        }
-        guard code == 0 else { throw failure(code, "set \(option.name)") }
-    }
-
-    /// Makes a SUB socket take messages that begin with this text; "" is all. Errors: EINVAL for other socket types.
-    public func subscribe(_ prefix: String) throws(ZMQError) {
-        try set(.subscribe, to: [UInt8](prefix.utf8))
-    }
-
-    /// Takes one `subscribe` of this text back. Errors: EINVAL for other socket types.
-    public func unsubscribe(_ prefix: String) throws(ZMQError) {
-        try set(.unsubscribe, to: [UInt8](prefix.utf8))
+        if operation == "disconnect" { monitor?.gaveUp(endpoint) }
     }
 }
 #endif

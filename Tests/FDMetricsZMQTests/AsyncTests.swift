@@ -123,7 +123,7 @@ actor Endpoint {
         try left.bind("inproc://pair")
         try right.connect("inproc://pair")
         try await left.sendEnvelope([UInt8]("[1]".utf8), after: [ZMQMessage("id")])
-        let message = try await right.receiveEnvelope()
+        let message = try await right.receiveJSON()
         #expect(message.leading.map(\.text) == ["id"] && message.payload == [UInt8]("[1]".utf8))
         #expect(try recorded.totals("inproc://pair").latencies == 1)
     }

@@ -77,12 +77,52 @@ import Testing
         let (sender, receiver) = try pair(recorded)
         #expect(parse(text) == nil)
         try sender.send(text)
-        let message = try receiver.receiveEnvelope()
+        let message = try receiver.receiveJSON()
         #expect(message.envelope == nil && String(decoding: message.payload, as: UTF8.self) == text)
         let size = Double(text.utf8.count)
         #expect(
             try recorded.totals("inproc://pair")
                 == LinkTotals(sent: 1, sentBytes: size, received: 1, receivedBytes: size))
+    }
+
+    static let lookAlikes = [
+        #"{"__meta": {"send_ts": 1}}"#, #"{"__meta": {}, "data": 1}"#, #"{"__meta": 1, "data": 1}"#,
+        #"{"data": 1, "__meta": null}"#, #"{"__meta": {"send_ts": "1"}, "data": 1}"#,
+        #"{"__meta": {"send_ts": NaN}, "data": 1}"#, #"{"__meta": {"send_ts": 1e999}, "data": 1}"#,
+        #"{"__meta": {"send_ts": 1}, "__meta": {"send_ts": 2}, "data": 1}"#,
+        #"{"__meta": {"send_ts": 1}, "data": 1, "data": 2}"#, #"{"__meta": {"send_ts": 1}, "data": 1, "d\u0061ta": 2}"#,
+        #"{"__meta": {"send_ts": 1e18}, "data": 1}"#,
+    ]
+    static let plain = ["1", "[]", "{}", #"{"data": 1}"#, #"{"x": {"__meta": {"send_ts": 1}}}"#, #"["__meta"]"#]
+    static let undecodable: [[UInt8]] =
+        [
+            "", " ", "plain text", #"{"__meta": {"send_ts": 1}, "data": }"#, #"{"__meta": {"send_ts": 01}, "data": 1}"#,
+            #"{"data": 1"#, "[1] 2", "\u{FEFF}1",
+        ].map { Array($0.utf8) } + [Array("\"".utf8) + [0xC3, 0x28] + Array("\"".utf8), [0xFF]]
+
+    @Test func whatBecomesOfEachKindIsCounted() throws {
+        let recorded = try RecordedContext()
+        let (sender, receiver) = try pair(recorded)
+        func check(_ messages: [[UInt8]], isJSON: Bool, skipped: Bool) throws {
+            for bytes in messages {
+                let before = try recorded.values("inproc://pair")
+                try sender.send(bytes)
+                let message = try receiver.receiveJSON()
+                #expect(message.payload == bytes && message.envelope == nil && message.isJSON == isJSON)
+                let after = try recorded.values("inproc://pair")
+                func grown(_ name: Substring) -> Double { after[name]! - before[name]! }
+                #expect(grown("msg_recv_total") == 1 && grown("msg_bytes_recv_total") == Double(bytes.count))
+                #expect(grown("msg_recv_failed_total") == (isJSON ? 0 : 1) && grown("latency_count") == 0)
+                #expect(
+                    grown("latency_skipped_total") == (skipped ? 1 : 0), "\(String(decoding: bytes, as: UTF8.self))")
+            }
+        }
+        try check(Self.lookAlikes.map { Array($0.utf8) }, isJSON: true, skipped: true)
+        try check(Self.plain.map { Array($0.utf8) }, isJSON: true, skipped: false)
+        try check(Self.undecodable, isJSON: false, skipped: false)
+        receiver.countUndecodable()
+        #expect(
+            try recorded.value("msg_recv_failed_total", "inproc://pair") == Double(Self.undecodable.count + 1))
     }
 
     @Test func deepNestingNeedsNoStack() throws {
@@ -130,11 +170,11 @@ import Testing
         let start = ZMQLink.now()
         try sender.sendEnvelope(Array(#"{"prompt": "hi"}"#.utf8))
         try sender.sendEnvelope(Array("[]".utf8), after: [ZMQMessage("topic"), ZMQMessage("")])
-        let first = try receiver.receiveEnvelope()
+        let first = try receiver.receiveJSON()
         #expect(first.leading.isEmpty && first.payload == Array(#"{"prompt": "hi"}"#.utf8))
         let sentAt = try #require(first.envelope?.sentAt)
         #expect(sentAt >= start && sentAt <= ZMQLink.now())
-        let second = try receiver.receiveEnvelope()
+        let second = try receiver.receiveJSON()
         #expect(second.leading.map(\.text) == ["topic", ""] && second.payload == Array("[]".utf8))
 
         let totals = try recorded.totals("inproc://pair")
@@ -151,10 +191,11 @@ import Testing
         #expect(future.text == "{\"__meta\": {\"send_ts\": 0.0}, \"data\": }")
         let text = "{\"__meta\": {\"send_ts\": \(ZMQLink.now() + 3600)}, \"data\": 1}"
         try sender.send(text)
-        let message = try receiver.receiveEnvelope()
+        let message = try receiver.receiveJSON()
         #expect(message.envelope == nil && String(decoding: message.payload, as: UTF8.self) == text)
         #expect(try recorded.totals("inproc://pair").received == 1)
         #expect(try recorded.totals("inproc://pair").latencies == 0)
+        #expect(try recorded.value("latency_skipped_total", "inproc://pair") == 1)
     }
 
     @Test func aFailedEnvelopeCountsOnceAndSendsNothing() throws {
@@ -166,7 +207,7 @@ import Testing
             try router.sendEnvelope(Array("1".utf8), after: [ZMQMessage("nobody")], flags: .dontWait)
         }
         #expect(failed?.code == EHOSTUNREACH)
-        #expect(error { try router.receiveEnvelope(flags: .dontWait) }?.isAgain == true)
+        #expect(error { try router.receiveJSON(flags: .dontWait) }?.isAgain == true)
         #expect(try recorded.totals("inproc://router") == LinkTotals(failed: 1))
     }
 

@@ -14,17 +14,19 @@ final class RecordedContext: Sendable {
     let registry: MetricRegistry
     let context: ZMQContext
 
-    init() throws {
+    init(carrier: Carrier = .none) throws {
         registry = try MetricRegistry(directory: store.directory)
-        context = try ZMQContext(recording: .on(registry))
+        context = try ZMQContext(recording: .on(registry), carrier: carrier)
     }
 
     /// For the files of ipc endpoints.
     var directory: String { store.directory }
 
     /// A socket that never makes a test wait for ever, and that the context's end does not wait for.
-    func socket(_ type: SocketType, link: String? = nil, recording: ZMQRecording? = nil) throws -> ZMQSocket {
-        let socket = try ZMQSocket(context, type, link: link, recording: recording)
+    func socket(
+        _ type: SocketType, link: String? = nil, recording: ZMQRecording? = nil, carrier: Carrier? = nil
+    ) throws -> ZMQSocket {
+        let socket = try ZMQSocket(context, type, link: link, recording: recording, carrier: carrier)
         try socket.set(.linger, to: .zero)
         try socket.set(.receiveTimeout, to: .seconds(20))
         try socket.set(.sendTimeout, to: .seconds(20))

@@ -58,7 +58,7 @@ final class Engine {
         let request = try Ledger.step(
             #"inc fastdeploy:zmq:msg_recv_total{address="engine"} 1"#,
             #"inc fastdeploy:zmq:latency_count{address="engine"} 1"#
-        ) { try socket.receiveEnvelope() }
+        ) { try socket.receiveJSON() }
         Ledger.step(#"inc demo_requests_total{stage="engine"} 1"#) { requests.increment() }
         Ledger.step("inc demo_operations_total 1") { operations.increment() }
 
