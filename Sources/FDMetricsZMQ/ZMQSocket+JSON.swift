@@ -84,7 +84,7 @@ extension ZMQSocket {
             frame = try take(flags)
         }
         var content = frame.withUnsafeBytes { JSONContent(of: $0) }
-        if case .envelope(let envelope) = content, envelope.sentAt > ZMQLink.now() { content = .lookAlike }
+        if case .envelope(let envelope) = content, !ZMQLink.isPast(envelope.sentAt) { content = .lookAlike }
         recordReceived(content)
         guard case .envelope(let envelope) = content else {
             return ZMQJSONMessage(leading: leading, frame: frame, envelope: nil, isJSON: content != .undecodable)

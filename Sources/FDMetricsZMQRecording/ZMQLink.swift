@@ -77,6 +77,9 @@ public struct ZMQLink: Sendable {
     @inlinable @inline(__always)
     public func sendBlocked(seconds: Double) { series.sendBlocked(seconds: seconds) }
 
+    /// Whether a stamp of `now()`'s clock can be true: positive, and not later than now. (NaN is neither.)
+    public static func isPast(_ seconds: Double) -> Bool { seconds > 0 && seconds <= now() }
+
     /// Seconds of CLOCK_MONOTONIC: what `send_ts` of an envelope holds, and Python's time.perf_counter() on Linux.
     public static func now() -> Double {
         var time = timespec()

@@ -68,6 +68,11 @@ def header_functions() -> set[str]:
     return set(re.findall(r"\b(fdm_[a-z0-9_]+)\s*\(", text))
 
 
+def is_of_cpython(name: str) -> bool:
+    """Whether a function takes and gives CPython's objects, so that a C program cannot call it; Python's tests do."""
+    return name.startswith("fdm_py_") and name != "fdm_py_prepare"
+
+
 def symbols(file: Path, *options: str) -> set[str]:
     """The names that nm lists, without versions."""
     lines = run("nm", "-D", "--format=posix", *options, str(file)).splitlines()
@@ -84,7 +89,7 @@ def test_contract(language: str, library: Path, stores: Path, tmp_path: Path) ->
 def test_contract_calls_every_function(library: Path, tmp_path: Path) -> None:
     program = compiled("c99", CONTRACT, library, tmp_path / "contract")
     called = {name for name in symbols(program, "--undefined-only") if name.startswith("fdm_")}
-    assert called == header_functions()
+    assert called == {name for name in header_functions() if not is_of_cpython(name)}
 
 
 @pytest.mark.parametrize("language", list(LANGUAGES))
