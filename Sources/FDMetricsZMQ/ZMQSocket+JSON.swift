@@ -92,7 +92,6 @@ extension ZMQSocket {
         return ZMQJSONMessage(leading: leading, frame: frame, envelope: envelope, isJSON: true)
     }
 
-
     /// Counts a message that was received, and that the caller could not decode: its JSON is not what was agreed on.
     public func countUndecodable() {
         state.pointee.withLink { $0.receiveFailed() }

@@ -92,7 +92,9 @@ struct ZMQLinkTests {
         peer.received(bytes: 1)
         link.sendFailed()
         #expect(try counts("x")["in_flight"] == "1.0")
-        #expect(try TextExposition.render(directory: place.registry.store.directory).contains("in_flight{address=\"x\"} 1.0"))
+        #expect(
+            try TextExposition.render(directory: place.registry.store.directory).contains(
+                "in_flight{address=\"x\"} 1.0"))
     }
 
     @Test("A trailer's latency is taken on the same clock only, and from the past only")
