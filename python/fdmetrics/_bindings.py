@@ -7,7 +7,8 @@ look-up of the library or the handle. There are three kinds of each:
   - bound ones hold the address of a series in the store and record;
   - pending ones belong to a metric whose series is not there yet: they bind it and record, or record nothing;
   - a metric that has label names and was given no values has one that raises.
-None takes a lock. All may be called from any thread and in fork children.
+The bound ones are builtins where there are such (see _builtins), else functions that call ctypes; both raise the same
+exceptions. None takes a lock. All may be called from any thread and in fork children.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import ctypes
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, NoReturn, Optional, Protocol
 
+from . import _builtins
 from ._library import Library
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ def missing_labels(kind: str) -> Callable[..., NoReturn]:
 
 def counter_inc(library: Library, handle: int) -> Increment:
     """Counter.inc for an fdm_counter."""
+    if _builtins.available(library):
+        doc = "inc(amount=1, exemplar=None): adds an amount, which is not negative (else ValueError)."
+        return _builtins.make(library, "fdm_py_counter_inc", handle, doc)
     increment = library.fdm_counter_inc
     add = library.fdm_counter_add
 
@@ -99,6 +104,12 @@ def gauge_calls(library: Library, handle: int, most_recent: bool) -> GaugeCalls:
     """The callables of a gauge for an fdm_gauge."""
     if most_recent:
         return _most_recent_calls(library, handle)
+    if _builtins.available(library):
+        return GaugeCalls(
+            _builtins.make(library, "fdm_py_gauge_inc", handle, "inc(amount=1): adds an amount."),
+            _builtins.make(library, "fdm_py_gauge_dec", handle, "dec(amount=1): subtracts an amount."),
+            _builtins.make(library, "fdm_py_gauge_set", handle, "set(value): sets the value of this process."),
+        )
     increment = library.fdm_gauge_inc
     decrement = library.fdm_gauge_dec
     add = library.fdm_gauge_add
@@ -160,11 +171,17 @@ def _observe(record: Callable[[int, float], None], handle: int) -> Observe:
 
 def histogram_observe(library: Library, handle: int) -> Observe:
     """Histogram.observe for an fdm_histogram."""
+    if _builtins.available(library):
+        doc = "observe(amount, exemplar=None): counts it in its bucket and adds it to the sum."
+        return _builtins.make(library, "fdm_py_histogram_observe", handle, doc)
     return _observe(library.fdm_histogram_observe, handle)
 
 
 def summary_observe(library: Library, handle: int) -> Observe:
     """Summary.observe for an fdm_summary."""
+    if _builtins.available(library):
+        doc = "observe(amount, exemplar=None): counts an observation and adds it to the sum."
+        return _builtins.make(library, "fdm_py_summary_observe", handle, doc)
     return _observe(library.fdm_summary_observe, handle)
 
 

@@ -1,16 +1,19 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one ZeroMQ socket records, and the JSON envelope. Knows nothing of pyzmq."""
+"""What one ZeroMQ link records, and the envelope. Knows nothing of pyzmq."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import time
-from typing import Any, Callable, NamedTuple, Optional, Type
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from . import _library
+from . import _builtins, _library
+from . import _constants as c
 from . import registry as registries
+from ._library import Library
 from .errors import FDMetricsError, check_status
 from .registry import REGISTRY, Registry
 
@@ -18,14 +21,47 @@ from .registry import REGISTRY, Registry
 DEFAULT_PREFIX = "fastdeploy"
 
 
-class _Calls(NamedTuple):
-    """The recording functions of the library, and the link that they take."""
+class Calls(NamedTuple):
+    """The recording functions of one open link; see fdm_zmq_* in fdmetrics.h."""
 
-    link: int
-    sent: Callable[[int, int], None]
-    send_failed: Callable[[int], None]
-    received: Callable[[int, int], None]
-    received_stamped: Callable[[int, int, float], None]
+    sent: Callable[[int], None]
+    send_failed: Callable[[], None]
+    send_blocked: Callable[[float], None]
+    received: Callable[[int], None]
+    received_stamped: Callable[[int, float], None]
+    received_trailer: Callable[[int, bytes], None]
+    receive_failed: Callable[[], None]
+    watch: Callable[[], None]
+    connection_event: Callable[[int], None]
+    trailer: Callable[[], bytes]
+
+
+# The functions that are called once a message, as builtins.
+_BUILTINS: Dict[str, str] = {
+    "sent": "sent(size)",
+    "send_failed": "send_failed()",
+    "received": "received(size)",
+    "received_stamped": "received_stamped(size, seconds)",
+    "received_trailer": "received_trailer(size, trailer)",
+    "trailer": "trailer() -> bytes",
+}
+
+
+def _calls(library: Library, link: int) -> Calls:
+    def watch() -> None:
+        check_status(library, library.fdm_zmq_link_watch(link))
+
+    calls: Dict[str, Callable[..., Any]] = {
+        name: functools.partial(getattr(library, f"fdm_zmq_{name}"), link)
+        for name in Calls._fields
+        if name not in ("watch", "trailer")
+    }
+    calls["watch"] = watch
+    calls["trailer"] = functools.partial(_trailer, library)
+    if _builtins.available(library):
+        for name, doc in _BUILTINS.items():
+            calls[name] = _builtins.make(library, f"fdm_py_zmq_{name}", link, doc)
+    return Calls(**calls)
 
 
 class LinkRecorder:
@@ -36,7 +72,7 @@ class LinkRecorder:
     store refuses the link, nothing is recorded, the cause is logged once, and after a second it is tried again.
     """
 
-    __slots__ = ("__weakref__", "_calls", "_retry_at", "_unreceived", "_unsent", "endpoint", "failed", "settings")
+    __slots__ = ("__weakref__", "_calls", "_retry_at", "endpoint", "failed", "settings", "unreceived", "unsent")
 
     class Settings(NamedTuple):
         """What may be chosen before the first message."""
@@ -51,10 +87,11 @@ class LinkRecorder:
         self.endpoint: Optional[str] = None
         #: Sends that failed, in this socket.
         self.failed = 0
-        self._calls: Optional[_Calls] = None
+        #: Bytes of the frames of a message that is not complete, at either side.
+        self.unsent = 0
+        self.unreceived = 0
+        self._calls: Optional[Calls] = None
         self._retry_at = 0.0
-        self._unsent = 0
-        self._unreceived = 0
 
     def choose(self, **settings: Any) -> None:
         """Changes settings; the link is then opened anew."""
@@ -72,41 +109,75 @@ class LinkRecorder:
         if endpoint == self.endpoint:
             self.endpoint = None
 
+    @property
+    def address(self) -> Optional[str]:
+        """The label `address`; None where there is none yet."""
+        return self.settings.name or self.endpoint
+
+    def calls(self) -> Optional[Calls]:
+        """The functions of the open link; None where it has no address, or the store refuses it."""
+        return self._calls or self._open()
+
     def sent(self, size: int, more: bool) -> None:
         """libzmq took a frame."""
-        self._unsent += size
+        size += self.unsent
         if more:
+            self.unsent = size
             return
-        size, self._unsent = self._unsent, 0
+        self.unsent = 0
         calls = self._calls or self._open()
         if calls is not None:
-            calls.sent(calls.link, size)
+            calls.sent(size)
 
     def send_failed(self) -> None:
         """A frame, and with it the message, was refused."""
         self.failed += 1
-        self._unsent = 0
+        self.unsent = 0
         calls = self._calls or self._open()
         if calls is not None:
-            calls.send_failed(calls.link)
+            calls.send_failed()
 
-    def received(self, size: int, more: bool, send_seconds: Optional[float] = None) -> None:
-        """A frame arrived; send_seconds is the time stamp that the message carries, if any."""
-        self._unreceived += size
+    def send_blocked(self, seconds: float) -> None:
+        """A send waited for room."""
+        calls = self._calls or self._open()
+        if calls is not None:
+            calls.send_blocked(seconds)
+
+    def received(
+        self, size: int, more: bool, send_seconds: Optional[float] = None, trailer: Optional[bytes] = None
+    ) -> None:
+        """A frame arrived; send_seconds or the trailer is the time stamp that the message carries, if any.
+
+        A stamp that cannot be right, NaN for one, is counted as skipped.
+        """
+        size += self.unreceived
         if more:
+            self.unreceived = size
             return
-        size, self._unreceived = self._unreceived, 0
+        self.unreceived = 0
+        self.received_message(size, send_seconds, trailer)
+
+    def received_message(self, size: int, send_seconds: Optional[float], trailer: Optional[bytes]) -> None:
+        """As received, for the bytes of a whole message, whatever other message may not be complete."""
         calls = self._calls or self._open()
         if calls is None:
             return
-        if send_seconds is None:
-            calls.received(calls.link, size)
+        if trailer is not None:
+            calls.received_trailer(size, trailer)
+        elif send_seconds is None:
+            calls.received(size)
         else:
-            calls.received_stamped(calls.link, size, send_seconds)
+            calls.received_stamped(size, send_seconds)
 
-    def _open(self) -> Optional[_Calls]:
-        registry, prefix, name = self.settings
-        address = name or self.endpoint
+    def receive_failed(self) -> None:
+        """A message that was counted as received could not be decoded."""
+        calls = self._calls or self._open()
+        if calls is not None:
+            calls.receive_failed()
+
+    def _open(self) -> Optional[Calls]:
+        registry, prefix, _ = self.settings
+        address = self.address
         if address is None or time.monotonic() < self._retry_at:
             return None
         store = registry._attach_quietly()
@@ -123,13 +194,7 @@ class LinkRecorder:
             registry._refuse(error, f"the ZeroMQ link {address}")
             return None
         assert link.value is not None
-        self._calls = _Calls(
-            link.value,
-            library.fdm_zmq_sent,
-            library.fdm_zmq_send_failed,
-            library.fdm_zmq_received,
-            library.fdm_zmq_received_stamped,
-        )
+        self._calls = _calls(library, link.value)
         registry._holds(self)
         return self._calls
 
@@ -138,21 +203,19 @@ class LinkRecorder:
         self._retry_at = 0.0
 
 
-class Sending:
-    """A block that ends in LinkRecorder.sent or send_failed; where it raises before, a failure is counted."""
+# Trailers -------------------------------------------------------------------------------------------------------------
 
-    __slots__ = ("_failed", "_recorder")
+TRAILER_MAGIC = b"FDM1"
+TRAILER_SIZE = c.FDM_ZMQ_TRAILER_SIZE
 
-    def __init__(self, recorder: LinkRecorder) -> None:
-        self._recorder = recorder
-        self._failed = recorder.failed
 
-    def __enter__(self) -> None:
-        pass
+def _trailer(library: Library) -> bytes:
+    buffer = ctypes.create_string_buffer(TRAILER_SIZE)
+    library.fdm_zmq_write_trailer(buffer)
+    return buffer.raw
 
-    def __exit__(self, kind: Optional[Type[BaseException]], *_rest: object) -> None:
-        if kind is not None and issubclass(kind, Exception) and self._recorder.failed == self._failed:
-            self._recorder.send_failed()
+
+# Envelopes ------------------------------------------------------------------------------------------------------------
 
 
 def now() -> Optional[float]:
@@ -165,14 +228,14 @@ def now() -> Optional[float]:
 
 
 def wrapped(payload: object, send_seconds: Optional[float]) -> object:
-    """A payload in the JSON envelope that says when its send began; as it is, where that is not known."""
+    """A payload in the envelope that says when its send began; as it is, where that is not known."""
     if send_seconds is None:
         return payload
     return {"__meta": {"send_ts": send_seconds}, "data": payload}
 
 
 class Unwrapped(NamedTuple):
-    """A payload, and when its send began if it came in an envelope."""
+    """A payload, and when its send began: None where it says nothing of it, NaN where what it says is not right."""
 
     payload: Any
     send_seconds: Optional[float]
@@ -181,17 +244,22 @@ class Unwrapped(NamedTuple):
 def unwrapped(message: Any) -> Unwrapped:
     """Takes a decoded message out of its envelope.
 
-    What only looks like an envelope is handed over as it came: without "data", or with a stamp that is no finite
-    number, not positive, or later than now.
+    What only looks like an envelope is handed over as it came, with NaN: with "__meta" but without "data", or with a
+    stamp that is no finite number, not positive, or later than now.
     """
-    plain = Unwrapped(message, None)
-    if not isinstance(message, dict) or "data" not in message:
-        return plain
-    meta = message.get("__meta")
+    if not isinstance(message, dict) or "__meta" not in message:
+        return Unwrapped(message, None)
+    plain = Unwrapped(message, math.nan)
+    meta = message["__meta"]
     stamp = meta.get("send_ts") if isinstance(meta, dict) else None
-    if isinstance(stamp, bool) or not isinstance(stamp, (int, float)) or not math.isfinite(stamp):
+    if "data" not in message or isinstance(stamp, bool) or not isinstance(stamp, (int, float)):
+        return plain
+    try:
+        seconds = float(stamp)
+    except OverflowError:
         return plain
     current = now()
-    if current is None or not 0 < stamp <= current:
+    # A comparison with NaN is False.
+    if current is None or not 0 < seconds <= current:
         return plain
-    return Unwrapped(message["data"], float(stamp))
+    return Unwrapped(message["data"], seconds)

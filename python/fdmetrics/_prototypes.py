@@ -99,6 +99,10 @@ _u32 = ctypes.c_uint32
 _u64 = ctypes.c_uint64
 _double = ctypes.c_double
 _text = ctypes.c_char_p
+_objects = ctypes.POINTER(ctypes.c_void_p)
+# Builtins: see _builtins. ctypes never calls them itself.
+_builtin = _quick(c_handle, c_handle, _objects, ctypes.c_ssize_t)
+_keyword_builtin = _quick(c_handle, c_handle, _objects, ctypes.c_ssize_t, c_handle)
 
 PROTOTYPES: Dict[str, Prototype] = {
     "fdm_strerror": _quick(_text, c_status),
@@ -147,4 +151,25 @@ PROTOTYPES: Dict[str, Prototype] = {
     "fdm_zmq_received": _quick(None, c_handle, _u64),
     "fdm_zmq_received_stamped": _quick(None, c_handle, _u64, _double),
     "fdm_zmq_now": _quick(_double),
+    "fdm_zmq_send_blocked": _quick(None, c_handle, _double),
+    "fdm_zmq_received_trailer": _quick(None, c_handle, _u64, c_handle),
+    "fdm_zmq_receive_failed": _quick(None, c_handle),
+    "fdm_zmq_write_trailer": _quick(None, c_handle),
+    "fdm_zmq_is_trailer": _quick(ctypes.c_int, c_handle, _size),
+    "fdm_zmq_clock_domain": _quick(_u64),
+    "fdm_zmq_link_watch": _slow(c_status, c_handle),
+    "fdm_zmq_connection_event": _quick(None, c_handle, _u32),
+    "fdm_py_prepare": _quick(c_status),
+    "fdm_py_counter_inc": _keyword_builtin,
+    "fdm_py_gauge_set": _keyword_builtin,
+    "fdm_py_gauge_inc": _keyword_builtin,
+    "fdm_py_gauge_dec": _keyword_builtin,
+    "fdm_py_histogram_observe": _keyword_builtin,
+    "fdm_py_summary_observe": _keyword_builtin,
+    "fdm_py_zmq_sent": _builtin,
+    "fdm_py_zmq_send_failed": _builtin,
+    "fdm_py_zmq_received": _builtin,
+    "fdm_py_zmq_received_stamped": _builtin,
+    "fdm_py_zmq_received_trailer": _builtin,
+    "fdm_py_zmq_trailer": _builtin,
 }

@@ -12,6 +12,8 @@ import pytest
 import fdmetrics
 from fdmetrics import _library
 
+from .zmq_support import Sockets
+
 
 @pytest.fixture(scope="session", autouse=True)
 def library() -> _library.Library:
@@ -31,3 +33,11 @@ def registry(directory: Path) -> Iterator[fdmetrics.Registry]:
     registry = fdmetrics.Registry(directory)
     yield registry
     registry.close()
+
+
+@pytest.fixture
+def sockets(registry: fdmetrics.Registry) -> Iterator[Sockets]:
+    """Sockets that are closed at the end of the test."""
+    sockets = Sockets(registry)
+    yield sockets
+    sockets.close()

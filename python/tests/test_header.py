@@ -20,6 +20,8 @@ SCALARS = {
     "uint32_t": ctypes.c_uint32,
     "uint64_t": ctypes.c_uint64,
     "size_t": ctypes.c_size_t,
+    "int": ctypes.c_int,
+    "ptrdiff_t": ctypes.c_ssize_t,
     "double": ctypes.c_double,
     "fdm_status": ctypes.c_int32,
 }

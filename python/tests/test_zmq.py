@@ -7,76 +7,15 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, List
 
 import pytest
 import zmq
 
-import fdmetrics.zmq
 from fdmetrics import Registry, _link
 
 from .support import Samples
-
-
-class Sockets:
-    """Makes sockets that record into one store, and wait for seconds only."""
-
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
-        self.context = fdmetrics.zmq.Context()
-        self.opened: List[fdmetrics.zmq.Socket] = []
-
-    def open(self, kind: int) -> fdmetrics.zmq.Socket:
-        socket = self.context.socket(kind)
-        self.opened.append(socket)
-        socket.linger = 0
-        socket.rcvtimeo = socket.sndtimeo = 30_000
-        socket.registry = self.registry
-        return socket
-
-    def close(self) -> None:
-        for socket in self.opened:
-            socket.close()
-        self.context.term()
-
-
-@pytest.fixture
-def sockets(registry: Registry) -> Iterator[Sockets]:
-    """Sockets that are closed at the end of the test."""
-    sockets = Sockets(registry)
-    yield sockets
-    sockets.close()
-
-
-class Pair:
-    """Two connected sockets that record into one store, over an ipc endpoint."""
-
-    def __init__(self, sockets: Sockets, path: Path, left: int, right: int) -> None:
-        self.registry = sockets.registry
-        self.address = f"ipc://{path}/s"
-        self.left = sockets.open(left)
-        self.right = sockets.open(right)
-        self.right.bind(self.address)
-        self.left.connect(self.address)
-
-    def counts(self) -> Dict[str, Any]:
-        """The series of the pair's address, by the end of their names."""
-        samples = Samples(self.registry)
-        names = ("msg_send", "msg_send_failed", "msg_bytes_send", "msg_recv", "msg_bytes_recv")
-        counts = {name: samples.get(f"fastdeploy:zmq:{name}_total", address=self.address) for name in names}
-        counts["latency"] = samples.get("fastdeploy:zmq:latency_count", address=self.address)
-        return counts
-
-
-def expected(sent: int, sent_bytes: int, received: int, received_bytes: int, latency: int = 0, failed: int = 0) -> Any:
-    return {
-        "msg_send": sent,
-        "msg_send_failed": failed,
-        "msg_bytes_send": sent_bytes,
-        "msg_recv": received,
-        "msg_bytes_recv": received_bytes,
-        "latency": latency,
-    }
+from .zmq_support import Pair, Sockets, expected
 
 
 @pytest.fixture

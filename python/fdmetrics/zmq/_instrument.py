@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the sockets of an existing program record, and takes it back."""
+
+from __future__ import annotations
+
+import threading
+import types
+import weakref
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import zmq
+import zmq._future
+
+from .._link import DEFAULT_PREFIX
+from ..registry import REGISTRY, registry_of
+from . import _state
+from ._async_recording import AsyncRecording
+from ._monitor import watch
+from ._recording import Recording
+from ._settings import Settings
+from ._state import SocketState, checked_carrier
+
+_MISSING: Any = object()
+
+# What sockets have beside pyzmq's: not put into pyzmq's classes.
+_OURS = frozenset({"_configure", "watch_connections"})
+
+_lock = threading.Lock()
+_active: List[Instrumentation] = []
+
+
+def instrument(
+    prefix: str = DEFAULT_PREFIX,
+    carrier: str = "none",
+    registry: object = REGISTRY,
+    links: Optional[Mapping[str, str]] = None,
+    monitor: bool = False,
+) -> Instrumentation:
+    """Makes all sockets of pyzmq in this process record, until undo() of what this returns or the end of a with block.
+
+    The methods of pyzmq's classes are replaced, not their names. So sockets record that were made before, or in other
+    modules, or through `from zmq import Context`, or by subclasses that end in pyzmq's methods; those of zmq.asyncio
+    too. Their classes stay the same. What goes round those methods does not record: zmq.proxy and zmq.devices.
+
+    prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links:
+    {"tcp://0.0.0.0:5555": "engine"}. monitor watches the connections of every socket that is bound or connected from
+    now on; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their own settings.
+
+    Call instrument and undo while no thread is within a message of several frames.
+    Errors: InvalidArgumentError (no such carrier); RuntimeError where pyzmq is instrumented already.
+    """
+    instrumentation = Instrumentation(prefix, checked_carrier(carrier), registry, links or {}, monitor)
+    with _lock:
+        if _active:
+            raise RuntimeError("pyzmq is instrumented already: call undo() of the first instrument() before the next")
+        instrumentation._begin()
+        _active.append(instrumentation)
+    return instrumentation
+
+
+class Instrumentation:
+    """What instrument() did. As a context manager, it takes it back at the end of the block."""
+
+    def __init__(self, prefix: str, carrier: str, registry: object, links: Mapping[str, str], monitor: bool) -> None:
+        """See instrument."""
+        self._prefix = prefix
+        self._carrier = carrier
+        self._registry = registry_of(registry)
+        self._links = dict(links)
+        self._monitor = monitor
+        self._replaced: List[Tuple[type, str, Any]] = []
+        self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def undo(self) -> None:
+        """Gives pyzmq its methods back. Sockets go on as plain ones. A second call does nothing."""
+        with _lock:
+            if self not in _active:
+                return
+            _active.remove(self)
+            _state.on_state.remove(self._prepare)
+            for owner, name, former in reversed(self._replaced):
+                if former is _MISSING:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, former)
+            self._replaced.clear()
+            for socket in list(self._sockets):
+                socket.__dict__.pop("_recorder", None)
+
+    def __enter__(self) -> Instrumentation:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.undo()
+
+    def _begin(self) -> None:
+        settings = _methods(Settings)
+        _state.on_state.append(self._prepare)
+        self._replace(zmq.Socket, {"_recorder": None, **settings, **_methods(Recording)})
+        self._replace(zmq._future._AsyncSocket, _methods(AsyncRecording))
+
+    def _replace(self, owner: type, methods: Dict[str, Any]) -> None:
+        for name, method in methods.items():
+            self._replaced.append((owner, name, vars(owner).get(name, _MISSING)))
+            setattr(owner, name, method)
+
+    def _prepare(self, state: SocketState, socket: Any, new: bool) -> None:
+        if isinstance(socket, Settings):
+            return
+        self._sockets.add(socket)
+        if new:
+            state.names = self._links
+            state.choose(prefix=self._prefix, registry=self._registry)
+            state.carrier = self._carrier
+            if type(socket).__module__.startswith("zmq.green"):
+                # It tries each send without waiting first: a full queue is no failure.
+                state.quiet = 1
+        # An asyncio socket's _shadow_sock has no context.
+        if self._monitor and state.watcher is None and socket.context is not None:
+            watch(socket)
+
+
+def _methods(owner: type) -> Dict[str, Any]:
+    return {
+        name: member
+        for name, member in vars(owner).items()
+        if isinstance(member, types.FunctionType) and name not in _OURS
+    }

@@ -1,0 +1,466 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The methods of zmq.Socket that record.
+
+They call pyzmq's by the names that those had when this module was imported, not through super(): so the same functions
+serve the subclass Socket, and zmq.Socket itself while it is instrumented. The short way of a message of one frame is
+written out in each of send, recv, send_json and recv_json: a Python call costs as much as the recording.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import Any, Callable, List, Optional
+
+import zmq
+from zmq.sugar.socket import DEFAULT_PROTOCOL
+from zmq.utils import jsonapi
+
+from .._link import TRAILER_MAGIC, TRAILER_SIZE, now, unwrapped, wrapped
+from ._settings import Settings
+from ._state import DONTWAIT, EVENTS, POLLIN, RCVMORE, SNDMORE, XSUB, SocketState, get_option, state_of
+
+_Again = zmq.Again
+
+# Of the backend: one frame, without routing_id and group.
+_send: Callable[..., Any] = zmq.backend.Socket.send
+_recv: Callable[..., Any] = zmq.backend.Socket.recv
+_recv_into: Callable[..., int] = getattr(zmq.backend.Socket, "recv_into", None)  # type: ignore[assignment]
+
+_zmq_send: Callable[..., Any] = zmq.Socket.send
+_zmq_send_multipart: Callable[..., Any] = zmq.Socket.send_multipart
+_zmq_send_serialized: Callable[..., Any] = zmq.Socket.send_serialized
+_zmq_send_string: Callable[..., Any] = zmq.Socket.send_string
+_zmq_send_json: Callable[..., Any] = zmq.Socket.send_json
+_zmq_send_pyobj: Callable[..., Any] = zmq.Socket.send_pyobj
+_zmq_poll: Callable[..., int] = zmq.Socket.poll
+
+
+class _Deferred:
+    """Stands in the place of `track`, which means nothing where frames are copied: the caller records the message."""
+
+
+DEFERRED: Any = _Deferred()
+
+# The first attempt to send a frame that a trailer follows.
+_FIRST = DONTWAIT | SNDMORE
+
+
+class Undecoded:
+    """A frame that was received for a caller who decodes it first, and records the message then."""
+
+    __slots__ = ("data", "size", "state", "trailer")
+
+    def __init__(self, state: SocketState, data: bytes) -> None:
+        self.state = state
+        self.data = data
+        #: None where more frames follow: the message is then recorded with its last one.
+        self.size: Optional[int] = None
+        self.trailer = state.trailer
+        if state.complete:
+            self.size, state.unreceived, state.trailer = state.unreceived, 0, None
+            state.allow_plain()
+
+    def record(self, send_seconds: Optional[float] = None) -> None:
+        """Records the message, once."""
+        size, self.size = self.size, None
+        if size is not None:
+            self.state.received_message(size, send_seconds, self.trailer)
+
+    def decoded(self, load: Callable[[bytes], Any]) -> Any:
+        """The payload, out of its envelope if it is in one; records the message, decoded or not."""
+        try:
+            payload, send_seconds = unwrapped(load(self.data))
+        except Exception:
+            self.record()
+            self.state.receive_failed()
+            raise
+        self.record(send_seconds)
+        return payload
+
+
+# Sending --------------------------------------------------------------------------------------------------------------
+
+
+def _size(data: Any) -> int:
+    if isinstance(data, (bytes, zmq.Frame)):
+        return len(data)
+    return memoryview(data).nbytes
+
+
+def _wait(socket: Any, state: SocketState, put: Callable[..., Any], arguments: Any, keywords: Any) -> Any:
+    """Sends a frame for which there was no room, and times that."""
+    started = time.monotonic()
+    try:
+        return put(socket, *arguments, **keywords)
+    finally:
+        state.send_blocked(time.monotonic() - started)
+
+
+def _attempt(socket: Any, state: SocketState, data: Any, flags: int, arguments: Any, keywords: Any) -> Any:
+    """Sends a frame; measures the time only where there is no room at once."""
+    put = _zmq_send if keywords else _send
+    if flags & DONTWAIT or state.sending:
+        return put(socket, data, flags, *arguments, **keywords)
+    try:
+        return put(socket, data, flags | DONTWAIT, *arguments, **keywords)
+    except _Again:
+        pass
+    return _wait(socket, state, put, (data, flags, *arguments), keywords)
+
+
+def _is_subscription(state: SocketState, data: Any) -> bool:
+    # What an XSUB sends upwards is a subscription if its first byte is 0 or 1.
+    return state.kind == XSUB and not state.sending and bytes(memoryview(data)[:1]) in (b"\0", b"\1")
+
+
+def _put(socket: Any, state: SocketState, data: Any, flags: int, arguments: Any, keywords: Any) -> Any:
+    """Sends a frame by the long way: one of several, with a trailer, no bytes, with flags, of a link not open yet."""
+    more = bool(flags & SNDMORE)
+    try:
+        if state.trailing and not more and not _is_subscription(state, data):
+            calls = state.calls()
+            if calls is not None:
+                stamp = calls.trailer()
+                result = _attempt(socket, state, data, flags | SNDMORE, arguments, keywords)
+                _send(socket, stamp, flags)
+                state.sent(_size(data), False)
+                return result
+        result = _attempt(socket, state, data, flags, arguments, keywords)
+    except BaseException as error:
+        state.refused(error)
+        raise
+    state.sent(_size(data), more)
+    return result
+
+
+# Receiving ------------------------------------------------------------------------------------------------------------
+
+
+def _follow(socket: Any, state: SocketState, frame: Any, size: int, more: bool, copy: bool, track: bool) -> None:
+    """Takes note of a frame that was received, and reads ahead where more follow."""
+    state.unreceived += size
+    state.frames += 1
+    if more and state.strips:
+        state.trailer = _read_ahead(socket, state, state.frames, copy, track)
+        more = state.trailer is None
+    if not copy:
+        frame.more = more
+    state.complete = not more
+    if more:
+        state.plain_received = None
+    else:
+        state.frames = 0
+
+
+def _read_ahead(socket: Any, state: SocketState, frames: int, copy: bool, track: bool) -> Optional[bytes]:
+    """The trailer, if the next frame is the last and is one; else it waits in `ahead`, where a receive takes it."""
+    try:
+        # All frames of a message arrive together.
+        ahead = _recv(socket, DONTWAIT, copy, track)
+    except zmq.ZMQError:
+        return None  # The context ends; the next receive says so.
+    further = state.ask_more() == 0 and state.more.value != 0
+    if not further and frames >= state.least_frames:
+        data: bytes = ahead if copy else ahead.bytes
+        if len(data) == TRAILER_SIZE and data.startswith(TRAILER_MAGIC):
+            return data
+    state.ahead, state.ahead_more = ahead, further
+    return None
+
+
+def _trailer_of(socket: Any, state: SocketState, data: bytes) -> Optional[bytes]:
+    """The trailer of a message whose first frame was taken by the short way, if it has no other frames.
+
+    Else that frame is taken note of: the message is not complete.
+    """
+    trailer = _read_ahead(socket, state, 1, True, False) if state.strips else None
+    if trailer is None:
+        state.unreceived = len(data)
+        state.frames = 1
+        state.complete = False
+        state.plain_received = None
+    return trailer
+
+
+def _bytes(frame: Any) -> bytes:
+    result: bytes = frame if frame.__class__ is bytes else frame.bytes
+    return result
+
+
+def _as_asked(frame: Any, copy: bool, track: bool) -> Any:
+    """A frame that was read ahead, as the call that takes it wants it."""
+    if copy:
+        return _bytes(frame)
+    if isinstance(frame, zmq.Frame) and not track:
+        return frame
+    return zmq.Frame(_bytes(frame), track=track)
+
+
+def _take(socket: Any, state: SocketState, flags: int, copy: bool, track: bool) -> Any:
+    """The next frame, by the long way; does not record."""
+    if state.ahead is None:
+        frame = _recv(socket, flags, copy, track)
+        more = state.follows()
+    else:
+        if socket.closed:
+            raise zmq.ZMQError(zmq.ENOTSOCK)
+        frame, more = _as_asked(state.ahead, copy, track), state.ahead_more
+        state.ahead = None
+    _follow(socket, state, frame, len(frame), more, copy, track)
+    return frame
+
+
+class Recording(Settings):
+    """What a blocking socket records. A multipart message is one message; see the functions of the same names."""
+
+    # Sending ----------------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        data: Any,
+        flags: int = 0,
+        copy: bool = True,
+        track: bool = False,
+        routing_id: Optional[int] = None,
+        group: Optional[str] = None,
+    ) -> Any:
+        """As zmq.Socket.send."""
+        state = self._recorder or state_of(self)
+        record = state.plain_sent
+        if record is None or flags or data.__class__ is not bytes or routing_id is not None or group is not None:
+            alone = routing_id is None and group is None
+            keywords = {} if alone else {"routing_id": routing_id, "group": group}
+            return _put(self, state, data, flags, (copy, track), keywords)
+        stamp = state.plain_stamp
+        try:
+            if stamp is None:
+                result = _send(self, data, DONTWAIT, copy, track)
+            else:
+                trailer = stamp()
+                result = _send(self, data, _FIRST, copy, track)
+        except _Again:
+            record = None
+        except BaseException as error:
+            state.refused(error)
+            raise
+        if record is None:
+            # Outside of the handler: what is raised there must not name the first attempt as its context.
+            return _put(self, state, data, flags, (copy, track), {})
+        if stamp is not None:
+            try:
+                _send(self, trailer)
+            except BaseException as error:
+                state.refused(error)
+                raise
+        record(len(data))
+        return result
+
+    # Each of the following ends in send(); what fails before it gets there is counted here.
+
+    def send_multipart(
+        self, msg_parts: Any, flags: int = 0, copy: bool = True, track: bool = False, **kwargs: Any
+    ) -> Any:
+        """As zmq.Socket.send_multipart."""
+        state = self._recorder or state_of(self)
+        failed = state.failed
+        try:
+            return _zmq_send_multipart(self, msg_parts, flags, copy=copy, track=track, **kwargs)
+        except BaseException:
+            state.refused_before(failed)
+            raise
+
+    def send_serialized(
+        self, msg: Any, serialize: Callable[[Any], Any], flags: int = 0, copy: bool = True, **kwargs: Any
+    ) -> Any:
+        """As zmq.Socket.send_serialized."""
+        state = self._recorder or state_of(self)
+        failed = state.failed
+        try:
+            return _zmq_send_serialized(self, msg, serialize, flags, copy=copy, **kwargs)
+        except BaseException:
+            state.refused_before(failed)
+            raise
+
+    def send_string(self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **kwargs: Any) -> Any:
+        """As zmq.Socket.send_string."""
+        state = self._recorder or state_of(self)
+        failed = state.failed
+        try:
+            return _zmq_send_string(self, u, flags, copy=copy, encoding=encoding, **kwargs)
+        except BaseException:
+            state.refused_before(failed)
+            raise
+
+    send_unicode = send_string
+
+    def send_pyobj(self, obj: object, flags: int = 0, protocol: int = DEFAULT_PROTOCOL, **kwargs: Any) -> Any:
+        """As zmq.Socket.send_pyobj; in the envelope if that is the socket's carrier."""
+        state = self._recorder or state_of(self)
+        failed = state.failed
+        if state.carrier == "envelope":
+            obj = wrapped(obj, now())
+        try:
+            return _zmq_send_pyobj(self, obj, flags, protocol, **kwargs)
+        except BaseException:
+            state.refused_before(failed)
+            raise
+
+    def send_json(self, obj: object, flags: int = 0, **kwargs: Any) -> Any:
+        """As zmq.Socket.send_json; in the envelope if that is the socket's carrier."""
+        state = self._recorder or state_of(self)
+        failed = state.failed
+        if state._carrier == "envelope":
+            obj = wrapped(obj, now())
+        try:
+            if kwargs:
+                return _zmq_send_json(self, obj, flags, **kwargs)
+            return self.send(jsonapi.dumps(obj), flags)
+        except BaseException:
+            state.refused_before(failed)
+            raise
+
+    # Receiving --------------------------------------------------------------------------------------------------------
+
+    def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
+        """As zmq.Socket.recv."""
+        state = self._recorder or state_of(self)
+        record = state.plain_received
+        if record is not None and copy is True and track is False:
+            data = _recv(self, flags)
+            if state.ask_more() == 0 and not state.more.value:
+                record(len(data))
+            else:
+                trailer = _trailer_of(self, state, data)
+                if trailer is not None:
+                    state.record_stamped(len(data), trailer)
+            return data
+        deferred = track is DEFERRED
+        data = _take(self, state, flags, copy, False if deferred else track)
+        if deferred:
+            return Undecoded(state, data)
+        if state.complete and not state.deferring:
+            state.record_received()
+        return data
+
+    if _recv_into is not None:
+
+        def recv_into(self, buf: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
+            """As zmq.Socket.recv_into. The whole size of a frame is counted, also where the buffer is too small."""
+            state = self._recorder or state_of(self)
+            if state.ahead is None:
+                size = _recv_into(self, buf, nbytes=nbytes, flags=flags)
+                more = state.follows()
+            else:
+                size, more = _copy_into(_bytes(state.ahead), buf, nbytes), state.ahead_more
+                state.ahead = None
+            _follow(self, state, None, size, more, True, False)
+            if state.complete:
+                state.record_received()
+            return size
+
+    def recv_multipart(self, flags: int = 0, copy: bool = True, track: bool = False) -> List[Any]:
+        """As zmq.Socket.recv_multipart."""
+        state = self._recorder or state_of(self)
+        parts = [self.recv(flags, copy=copy, track=track)]
+        while state.ahead is not None or state.follows():
+            parts.append(self.recv(flags, copy=copy, track=track))
+        return parts
+
+    def recv_pyobj(self, flags: int = 0) -> Any:
+        """As zmq.Socket.recv_pyobj; out of the envelope if the message is in one, whatever the socket's carrier."""
+        return _undecoded(self, flags).decoded(pickle.loads)
+
+    def recv_json(self, flags: int = 0, **kwargs: Any) -> Any:
+        """As zmq.Socket.recv_json; out of the envelope if the message is in one, whatever the socket's carrier."""
+        state = self._recorder or state_of(self)
+        record = state.plain_received
+        if record is None or kwargs or type(self).recv is not _own_recv:
+            return _undecoded(self, flags).decoded(lambda data: jsonapi.loads(data, **kwargs))
+        data = _recv(self, flags)
+        trailer = None
+        if state.ask_more() or state.more.value:
+            trailer = _trailer_of(self, state, data)
+            if trailer is None:
+                return Undecoded(state, data).decoded(jsonapi.loads)
+        send_seconds = None
+        try:
+            payload = jsonapi.loads(data)
+            if payload.__class__ is dict and "__meta" in payload:
+                payload, send_seconds = unwrapped(payload)
+        except Exception:
+            state.received_message(len(data), None, trailer)
+            state.receive_failed()
+            raise
+        if trailer is not None:
+            state.record_stamped(len(data), trailer)
+        elif send_seconds is None:
+            record(len(data))
+        else:
+            state.received_message(len(data), send_seconds, None)
+        return payload
+
+    def _deserialize(self, recvd: Any, load: Callable[[Any], Any]) -> Any:
+        # recv_string and recv_serialized end here.
+        try:
+            return load(recvd)
+        except Exception:
+            state_of(self).receive_failed()
+            raise
+
+    # What a frame that was read ahead changes -------------------------------------------------------------------------
+
+    def get(self, option: int) -> Any:
+        """As zmq.Socket.get."""
+        return seen(self._recorder, option, get_option(self, option))
+
+    getsockopt = get
+
+    def poll(self, timeout: Optional[int] = None, flags: int = POLLIN) -> int:
+        """As zmq.Socket.poll."""
+        state = self._recorder
+        if state is None or state.ahead is None or not flags & POLLIN:
+            return _zmq_poll(self, timeout, flags)
+        return _zmq_poll(self, 0, flags) | POLLIN
+
+
+_own_recv = Recording.recv
+
+
+def _undecoded(socket: Any, flags: int) -> Undecoded:
+    """Receives a frame through the socket's own recv, which may be a subclass's, without recording it."""
+    state = socket._recorder or state_of(socket)
+    state.deferring = True
+    state.plain_received = None
+    try:
+        data = socket.recv(flags)
+    except BaseException:
+        state.deferring = False
+        state.allow_plain()
+        raise
+    state.deferring = False
+    return Undecoded(state, data)
+
+
+def seen(state: Optional[SocketState], option: int, value: Any) -> Any:
+    """A socket option as the caller must see it, who knows nothing of trailers and frames that were read ahead."""
+    if state is not None and state.ahead is not None:
+        if option == RCVMORE:
+            return 1
+        if option == EVENTS:
+            return value | POLLIN
+    return value
+
+
+def _copy_into(frame: bytes, buf: Any, nbytes: int) -> int:
+    """recv_into of a frame that was read ahead."""
+    with memoryview(buf) as view:
+        if view.readonly:
+            raise BufferError("memoryview: underlying buffer is not writable")
+        if not 0 <= nbytes <= view.nbytes:
+            raise ValueError(f"{nbytes=} too big for memoryview of {view.nbytes}B")
+        size = min(nbytes or view.nbytes, len(frame))
+        if size:
+            view.cast("B")[:size] = frame[:size]
+    return len(frame)

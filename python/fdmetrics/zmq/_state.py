@@ -1,0 +1,323 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What fdmetrics knows of one pyzmq socket: its link, its carrier, and the message that is half sent or received."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional
+
+import zmq
+
+from .. import _link
+from ..errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from ._monitor import ConnectionWatcher
+
+#: How a message says when it was sent: not at all; in {"__meta": {"send_ts": seconds}, "data": payload}, which the
+#: structured calls (send_json, send_pyobj) make; or in one more frame at its end.
+CARRIERS = ("none", "envelope", "trailer")
+
+# Plain ints: pyzmq takes them faster than members of its enumerations.
+RCVMORE = int(zmq.RCVMORE)
+EVENTS = int(zmq.EVENTS)
+DONTWAIT = int(zmq.DONTWAIT)
+SNDMORE = int(zmq.SNDMORE)
+POLLIN = int(zmq.POLLIN)
+XSUB = int(zmq.XSUB)
+
+# Types whose messages have several frames and belong to ZMTP: a trailer can be one of them.
+_WITH_TRAILER = frozenset(
+    int(kind)
+    for kind in (
+        zmq.PAIR,
+        zmq.PUB,
+        zmq.SUB,
+        zmq.REQ,
+        zmq.REP,
+        zmq.DEALER,
+        zmq.ROUTER,
+        zmq.PULL,
+        zmq.PUSH,
+        zmq.XPUB,
+        zmq.XSUB,
+    )
+)
+_WITH_FRAMES = _WITH_TRAILER | {int(zmq.STREAM)}
+
+get_option: Callable[[Any, int], Any] = zmq.backend.Socket.get
+
+
+def _find_getsockopt() -> Optional[Callable[..., int]]:
+    """libzmq's zmq_getsockopt, of the very libzmq that pyzmq has loaded; None where its symbols are hidden.
+
+    pyzmq's own way to ask for RCVMORE costs more than receiving a message. The interpreter's lock is kept: the answer
+    is a field of the socket, and no other thread may use that.
+    """
+    backend: Any = zmq.backend.Socket
+    try:
+        function = ctypes.PyDLL(sys.modules[backend.__module__].__file__).zmq_getsockopt
+    except (AttributeError, KeyError, OSError):
+        return None
+    function.restype = ctypes.c_int
+    found: Callable[..., int] = function
+    return found
+
+
+_getsockopt = _find_getsockopt()
+_RCVMORE = ctypes.c_int(RCVMORE)
+
+
+# What pyzmq's get_monitor_socket connects: there are events of the library in it, no messages of the program.
+_MONITOR = "inproc://monitor.s-"
+
+#: Called when a socket gets its state, with both and whether the state is new; see instrument.
+on_state: List[Callable[[SocketState, Any, bool], None]] = []
+
+
+def _nothing(_size: int, _trailer: object) -> None: ...
+
+
+class SocketState(_link.LinkRecorder):
+    """The recorder of a socket, shared by all Python objects that stand for it; see LinkRecorder.
+
+    A receive reads one frame ahead where more frames follow, to see whether that is the trailer: the caller never sees
+    a trailer, any other frame waits in `ahead`.
+    """
+
+    __slots__ = (
+        "_carrier",
+        "_given_up",
+        "_owner",
+        "ahead",
+        "ahead_more",
+        "ask_more",
+        "complete",
+        "deferring",
+        "frames",
+        "kind",
+        "least_frames",
+        "more",
+        "names",
+        "plain_received",
+        "plain_sent",
+        "plain_stamp",
+        "quiet",
+        "record_stamped",
+        "sending",
+        "strips",
+        "trailer",
+        "trailing",
+        "watcher",
+    )
+
+    def __init__(self, socket: zmq.Socket[Any]) -> None:
+        super().__init__()
+        self._owner = weakref.ref(socket)
+        self._carrier = "none"
+        self._given_up: Optional[str] = None
+        #: Names of links by their endpoints.
+        self.names: Mapping[str, str] = {}
+        self.kind = int(get_option(socket, zmq.TYPE))
+        #: Whether messages end with a trailer when they are sent, and may when they are received.
+        self.trailing = False
+        self.strips = self.kind in _WITH_TRAILER
+        #: A trailer follows at least so many frames: a message of one frame has none, and a router's begins with the
+        #: identity of the peer.
+        self.least_frames = 2 if self.kind == zmq.ROUTER else 1
+        #: Records a message of one frame, where there is nothing else to do for one; else None.
+        self.plain_sent: Optional[Callable[[int], None]] = None
+        self.plain_received: Optional[Callable[[int], None]] = None
+        #: Makes the trailer, where plain_sent is to be called for a message that ends with one.
+        self.plain_stamp: Optional[Callable[[], bytes]] = None
+        #: Records a message with a trailer, where there is plain_received.
+        self.record_stamped: Callable[[int, Any], None] = _nothing
+        #: Which failed sends are left to the caller to count: 0 none, 1 those for a full queue, 2 all.
+        self.quiet = 0
+        #: Whether frames of a message were sent, and it is not complete.
+        self.sending = False
+        #: The frame that was read ahead, and whether more follow it.
+        self.ahead: Any = None
+        self.ahead_more = False
+        #: Frames of the message that is being received, whether that was the last one, and the message's trailer.
+        self.frames = 0
+        self.complete = True
+        self.trailer: Optional[bytes] = None
+        #: Whether the receive call that runs leaves the recording to its caller.
+        self.deferring = False
+        #: Where the answer of ask_more is. ask_more returns 0, or something else where libzmq refused.
+        self.more = ctypes.c_int(0)
+        self.ask_more = self._asker(socket)
+        self.watcher: Optional[ConnectionWatcher] = None
+
+    def _asker(self, socket: Any) -> Callable[[], int]:
+        more = self.more
+        if self.kind not in _WITH_FRAMES:
+            return int
+        if _getsockopt is not None:
+            size = ctypes.c_size_t(ctypes.sizeof(more))
+            handle = ctypes.c_void_p(socket.underlying)
+            return functools.partial(_getsockopt, handle, _RCVMORE, ctypes.byref(more), ctypes.byref(size))
+        owner = self._owner
+
+        def ask() -> int:
+            living = owner()
+            more.value = 0 if living is None else get_option(living, RCVMORE)
+            return 0
+
+        return ask
+
+    def follows(self) -> bool:
+        """Whether libzmq has more frames of the message whose frame it gave last."""
+        return self.ask_more() == 0 and self.more.value != 0
+
+    # Settings ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def carrier(self) -> str:
+        """One of CARRIERS."""
+        return self._carrier
+
+    @carrier.setter
+    def carrier(self, carrier: str) -> None:
+        self._carrier = checked_carrier(carrier)
+        self._settle()
+
+    def _settle(self) -> None:
+        self.trailing = self._carrier == "trailer" and self.strips and not self._conflates()
+        self.allow_plain()
+
+    def allow_plain(self) -> None:
+        """Decides whether messages of one frame may take the short way."""
+        calls = self._calls
+        self.plain_sent = self.plain_received = self.plain_stamp = None
+        if calls is None:
+            return
+        if not self.sending and not (self.trailing and self.kind == XSUB):
+            self.plain_sent = calls.sent
+            self.plain_stamp = calls.trailer if self.trailing else None
+        if self.complete and not self.deferring:
+            self.plain_received = calls.received
+            self.record_stamped = calls.received_trailer
+
+    def _conflates(self) -> bool:
+        # Such a socket keeps the last frame alone, which must not be a trailer.
+        owner = self._owner()
+        try:
+            return owner is not None and bool(get_option(owner, zmq.CONFLATE))
+        except zmq.ZMQError:
+            return False
+
+    def attach(self, endpoint: str) -> None:
+        super().attach(endpoint)
+        self._given_up = None
+        # Options that matter may have been set meanwhile.
+        self._settle()
+
+    @property
+    def address(self) -> Optional[str]:
+        """The label `address`; None where there is none yet."""
+        if self.settings.name is not None:
+            return self.settings.name
+        if self.endpoint is None and (owner := self._owner()) is not None:
+            # It may have been bound or connected before it was instrumented, or through another object.
+            found = last_endpoint(owner)
+            self.endpoint = None if found == self._given_up else found
+        return None if self.endpoint is None else self.names.get(self.endpoint, self.endpoint)
+
+    def give_up(self, endpoint: str) -> None:
+        if endpoint == self.endpoint:
+            self._given_up = endpoint
+        super().give_up(endpoint)
+
+    def _open(self) -> Optional[_link.Calls]:
+        address = self.endpoint or self.address
+        if address is not None and address.startswith(_MONITOR):
+            return None
+        calls = super()._open()
+        self.allow_plain()
+        return calls
+
+    def _detach(self) -> None:
+        super()._detach()
+        self.plain_sent = self.plain_received = self.plain_stamp = None
+        self.record_stamped = _nothing
+        if self.watcher is not None:
+            self.watcher.follow(self)
+
+    # Sending ----------------------------------------------------------------------------------------------------------
+
+    def sent(self, size: int, more: bool) -> None:
+        """libzmq took a frame."""
+        super().sent(size, more)
+        if more is not self.sending:
+            self.sending = more
+            self.allow_plain()
+
+    def refused(self, error: BaseException) -> None:
+        """A send failed: counts it, unless the caller does."""
+        self.sending = False
+        if self.quiet == 0 or (self.quiet == 1 and not isinstance(error, zmq.Again)):
+            self.send_failed()
+        else:
+            self.failed += 1
+            self.unsent = 0
+        self.allow_plain()
+
+    def refused_before(self, failed: int) -> None:
+        """A call that ends in a send failed; counts it, unless the send did: `failed` was the number before."""
+        if self.failed == failed:
+            self.send_failed()
+
+    # Receiving --------------------------------------------------------------------------------------------------------
+
+    def record_received(self, send_seconds: Optional[float] = None) -> None:
+        """The message whose last frame was taken is recorded, with the stamp of its envelope if it has no trailer."""
+        trailer, self.trailer = self.trailer, None
+        self.received(0, False, send_seconds, trailer)
+        if self.plain_received is None:
+            self.allow_plain()
+
+
+def checked_carrier(carrier: str) -> str:
+    """A carrier. Errors: InvalidArgumentError, a ValueError."""
+    if carrier not in CARRIERS:
+        raise InvalidArgumentError(f"{carrier!r} is not a carrier: one of {CARRIERS} is expected")
+    return carrier
+
+
+def last_endpoint(socket: Any) -> Optional[str]:
+    """The endpoint that a socket was bound or connected to last, wildcards resolved; None where there is none."""
+    try:
+        endpoint: bytes = get_option(socket, zmq.LAST_ENDPOINT)
+    except zmq.ZMQError:
+        return None
+    return endpoint.rstrip(b"\0").decode("utf-8", "surrogateescape") or None
+
+
+def state_of(socket: Any) -> SocketState:
+    """The state of a socket, made at the first call. A shadow has that of the socket that it shadows."""
+    state: Optional[SocketState] = socket._recorder
+    if state is None:
+        state = _inherited(socket)
+        new = state is None
+        if state is None:
+            state = SocketState(socket)
+        # Not through __setattr__, which takes a name that no class has for a socket option.
+        socket.__dict__["_recorder"] = state
+        for prepare in on_state:
+            prepare(state, socket, new)
+    return state
+
+
+def _inherited(socket: Any) -> Optional[SocketState]:
+    members = socket.__dict__
+    # An asyncio socket sends and receives through _shadow_sock.
+    for other in (members.get("_shadow_sock"), members.get("_shadow_obj")):
+        if isinstance(other, zmq.Socket) and hasattr(type(other), "_recorder"):
+            return state_of(other)
+    return None

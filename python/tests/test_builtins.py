@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Builtins, and plain ctypes in their place: the same results, the same exceptions."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Callable, List, Tuple
+
+import pytest
+
+from fdmetrics import Counter, Gauge, Histogram, Registry, Summary, _builtins, _library, _link
+
+from .support import PACKAGE_ROOT, Samples
+
+
+@pytest.fixture(params=["builtins", "ctypes"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which way updates go, in this test."""
+    chosen: str = request.param
+    if chosen == "ctypes":
+        monkeypatch.setenv(_builtins.VARIABLE, "1")
+    else:
+        monkeypatch.delenv(_builtins.VARIABLE, raising=False)
+    return chosen
+
+
+def bound(registry: Registry) -> List[Tuple[str, Callable[..., Any]]]:
+    """The update callables of instruments that are in the store."""
+    gauge = Gauge("g", "", registry=registry)
+    metrics = (Counter("c", "", registry=registry), Summary("s", "", registry=registry))
+    histogram = Histogram("h", "", registry=registry)
+    registry.attach()
+    return [
+        ("inc", metrics[0].inc),
+        ("inc", gauge.inc),
+        ("dec", gauge.dec),
+        ("set", gauge.set),
+        ("observe", metrics[1].observe),
+        ("observe", histogram.observe),
+    ]
+
+
+def test_the_way_is_the_one_that_was_chosen(way: str, registry: Registry) -> None:
+    for name, call in bound(registry):
+        assert (type(call).__name__ == "builtin_function_or_method") == (way == "builtins")
+        assert call.__name__ == name
+
+
+def test_arguments(way: str, registry: Registry) -> None:
+    for name, call in bound(registry):
+        keyword = "value" if name == "set" else "amount"
+        for value in (0, 1, 2.5, True, Fraction(1, 2)):
+            assert call(value) is None
+            assert call(**{keyword: value}) is None
+        for arguments, keywords in (
+            ((1, 2, 3), {}),
+            ((1,), {keyword: 1}),
+            ((), {"nonsense": 1}),
+            (("1",), {}),
+            ((None,), {}),
+            ((), {keyword: b"1"}),
+        ):
+            with pytest.raises(TypeError):
+                call(*arguments, **keywords)
+        if name in ("set", "observe"):
+            with pytest.raises(TypeError):
+                call()
+        with pytest.raises(OverflowError):
+            call(10**400)
+    samples = Samples(registry)
+    assert (samples.get("c_total"), samples.get("h_count"), samples.get("s_sum")) == (10, 10, 10)
+
+
+def test_a_counter_takes_no_negative_amount(way: str, registry: Registry) -> None:
+    inc = bound(registry)[0][1]
+    for amount in (-1, -0.5, float("nan"), float("-inf")):
+        with pytest.raises(ValueError, match="non-negative"):
+            inc(amount)
+    inc(exemplar={"trace": "1"})
+    assert Samples(registry).get("c_total") == 1
+
+
+def test_what_a_number_raises_gets_through(way: str, registry: Registry) -> None:
+    class Broken:
+        def __float__(self) -> float:
+            raise ZeroDivisionError
+
+        def __ge__(self, other: object) -> bool:
+            return True
+
+        def __neg__(self) -> Broken:
+            return self
+
+    for _, call in bound(registry):
+        with pytest.raises(ZeroDivisionError):
+            call(Broken())
+
+
+def test_links_record(way: str, registry: Registry) -> None:
+    recorder = _link.LinkRecorder()
+    recorder.choose(registry=registry, name="engine")
+    calls = recorder.calls()
+    assert calls is not None
+    assert (type(calls.sent).__name__ == "builtin_function_or_method") == (way == "builtins")
+    calls.sent(3)
+    calls.send_failed()
+    calls.send_blocked(0.5)
+    calls.received(4)
+    calls.received_stamped(5, 1.0)
+    calls.received_stamped(6, float("nan"))
+    trailer = calls.trailer()
+    assert (len(trailer), trailer[:8]) == (24, b"FDM1\0\0\0\0")
+    calls.received_trailer(7, trailer)
+    calls.receive_failed()
+    numeric: List[Any] = [calls.sent, calls.send_blocked, calls.received, calls.connection_event]
+    for call in numeric:
+        with pytest.raises((TypeError, ctypes.ArgumentError)):
+            call("text")
+    samples = Samples(registry)
+    found = {
+        name: samples.get(f"fastdeploy:zmq:{name}", address="engine")
+        for name in ("msg_send_total", "msg_recv_total", "msg_bytes_recv_total", "latency_count", "in_flight")
+    }
+    assert found == {
+        "msg_send_total": 1,
+        "msg_recv_total": 4,
+        "msg_bytes_recv_total": 22,
+        "latency_count": 2,
+        "in_flight": -3,
+    }
+
+
+def test_references_stay_in_balance(registry: Registry) -> None:
+    library = _library.load()
+    if not _builtins.available(library):
+        pytest.fail("this process makes no builtins")
+    calls = bound(registry)
+    number, word = 2.5, "text"
+    before = sys.getrefcount(None), sys.getrefcount(number), sys.getrefcount(word)
+    for _ in range(1000):
+        for name, call in calls:
+            call(number)
+            call(**{"value" if name == "set" else "amount": number})
+            with pytest.raises(TypeError):
+                call(word)
+    gc.collect()
+    after = sys.getrefcount(None), sys.getrefcount(number), sys.getrefcount(word)
+    assert all(abs(now - then) < 500 for now, then in zip(after, before)), (before, after)
+
+
+def test_the_other_tests_pass_the_other_way(tmp_path: Path) -> None:
+    """With plain ctypes; or with builtins, where this run is one with plain ctypes."""
+    names = ("instruments", "labels", "gauge_modes", "context_managers", "zmq", "zmq_carriers", "zmq_asyncio")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'run'}"]
+    other = "0" if os.environ.get(_builtins.VARIABLE) == "1" else "1"
+    result = subprocess.run(
+        [*command, *(f"tests/test_{name}.py" for name in names)],
+        cwd=PACKAGE_ROOT,
+        env={**os.environ, _builtins.VARIABLE: other},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
