@@ -25,8 +25,16 @@ GAUGES: Dict[str, Tuple[Callable[[Iterable[float]], float], bool]] = {
     "demo_cached_tokens": (sum, False),
     "demo_longest_payload_bytes": (max, True),
 }
-#: No peer can acknowledge these: how long a message took, and how long its envelope is.
-MEASURED = ("fastdeploy:zmq:latency_bucket", "fastdeploy:zmq:latency_sum", "fastdeploy:zmq:msg_bytes_")
+#: No peer can acknowledge these: how long a message took or waited for room, and how long its envelope is.
+MEASURED = (
+    "fastdeploy:zmq:latency_bucket",
+    "fastdeploy:zmq:latency_sum",
+    "fastdeploy:zmq:msg_bytes_",
+    "fastdeploy:zmq:send_blocked_seconds",
+)
+#: What is in flight when nobody sends any more is lost: the reply to a worker that was killed, say.
+SENT, RECEIVED = "fastdeploy:zmq:msg_send_total", "fastdeploy:zmq:msg_recv_total"
+IN_FLIGHT = "fastdeploy:zmq:in_flight"
 
 
 class Entry(NamedTuple):
@@ -77,6 +85,10 @@ def truth(entries: Iterable[Entry]) -> Dict[str, Samples]:
     for name, values_of_processes in gauges.items():
         aggregate, _ = GAUGES[name]
         instruments[name] = {name: float(aggregate(values_of_processes))}
+    for sent in [name for name in instruments if name.startswith(SENT)]:
+        received = instruments.get(sent.replace(SENT, RECEIVED), {})
+        name = sent.replace(SENT, IN_FLIGHT)
+        instruments[name] = {name: instruments[sent][sent] - sum(received.values())}
     return instruments
 
 
