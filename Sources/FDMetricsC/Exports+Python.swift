@@ -32,7 +32,7 @@ public func fdm_py_counter_inc(
     guard let python = PythonAPI.current else { return nil }
     guard let handle = handle(python, object) else { return python.nothing() }
     var failed = false
-    if let amount = python.number(arguments, count, keywords, keyword: "amount", failed: &failed) {
+    if let amount = python.number(arguments, count, keywords, keyword: "amount", takesExemplar: true, failed: &failed) {
         if !Update.add(handle, amount) {
             return python.raise(
                 python.pointee.valueError, "Counters can only be incremented by non-negative amounts.")
@@ -52,7 +52,8 @@ public func fdm_py_gauge_set(
     guard let python = PythonAPI.current else { return nil }
     guard let handle = handle(python, object) else { return python.nothing() }
     var failed = false
-    guard let value = python.number(arguments, count, keywords, keyword: "value", failed: &failed) else {
+    guard let value = python.number(arguments, count, keywords, keyword: "value", takesExemplar: false, failed: &failed)
+    else {
         return failed ? nil : python.raise(python.pointee.typeError, "set() missing its value")
     }
     Update.set(handle, value)
@@ -66,7 +67,7 @@ private func gaugeAdd(
     guard let python = PythonAPI.current else { return nil }
     guard let handle = handle(python, object) else { return python.nothing() }
     var failed = false
-    let amount = python.number(arguments, count, keywords, keyword: "amount", failed: &failed)
+    let amount = python.number(arguments, count, keywords, keyword: "amount", takesExemplar: false, failed: &failed)
     if failed { return nil }
     if !Update.addToGauge(handle, sign * (amount ?? 1)) {
         return python.raise(python.pointee.runtimeError, "inc and dec must not be used with the mostrecent modes")
@@ -94,7 +95,8 @@ private func observe(
     guard let python = PythonAPI.current else { return nil }
     guard let handle = handle(python, object) else { return python.nothing() }
     var failed = false
-    guard let value = python.number(arguments, count, keywords, keyword: "amount", failed: &failed) else {
+    guard let value = python.number(arguments, count, keywords, keyword: "amount", takesExemplar: true, failed: &failed)
+    else {
         return failed ? nil : python.raise(python.pointee.typeError, "observe() missing its amount")
     }
     update(handle, value)

@@ -120,18 +120,18 @@ extension UnsafePointer where Pointee == PythonAPI {
         return nil
     }
 
-    /// The one number that a builtin takes, positional or by a keyword; `exemplar` is accepted and ignored. nil: there is
-    /// none, or it was refused (then `failed`, and the exception is set).
+    /// The one number that a builtin takes, positional or by a keyword; where it takes an exemplar too, that is ignored.
+    /// nil: there is none, or it was refused (then `failed`, and the exception is set).
     @inline(__always)
     func number(
         _ arguments: UnsafePointer<UnsafeMutableRawPointer?>?, _ count: Int, _ keywords: UnsafeMutableRawPointer?,
-        keyword: StaticString, failed: inout Bool
+        keyword: StaticString, takesExemplar: Bool, failed: inout Bool
     ) -> Double? {
         if keywords == nil {
             if count == 0 { return nil }
             if count == 1 { return double(arguments.unsafelyUnwrapped[0], &failed) }
         }
-        return slowNumber(arguments, count, keywords, keyword, &failed)
+        return slowNumber(arguments, count, keywords, keyword, takesExemplar, &failed)
     }
 
     @inline(__always)
@@ -147,11 +147,11 @@ extension UnsafePointer where Pointee == PythonAPI {
     @inline(never)
     private func slowNumber(
         _ arguments: UnsafePointer<UnsafeMutableRawPointer?>?, _ count: Int, _ keywords: UnsafeMutableRawPointer?,
-        _ keyword: StaticString, _ failed: inout Bool
+        _ keyword: StaticString, _ takesExemplar: Bool, _ failed: inout Bool
     ) -> Double? {
         failed = true
-        guard count <= 2, let arguments else {
-            _ = raise(pointee.typeError, "too many arguments: one number, and perhaps an exemplar")
+        guard count <= (takesExemplar ? 2 : 1), let arguments else {
+            _ = raise(pointee.typeError, "too many arguments: it takes one number")
             return nil
         }
         // Positional: the number, then an exemplar.
@@ -159,7 +159,7 @@ extension UnsafePointer where Pointee == PythonAPI {
         let keywordCount = keywords.map { pointee.tupleSize($0) } ?? 0
         for index in 0..<keywordCount {
             guard let name = pointee.utf8(pointee.tupleItem(keywords, index), nil) else { return nil }
-            if strcmp(name, "exemplar") == 0 { continue }
+            if takesExemplar, strcmp(name, "exemplar") == 0 { continue }
             guard strcmp(name, ConstantText.of(keyword)) == 0, number == nil else {
                 _ = raise(pointee.typeError, "unexpected or repeated keyword argument")
                 return nil

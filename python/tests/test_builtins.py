@@ -170,3 +170,15 @@ def test_the_other_tests_pass_the_other_way(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout
+
+
+def test_a_gauge_takes_no_exemplar(registry: Registry, way: str) -> None:
+    gauge: Any = Gauge("g", "", multiprocess_mode="livesum", registry=registry)
+    gauge.set(0)
+    for arguments, keywords in (((1, 2), {}), ((), {"exemplar": {}})):
+        for call in (gauge.inc, gauge.dec, gauge.set):
+            with pytest.raises(TypeError):
+                call(*arguments, **keywords)
+    gauge.inc(amount=3)
+    gauge.dec(amount=1)
+    assert Samples(registry).get("g") == 2
