@@ -39,7 +39,7 @@ SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
 SWIFT_OPTIONS := --enable-all-traits --explicit-target-dependency-import-check error
 # Of the library: its name for the loader, and no unmapping below the threads that still run its destructors.
 LIBRARY_OPTIONS := -Xlinker -soname -Xlinker $(SONAME) -Xlinker -z -Xlinker nodelete
-# An update is a dozen instructions: setting up a frame is a tenth of them.
+# An update is about a dozen instructions, and three more where each function sets up a frame.
 RELEASE_OPTIONS := --omit-frame-pointers
 # A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
 STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
