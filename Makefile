@@ -167,7 +167,6 @@ test: packages venv self-contained $(ZMQ_PEER) ## all tests: Swift, the C ABI, P
 	$(PYTEST) Tests/exposition
 	$(PYTEST) Tests/tools
 	$(PYTEST) python/tests
-	FDMETRICS_PURE_CTYPES=1 $(PYTEST) python/tests
 	$(PYTEST) Tests/zmq
 	$(PYTEST) Tests/processes
 	@echo 'make test: all passed'
