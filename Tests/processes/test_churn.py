@@ -14,6 +14,9 @@ from shells import Shell
 FIRST = 20
 PROCESSES = 1_000
 TURNS = 16  # of each kind, in each process; see worker/forks.c
+# Four processes run at once. Should fewer of them have met among the first 20, up to three more slots are used later: 3
+# times 18 instances of 64 bytes, which is less than a page of 8 blocks.
+LATER_SLOTS = 8
 
 
 def blocks(store: Path) -> int:
@@ -35,7 +38,7 @@ def test_store_does_not_grow_with_processes(
     first_length = len(render())
     rest = PROCESSES * stress - FIRST
     run("churn", store, rest)
-    assert blocks(store) == first
+    assert first <= blocks(store) <= first + LATER_SLOTS
     assert sorted(path.name for path in store.iterdir()) == first_files
     updates = [PROCESSES * stress * TURNS] * KINDS
     text = render()
@@ -49,5 +52,5 @@ def test_store_does_not_grow_with_processes(
     # Four processes at once, and 18 gauges; see worker/load.c.
     assert teller.statistics()["gauge_instances"] <= 4 * 18
     teller.exit()
-    assert blocks(store) == first
+    assert first <= blocks(store) <= first + LATER_SLOTS
     check()
