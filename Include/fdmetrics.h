@@ -130,8 +130,14 @@ const char *fdm_default_directory(void);
 // Chooses a name for the case that nobody sets a directory, and puts it into FDMETRICS_AUTO_DIR for child processes, but
 // decides nothing: FDMETRICS_DIR and PROMETHEUS_MULTIPROC_DIR still count when they are set later. Call it early in a
 // program that starts other processes before it records. The process that chooses it stands in FDMETRICS_AUTO_PID: at its
-// exit it removes the directory, unless other processes still use it. Returns the name. Owned by the library, never NULL.
+// exit it removes the directory, unless other processes still use it. When that process has ended, the last of the others
+// does, or else whoever makes the next automatic directory beside it. Returns the name. Owned by the library, never NULL.
 const char *fdm_plan_directory(void);
+
+// Makes this process one of those that the store knows to be alive. fdm_store_open does so; a fork child of a process that
+// did becomes one at its first update of a gauge, or by this call, which nothing but metrics of live processes need.
+// Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, PROCESS_LIMIT, NOT_FOUND.
+fdm_status fdm_store_join(fdm_store *store);
 
 // Numbers of a store that cost nothing to keep. The dropped ones are counted by all processes together.
 typedef struct fdm_statistics {
@@ -263,6 +269,16 @@ void fdm_gauge_dec(fdm_gauge *gauge);
 // The value of this process; 0 before its first update.
 double fdm_gauge_value(fdm_gauge *gauge);
 
+// The series of a gauge family for a logical worker (the third worker of a server, whichever process that is): its value
+// belongs to the worker, not to this process. So the next process of the same number goes on with it, it counts as alive
+// in the live modes until fdm_worker_ended, and its samples carry worker="<number>", in place of those of the process slot
+// of that number. Each call makes a handle: keep it.
+// Errors: as fdm_gauge_labels, and INVALID_ARGUMENT for a number above 16,777,215.
+fdm_status fdm_gauge_of_worker(fdm_family *family, const fdm_string *values, size_t count, uint32_t worker,
+                               fdm_gauge **gauge);
+// Takes the values of a logical worker out of all gauges of live modes. Errors: INVALID_ARGUMENT, SYSTEM.
+fdm_status fdm_worker_ended(fdm_store *store, uint32_t worker);
+
 // Counts an observation in its bucket and adds it to the sum, both or neither. NaN goes to the +Inf bucket.
 void fdm_histogram_observe(fdm_histogram *histogram, double value);
 // Count and sum over all processes. Either pointer may be NULL.
@@ -293,7 +309,13 @@ enum {
 
 // Options of a rendering, to be or-ed.
 enum {
-  FDM_RENDER_PID_LABEL = 1  // gauges of mode all and liveall carry pid="<process id>" in place of worker="<slot>"
+  FDM_RENDER_PID_LABEL = 1,  // gauges of mode all and liveall carry pid="<process id>" in place of worker="<slot>"
+  // Adds what the kernel says of the live processes that hold the store, read when it is rendered, for those of the
+  // renderer's pid namespace: process_cpu_seconds_total, process_open_fds, process_max_fds, process_threads,
+  // process_resident_memory_bytes, process_virtual_memory_bytes (sums) and process_start_time_seconds (the earliest).
+  // The CPU time of a process stays in the total when it has ended; what it used since it was last asked may be missing.
+  FDM_RENDER_PROCESS_METRICS = 2,
+  FDM_RENDER_PROCESS_METRICS_BY_WORKER = 4  // the same, one sample for each live process, with the label worker
 };
 
 // Renders the whole store. *text is *length bytes and a terminating zero, to be released with fdm_free.
@@ -382,6 +404,10 @@ void *fdm_py_gauge_inc(void *self, void *const *arguments, ptrdiff_t count, void
 void *fdm_py_gauge_dec(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // dec(amount=1)
 void *fdm_py_histogram_observe(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // observe(value)
 void *fdm_py_summary_observe(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // observe(value)
+// labels(*values, **values_by_name) of a metric. self is a tuple: the dictionary of children by tuples of label values, the
+// address of fdm_store_removals as an int, what stood there when the dictionary was made, and a callable for all that is
+// not found in it, or when another value stands there now.
+void *fdm_py_labels(void *self, void *const *arguments, ptrdiff_t count, void *keywords);
 void *fdm_py_zmq_sent(void *self, void *const *arguments, ptrdiff_t count);           // sent(size)
 void *fdm_py_zmq_send_failed(void *self, void *const *arguments, ptrdiff_t count);    // send_failed()
 void *fdm_py_zmq_received(void *self, void *const *arguments, ptrdiff_t count);       // received(size)

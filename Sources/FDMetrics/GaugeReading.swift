@@ -62,7 +62,7 @@ package func gaugeContributions(
     var contributions: [GaugeContribution] = []
     var next = StoreAddress(bits: word(series.record + SeriesLayout.instances).pointee.load(ordering: .acquiring))
     // Longer than any honest list is a damaged ring.
-    for _ in 0..<2 * StoreFormat.maxSlots {
+    for _ in 0..<StoreFormat.maxInstances {
         if next.isNull { break }
         guard next.segment >= 0, let segment = try? source.segment(next.segment),
             let instance = GaugeInstance(segment.pointee, offset: next.offset)

@@ -115,11 +115,13 @@ extension UnsafeMutablePointer where Pointee == SeriesHandle {
 package enum GaugeInstances {
     /// This process's instance of a gauge; nil: no space or no slot, which is counted.
     @usableFromInline @inline(never)
-    static func findOrMake(_ handle: UnsafeMutablePointer<SeriesHandle>) -> UnsafeMutableRawPointer? {
+    package static func findOrMake(_ handle: UnsafeMutablePointer<SeriesHandle>) -> UnsafeMutableRawPointer? {
         guard let record = handle.filledRecord, let mode = GaugeMode(rawValue: handle.pointee.count) else { return nil }
         let store = Store.ofToken(handle.pointee.auxiliary.unsafelyUnwrapped)
         do {
-            let token = try store.lease()
+            let known = LeaseToken(
+                bits: word(handle.pointee.auxiliary.unsafelyUnwrapped).pointee.load(ordering: .relaxed))
+            let token = known.worker == nil ? try store.lease() : known
             let found = try find(store, record, token)
             let instance = if let found { found } else { try make(store, record, token, mode) }
             inherit(instance, mode, token)
@@ -137,17 +139,29 @@ package enum GaugeInstances {
     private static func find(
         _ store: Store, _ record: UnsafeMutableRawPointer, _ token: LeaseToken
     ) throws(StoreError) -> UnsafeMutableRawPointer? {
+        var found: UnsafeMutableRawPointer?
+        try forEach(of: record, in: store) { instance in
+            if instance.owner.slot == token.slot { found = instance.record }
+            return found != nil
+        }
+        return found
+    }
+
+    /// Goes through the instances of a series until the body says true.
+    static func forEach(
+        of record: UnsafeMutableRawPointer, in store: Store, _ body: (GaugeInstance) -> Bool
+    ) throws(StoreError) {
         var next = StoreAddress(bits: word(record + SeriesLayout.instances).pointee.load(ordering: .acquiring))
-        // A list has at most one instance for each slot, and a few of threads that raced; a longer one is a damaged ring.
-        for _ in 0..<2 * StoreFormat.maxSlots {
-            if next.isNull { return nil }
+        // A list has at most one instance for each slot and logical worker, and a few of threads that raced; a longer one
+        // is a damaged ring.
+        for _ in 0..<StoreFormat.maxInstances {
+            if next.isNull { return }
             guard let segment = try store.segment(next.segment),
                 let instance = GaugeInstance(segment.pointee, offset: next.offset)
-            else { return nil }
-            if instance.owner.slot == token.slot { return instance.record }
+            else { return }
+            if body(instance) { return }
             next = instance.next
         }
-        return nil
     }
 
     /// A new instance, first of the series' list. If another thread of this process made one for the slot meanwhile, that.

@@ -238,3 +238,36 @@ public func fdm_state_set(
         try StateSet(family).set(String(cString: state), labels: try texts(label_values, label_count, "fdm_state_set"))
     }
 }
+
+// MARK: - Logical workers
+
+/// The series of a gauge family for a logical worker.
+@_cdecl("fdm_gauge_of_worker") @implementation
+public func fdm_gauge_of_worker(
+    _ family: OpaquePointer!, _ values: UnsafePointer<fdm_string>!, _ count: Int, _ worker: UInt32,
+    _ gauge: UnsafeMutablePointer<OpaquePointer?>!
+) -> fdm_status {
+    guard let gauge else { return invalidArgument("fdm_gauge_of_worker: gauge is NULL; give the address of a handle") }
+    gauge.pointee = OpaquePointer(InertHandle.of(.gauge))
+    guard let core = familyCore(family), core.pointee.type == .gauge else { return labelsFailure(.gauge, family) }
+    guard worker < UInt32(StoreFormat.maxWorkers) else {
+        return invalidArgument("worker \(worker): give a number below \(StoreFormat.maxWorkers)")
+    }
+    var series: UnsafeMutableRawPointer?
+    let result = fdm_labels(family, values, count, &series)
+    guard result == 0, let series else { return result }
+    return status { () throws(StoreError) in
+        gauge.pointee = OpaquePointer(
+            try LogicalWorkers.gauge(series.assumingMemoryBound(to: SeriesHandle.self), worker: Int(worker)))
+    }
+}
+
+/// Takes the values of a logical worker out of the live modes.
+@_cdecl("fdm_worker_ended") @implementation
+public func fdm_worker_ended(_ store: OpaquePointer!, _ worker: UInt32) -> fdm_status {
+    guard let store = Store.of(store) else { return invalidArgument("fdm_worker_ended: store is NULL or closed") }
+    guard worker < UInt32(StoreFormat.maxWorkers) else {
+        return invalidArgument("worker \(worker): give a number below \(StoreFormat.maxWorkers)")
+    }
+    return status { () throws(StoreError) in try LogicalWorkers.end(Int(worker), in: store) }
+}

@@ -58,6 +58,13 @@ public func fdm_default_directory() -> UnsafePointer<CChar>! { StoreDirectory.de
 @_cdecl("fdm_plan_directory") @implementation
 public func fdm_plan_directory() -> UnsafePointer<CChar>! { StoreDirectory.plan() }
 
+/// Makes this process one of those that the store knows to be alive.
+@_cdecl("fdm_store_join") @implementation
+public func fdm_store_join(_ store: OpaquePointer!) -> fdm_status {
+    guard let store = Store.of(store) else { return invalidArgument("fdm_store_join: store is NULL or closed") }
+    return status { () throws(StoreError) in _ = try store.lease() }
+}
+
 /// Numbers of a store.
 @_cdecl("fdm_store_statistics") @implementation
 public func fdm_store_statistics(

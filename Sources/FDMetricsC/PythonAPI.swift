@@ -7,7 +7,7 @@ import Synchronization
 
 /// The few functions of CPython's C API that the builtins need, looked up in the process: no Python header, no link to
 /// libpython, and nothing at all in a process without Python. All of them are of the stable ABI, or have been there
-/// unchanged since Python 3.3.
+/// unchanged since Python 3.9.
 struct PythonAPI {
     typealias Object = UnsafeMutableRawPointer
 
@@ -23,6 +23,15 @@ struct PythonAPI {
     let makeBytes: @convention(c) (UnsafePointer<CChar>?, Int) -> Object?
     let bytesAddress: @convention(c) (Object?) -> UnsafeMutablePointer<CChar>?
     let bytesSize: @convention(c) (Object?) -> Int
+    let release: @convention(c) (Object?) -> Void
+    let makeTuple: @convention(c) (Int) -> Object?
+    let setTupleItem: @convention(c) (Object?, Int, Object?) -> Int32
+    let call: @convention(c) (Object?, UnsafePointer<Object?>?, Int, Object?) -> Object?
+    /// A new reference to a dictionary's value, in the third argument: PyDict_GetItemRef, which a free-threaded build has.
+    /// nil before Python 3.13, where `borrowItem` does.
+    let dictionaryItem: (@convention(c) (Object?, Object?, UnsafeMutablePointer<Object?>?) -> Int32)?
+    let borrowItem: @convention(c) (Object?, Object?) -> Object?
+    let clearError: @convention(c) () -> Void
     let none: Object
     let typeError: Object
     let valueError: Object
@@ -53,6 +62,14 @@ struct PythonAPI {
             let bytesAddress = find(
                 "PyBytes_AsString", as: (@convention(c) (Object?) -> UnsafeMutablePointer<CChar>?).self),
             let bytesSize = find("PyBytes_Size", as: (@convention(c) (Object?) -> Int).self),
+            let release = find("Py_DecRef", as: (@convention(c) (Object?) -> Void).self),
+            let makeTuple = find("PyTuple_New", as: (@convention(c) (Int) -> Object?).self),
+            let setTupleItem = find("PyTuple_SetItem", as: (@convention(c) (Object?, Int, Object?) -> Int32).self),
+            let call = find(
+                "PyObject_Vectorcall",
+                as: (@convention(c) (Object?, UnsafePointer<Object?>?, Int, Object?) -> Object?).self),
+            let borrowItem = find("PyDict_GetItem", as: (@convention(c) (Object?, Object?) -> Object?).self),
+            let clearError = find("PyErr_Clear", as: (@convention(c) () -> Void).self),
             let none = dlsym(nil, "_Py_NoneStruct"), let typeError = exception("PyExc_TypeError"),
             let valueError = exception("PyExc_ValueError"), let runtimeError = exception("PyExc_RuntimeError")
         else { return nil }
@@ -68,6 +85,15 @@ struct PythonAPI {
         self.makeBytes = makeBytes
         self.bytesAddress = bytesAddress
         self.bytesSize = bytesSize
+        self.release = release
+        self.makeTuple = makeTuple
+        self.setTupleItem = setTupleItem
+        self.call = call
+        dictionaryItem = find(
+            "PyDict_GetItemRef",
+            as: (@convention(c) (Object?, Object?, UnsafeMutablePointer<Object?>?) -> Int32).self)
+        self.borrowItem = borrowItem
+        self.clearError = clearError
         self.none = none
         self.typeError = typeError
         self.valueError = valueError
@@ -89,7 +115,7 @@ struct PythonAPI {
         guard let found = PythonAPI() else {
             throw StoreError(
                 .unsupported,
-                "this process has no CPython, or one without the C API of Python 3.3: use the plain functions")
+                "this process has no CPython, or one without the C API of Python 3.9: use the plain functions")
         }
         let place = UnsafeMutablePointer<PythonAPI>.allocate(capacity: 1)
         place.initialize(to: found)

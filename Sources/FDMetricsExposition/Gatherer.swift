@@ -171,18 +171,24 @@ struct Gatherer {
         return false
     }
 
-    /// One sample for each process slot, in the order of slots.
+    /// One sample for each process slot and logical worker, by number. Where both have a number the worker is shown, so that
+    /// no sample is there twice.
     private func appendEach(
         _ contributions: [GaugeContribution], _ mode: GaugeMode, _ text: UnsafeRawBufferPointer,
         _ snapshot: inout FamilySnapshot, _ probe: Liveness
     ) {
-        var lastSlot = -1
-        for one in contributions.sorted(by: { $0.owner.slot < $1.owner.slot }) {
-            guard let value = one.value, one.owner.slot != lastSlot else { continue }
+        func order(_ token: LeaseToken) -> (Int, Int) { (token.worker ?? token.slot, token.worker == nil ? 1 : 0) }
+        var last = -1
+        for one in contributions.sorted(by: { order($0.owner) < order($1.owner) }) {
+            let number = order(one.owner).0
+            guard let value = one.value, number != last else { continue }
             if mode == .liveAll, !probe.isAlive(one.owner) { continue }
-            lastSlot = one.owner.slot
+            last = number
+            // What stands for the process in the samples of a logical worker is the worker, whoever it was last.
             snapshot.series.append(
-                SeriesSnapshot(text: text, first: snapshot.values.count, worker: one.owner.slot, pid: one.pid))
+                SeriesSnapshot(
+                    text: text, first: snapshot.values.count, worker: number,
+                    pid: one.owner.worker.map { UInt64($0) } ?? one.pid))
             snapshot.values.append(value)
         }
     }
@@ -197,7 +203,8 @@ private final class Liveness {
     init(_ source: any SegmentSource) { self.source = source }
 
     func isAlive(_ token: LeaseToken) -> Bool {
-        if token.bits == source.ownToken { return true }
+        // A logical worker has no end but the one that it is told.
+        if token.bits == source.ownToken || token.worker != nil { return true }
         if !isOpened {
             isOpened = true
             if let segment = try? source.segment(0) {

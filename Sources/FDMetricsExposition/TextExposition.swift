@@ -6,6 +6,22 @@ public import FDMetricsStore
 import Glibc
 import Synchronization
 
+/// What a rendering shows besides the store's metrics, and how. The raw values stand in the C header.
+public struct RenderOptions: OptionSet, Sendable {
+    /// The options as bits.
+    public let rawValue: UInt32
+
+    /// Options of these bits.
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Samples that belong to a process carry pid="<process id>" in place of worker="<slot>".
+    public static let labelsByPid = RenderOptions(rawValue: 1)
+    /// The metrics of the processes that hold the store, added up: process_cpu_seconds_total and so on.
+    public static let processMetrics = RenderOptions(rawValue: 2)
+    /// The same, one sample for each live process.
+    public static let processMetricsByWorker = RenderOptions(rawValue: 4)
+}
+
 /// A store as text for Prometheus.
 public enum TextExposition {
     /// The HTTP content type of the text.
@@ -15,16 +31,20 @@ public enum TextExposition {
     ///
     /// Costs the same however many processes ever recorded.
     /// - Throws: `noSpace`, `system`, `damaged`.
-    public static func render(_ registry: MetricRegistry) throws(MetricError) -> String {
-        let text = try Renderer.render(registry.store, labelsByPid: false)
+    public static func render(
+        _ registry: MetricRegistry, options: RenderOptions = []
+    ) throws(MetricError) -> String {
+        let text = try Renderer.render(registry.store, options: options)
         defer { free(text.start) }
         return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
     }
 
     /// Renders the store in a directory, of live or dead processes, with read access alone.
     /// - Throws: `notFound`, `directory`, `foreign`, `damaged`, `noSpace`, `system`.
-    public static func render(directory: String) throws(MetricError) -> String {
-        let text = try Renderer.render(directory: directory, labelsByPid: false)
+    public static func render(
+        directory: String, options: RenderOptions = []
+    ) throws(MetricError) -> String {
+        let text = try Renderer.render(directory: directory, options: options)
         defer { free(text.start) }
         return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
     }
@@ -58,9 +78,9 @@ package enum Renderer {
     ///
     /// Nobody waits for the kept plan: who finds it in use, by another thread or by one of the parent process at the time
     /// of a fork, makes one for itself.
-    package static func render(_ store: Store, labelsByPid: Bool) throws(StoreError) -> Text {
+    package static func render(_ store: Store, options: RenderOptions) throws(StoreError) -> Text {
         guard let kept = keptPlan(store) else {
-            return try render(GatherPlan(store), store, capacity: 4096, labelsByPid).text
+            return try render(GatherPlan(store), store, capacity: 4096, options).text
         }
         let own = getpid()
         let claim = kept.user.compareExchange(expected: 0, desired: own, ordering: .acquiring)
@@ -69,13 +89,13 @@ package enum Renderer {
             // here, and its plan may be half-changed: leave it alone for good.
             guard claim.original != own,
                 kept.user.compareExchange(expected: claim.original, desired: own, ordering: .acquiring).exchanged
-            else { return try render(GatherPlan(store), store, capacity: kept.lastSize, labelsByPid).text }
+            else { return try render(GatherPlan(store), store, capacity: kept.lastSize, options).text }
             _ = Unmanaged.passRetained(kept.plan)
             kept.plan = GatherPlan(store)
         }
         defer { kept.user.store(0, ordering: .releasing) }
         do {
-            let (text, size) = try render(kept.plan, store, capacity: kept.lastSize, labelsByPid)
+            let (text, size) = try render(kept.plan, store, capacity: kept.lastSize, options)
             kept.lastSize = size + size / 8
             return text
         } catch {
@@ -85,9 +105,9 @@ package enum Renderer {
     }
 
     /// Renders the store in a directory.
-    package static func render(directory: String, labelsByPid: Bool) throws(StoreError) -> Text {
+    package static func render(directory: String, options: RenderOptions) throws(StoreError) -> Text {
         let reader = try StoreReader(directory: directory)
-        return try render(GatherPlan(reader), reader, capacity: 1 << 16, labelsByPid).text
+        return try render(GatherPlan(reader), reader, capacity: 1 << 16, options).text
     }
 
     /// Forgets the plan of a store that is about to be closed.
@@ -127,13 +147,25 @@ package enum Renderer {
     }
 
     private static func render(
-        _ plan: GatherPlan, _ source: any SegmentSource, capacity: Int, _ labelsByPid: Bool
+        _ plan: GatherPlan, _ source: any SegmentSource, capacity: Int, _ options: RenderOptions
     ) throws(StoreError) -> (text: Text, size: Int) {
-        var writer = TextFormatWriter(capacity: capacity, labelsByPid: labelsByPid)
-        for family in try Gatherer(plan: plan, source: source).gather() { writer.write(family) }
+        var writer = TextFormatWriter(capacity: capacity, labelsByPid: options.contains(.labelsByPid))
+        for family in try families(plan, source, options) { writer.write(family) }
         guard let text = writer.finish() else {
             throw StoreError(.noSpace, "there is no memory for the text of \(source.directory)")
         }
         return ((text.text, text.count), text.count)
+    }
+
+    /// The store's families and, if they are asked for, those of the processes, by name. A family that somebody has
+    /// registered under the name of one of the latter is shown in its place.
+    private static func families(
+        _ plan: GatherPlan, _ source: any SegmentSource, _ options: RenderOptions
+    ) throws(StoreError) -> [FamilySnapshot] {
+        let families = try Gatherer(plan: plan, source: source).gather()
+        guard options.contains(.processMetrics) || options.contains(.processMetricsByWorker) else { return families }
+        let processes = try ProcessMetrics(source, byWorker: options.contains(.processMetricsByWorker)).families()
+            .filter { plan.family(named: $0.plan.descriptor.name) == nil }
+        return (families + processes).sorted { $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes) }
     }
 }

@@ -23,10 +23,10 @@ struct TextFormatWriter: ~Copyable {
             family.values.withUnsafeBufferPointer { values in
                 switch descriptor.type {
                 case .counter:
-                    for series in family.series { line(name, "_total", series.text, values[series.first]) }
+                    for series in family.series { counterLine(name, series, values[series.first]) }
                 case .gauge:
                     let owner = ownerLabel(descriptor)
-                    for series in family.series { gaugeLine(name, series, owner, values[series.first]) }
+                    for series in family.series { ownedLine(name, "", series, owner, values[series.first]) }
                 case .summary:
                     for series in family.series {
                         line(name, "_count", series.text, values[series.first])
@@ -134,12 +134,18 @@ struct TextFormatWriter: ~Copyable {
         line(name, "_sum", series.text, values[series.first + bounds.count])
     }
 
-    private mutating func gaugeLine(
-        _ name: UnsafeRawBufferPointer, _ series: SeriesSnapshot, _ owner: String, _ value: Double
+    /// A counter of the store belongs to no process; those of `ProcessMetrics` may.
+    private mutating func counterLine(_ name: UnsafeRawBufferPointer, _ series: SeriesSnapshot, _ value: Double) {
+        ownedLine(name, "_total", series, labelsByPid ? "pid" : "worker", value)
+    }
+
+    private mutating func ownedLine(
+        _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ series: SeriesSnapshot, _ owner: String,
+        _ value: Double
     ) {
-        if series.worker < 0 { return line(name, "", series.text, value) }
+        if series.worker < 0 { return line(name, suffix, series.text, value) }
         var label = "\(owner)=\"\(labelsByPid ? series.pid : UInt64(series.worker))\""
-        label.withUTF8 { line(name, "", series.text, with: UnsafeRawBufferPointer($0), value) }
+        label.withUTF8 { line(name, suffix, series.text, with: UnsafeRawBufferPointer($0), value) }
     }
 
     /// The label that tells the owners of a gauge's samples apart: "worker", or "pid" if that was asked for; a family that

@@ -90,14 +90,17 @@ package enum AttachedStores {
         if defaultSlot.compareExchange(expected: 0, desired: slot + 1, ordering: .acquiringAndReleasing).exchanged {
             // Absolute from here on: a child process may have another working directory.
             setenv(StoreDirectory.variable, store.directory, 1)
-            atexit {
-                let slot = AttachedStores.defaultSlot.load(ordering: .acquiring)
-                if slot != 0 {
-                    AttachedStores.store(AttachedStores.slots[slot - 1].load(ordering: .acquiring)).removeIfLast()
-                }
-            }
+            atexit { AttachedStores.leaveDefault() }
         }
         return store
+    }
+
+    private static func leaveDefault() {
+        let slot = defaultSlot.load(ordering: .acquiring)
+        if slot == 0 { return }
+        let store = store(slots[slot - 1].load(ordering: .acquiring))
+        store.accountOwnTime()
+        store.removeIfLast()
     }
 
     /// Closes a store that `open` gave. False: it is the default store, or not attached.

@@ -45,7 +45,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
         }
 
         var found = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: true)
-        if found == nil {
+        let isMissing = found == nil
+        if isMissing {
             let flags = StoreDirectory.isAutomatic(directory) ? HeaderLayout.flagAutomatic : 0
             let identity = try StoreIdentity.random(laneCount: laneCount, seriesLimit: UInt64(limit), flags: flags)
             _ = try SegmentFile.create(directory: path, number: 0, identity: identity)
@@ -71,6 +72,10 @@ public final class Store: SegmentSource, @unchecked Sendable {
         (page - 8).storeBytes(of: UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()), as: UInt.self)
         do {
             try announcePresence()
+            if isMissing, identity.flags & HeaderLayout.flagAutomatic != 0 {
+                noteRoot()
+                AbandonedStores.remove(beside: path)
+            }
             _ = try lease()
         } catch {
             close()
@@ -151,7 +156,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
         presencePage.store(UInt(bitPattern: page), ordering: .relaxed)
     }
 
-    private static let presenceByte = StoreFormat.leaseBase - 1
+    static let presenceByte = StoreFormat.leaseBase - 1
 
     private func endPresence() {
         let page = presencePage.exchange(0, ordering: .relaxed)
@@ -225,16 +230,16 @@ public final class Store: SegmentSource, @unchecked Sendable {
         CFDMetricsLinux_free_wiped_page(forkPage)
     }
 
-    /// Removes the store's files and its directory if this process chose the directory's name, and no other process is
-    /// there that attached the store or was forked by one that did. Called at the exit of the process.
+    /// Removes the store's files and its directory if its name is automatic, this process is the root of those that share
+    /// the name or the root is dead, and no other process is there that attached the store or was forked by one that did.
+    /// Called at the exit of the process.
     package func removeIfLast() {
-        if identity.flags & HeaderLayout.flagAutomatic == 0 || !StoreDirectory.isPlanner { return }
+        if identity.flags & HeaderLayout.flagAutomatic == 0 || !(StoreDirectory.isRoot || isRootGone) { return }
         endPresence()
         guard let descriptor = try? openSame(segmentPath(0), as: firstSegment.pointee, flags: O_RDWR) else { return }
         defer { Glibc.close(descriptor) }
         // Held over the removal: a process that is just attaching finds it taken, and starts again with a new store.
         if CFDMetricsLinux_lock_byte(descriptor, Store.presenceByte) != 0 { return }
-        for number in 0..<StoreFormat.maxSegments { unlink(segmentPath(number)) }
-        rmdir(directory)
+        AbandonedStores.removeFiles(directory)
     }
 }

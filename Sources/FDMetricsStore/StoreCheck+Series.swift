@@ -210,6 +210,12 @@ extension StoreCheck {
         let owner = instance.owner
         let carried = load(InstanceLayout.carry + 8)
         let value = load(InstanceLayout.value + 8)
+        if owner.worker != nil {
+            if owner != LeaseToken(worker: owner.worker ?? 0) {
+                error(place, "owner of an instance", "generation 1 of a logical worker", hex(owner.bits))
+            }
+            return owner.slot
+        }
         guard !owner.isNone, owner.slot < slots.count else {
             error(place, "owner of an instance", "a process slot below \(slots.count)", hex(owner.bits))
             return nil

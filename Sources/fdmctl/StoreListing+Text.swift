@@ -108,7 +108,8 @@ extension SeriesValue.Pair {
 extension SeriesValue.Instance {
     fileprivate var line: String {
         var text =
-            "instance of process slot \(owner.slot), generation \(owner.generation), \(lifeText(isAlive)), pid \(pid): "
+            owner.worker.map { "instance of logical worker \($0): " }
+            ?? "instance of process slot \(owner.slot), generation \(owner.generation), \(lifeText(isAlive)), pid \(pid): "
         text += value.map(numberText) ?? "not set"
         if time != 0 { text += ", set \(timeText(time))" }
         if let carried {

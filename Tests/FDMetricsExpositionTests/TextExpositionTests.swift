@@ -166,7 +166,7 @@ struct TextExpositionTests {
             try exposed.samples() == [
                 "memory_bytes{kind=\"heap\",worker=\"0\"} 1.0", "memory_bytes{kind=\"heap\",worker=\"1\"} 2.0",
             ])
-        let text = try Renderer.render(registry.store, labelsByPid: true)
+        let text = try Renderer.render(registry.store, options: .labelsByPid)
         defer { free(text.start) }
         let pid = "pid=\"\(getpid())\""
         let lines = String(cString: text.start).split(separator: "\n").filter { !$0.hasPrefix("#") }

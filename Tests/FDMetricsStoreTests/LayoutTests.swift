@@ -38,12 +38,15 @@ private let header = [
     Field("sealed", HeaderLayout.sealed, 8), Field("slotsReserved", HeaderLayout.slotsReserved, 8),
     Field("removals", HeaderLayout.removals, 8), Field("droppedNoSpace", HeaderLayout.droppedNoSpace, 8),
     Field("droppedSeriesLimit", HeaderLayout.droppedSeriesLimit, 8), Field("conflicts", HeaderLayout.conflicts, 8),
+    Field("rootProcess", HeaderLayout.rootProcess, 8), Field("rootStart", HeaderLayout.rootStart, 8),
+    Field("rootNamespace", HeaderLayout.rootNamespace, 8), Field("cpuTicks", HeaderLayout.cpuTicks, 8),
 ]
 
 private let slot = [
     Field("generation", SlotLayout.generation, 4), Field("pid", SlotLayout.pid, 8),
     Field("pidNamespace", SlotLayout.pidNamespace, 8), Field("startTime", SlotLayout.startTime, 8),
     Field("attachedTime", SlotLayout.attachedTime, 8), Field("command", SlotLayout.command, 16),
+    Field("cpuAccounted", SlotLayout.cpuAccounted, 8),
 ]
 
 private let record = [

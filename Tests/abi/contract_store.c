@@ -122,6 +122,8 @@ void check_stores(void) {
   statistics.struct_size = 1;
   CHECK_STATUS(fdm_store_statistics(store, &statistics), FDM_ERR_INVALID_ARGUMENT);
 
+  CHECK(fdm_store_join(NULL) == FDM_ERR_INVALID_ARGUMENT);
+  CHECK(fdm_store_join(store) == FDM_OK);
   CHECK(fdm_store_removals(NULL) == NULL);
   CHECK(fdm_store_removals(store) != NULL);
   CHECK((uintptr_t)fdm_store_removals(store) % sizeof(uint64_t) == 0);

@@ -45,10 +45,11 @@ def available(library: Library) -> bool:
     return bool(library.fdm_py_prepare() == c.FDM_OK)
 
 
-def make(library: Library, function: str, handle: int, doc: str) -> Callable[..., Any]:
-    """A builtin that calls a function fdm_py_* for a handle; doc begins with its name and its arguments.
+def make(library: Library, function: str, self: object, doc: str) -> Callable[..., Any]:
+    """A builtin that calls a function fdm_py_* for a handle, or what else it takes as self.
 
-    Only where `available`. The handle is not kept alive: a builtin must not be called after its store was closed.
+    doc begins with its name and its arguments. Only where `available`. The handle is not kept alive: a builtin must not
+    be called after its store was closed.
     """
     pointer = getattr(library, function)
     address = ctypes.cast(pointer, ctypes.c_void_p).value
@@ -63,5 +64,5 @@ def make(library: Library, function: str, handle: int, doc: str) -> Callable[...
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object
     new.argtypes = (ctypes.POINTER(_PyMethodDef), ctypes.py_object, ctypes.c_void_p)
-    builtin: Callable[..., Any] = new(ctypes.byref(definition), handle, None)
+    builtin: Callable[..., Any] = new(ctypes.byref(definition), self, None)
     return builtin

@@ -11,8 +11,7 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from dataclasses import dataclass
-from typing import Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _constants as c
 from . import _prototypes
@@ -36,8 +35,7 @@ KIND_NAMES = {
 _RESERVED_LABELS = {c.FDM_HISTOGRAM: "le", c.FDM_SUMMARY: "quantile"}
 
 
-@dataclass(frozen=True)
-class Descriptor:
+class Descriptor(NamedTuple):
     """A declaration, checked. The name is without a counter's "_total" and an info's "_info"."""
 
     kind: int

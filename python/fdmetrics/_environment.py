@@ -2,22 +2,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """The name of the store's directory for the case that nobody sets one, without loading the library.
 
-This is the rule of fdm_plan_directory. Children that are started before the first metric find the name in their
-environment and so share it; FDMETRICS_DIR and PROMETHEUS_MULTIPROC_DIR still count when they are set later.
+Children that are started before the first metric find the name in their environment and so share it; FDMETRICS_DIR and
+PROMETHEUS_MULTIPROC_DIR still count when they are set later.
+
+The workers of a server often have no ancestor that imports us: gunicorn forks its workers before they load the
+application, and uvicorn spawns them. So the name is not random but made of a secret that exactly the processes of one
+service have, by a one-way function:
+
+- a process that multiprocessing started, by whatever method, has the authentication key of its parent's parents;
+- every other process has the 16 random bytes that the kernel gives to each program at exec (AT_RANDOM), which fork
+  copies. Two programs that were started apart never have the same.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
-import uuid
+import sys
+from typing import Optional, Tuple
 
 #: Where the store is. Set by the user, or by the process that attached first.
 DIRECTORY = "FDMETRICS_DIR"
 #: Where the store would be if nobody set a directory.
 AUTOMATIC_DIRECTORY = "FDMETRICS_AUTO_DIR"
-#: The process that chose that name, and so removes the directory at its end. Not the one that made the store: that may
-#: be a short-lived child, and the others have not attached yet.
+#: The process at the root of those that share that name, which removes the directory at its end. Not the one that made
+#: the store: that may be a short-lived child, and the others have not attached yet.
 AUTOMATIC_PROCESS = "FDMETRICS_AUTO_PID"
+
+_AT_RANDOM = 25  # linux/auxvec.h
 
 
 def plan_directory() -> str:
@@ -25,16 +37,94 @@ def plan_directory() -> str:
     planned = os.environ.get(AUTOMATIC_DIRECTORY)
     if planned:
         return planned
+    secret, root = _of_multiprocessing() or _of_program()
     parent = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else os.environ.get("TMPDIR") or "/tmp"
-    os.environ[AUTOMATIC_DIRECTORY] = planned = os.path.join(parent, f"fdmetrics-{uuid.uuid4()}")
-    os.environ[AUTOMATIC_PROCESS] = str(os.getpid())
+    os.environ[AUTOMATIC_DIRECTORY] = planned = os.path.join(parent, f"fdmetrics-{_one_way(secret)}")
+    os.environ[AUTOMATIC_PROCESS] = str(root)
     return planned
 
 
 def is_left_to_remove() -> bool:
-    """Whether this process chose the name, and processes that it started have made the directory."""
+    """Whether this process is the root of those that share the name, and others of them have made the directory."""
     return (
         os.environ.get(AUTOMATIC_PROCESS) == str(os.getpid())
         and DIRECTORY not in os.environ
         and os.path.isdir(os.environ.get(AUTOMATIC_DIRECTORY, ""))
     )
+
+
+def _of_multiprocessing() -> Optional[Tuple[bytes, int]]:
+    """multiprocessing's authentication key, and the process that made it as far as is known.
+
+    None in a process that multiprocessing did not start and that has started none with it yet: such a one may be a
+    sibling by fork, which made a key of its own when it imported the module.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    if process is None:
+        return None
+    parent = process.parent_process()
+    # Not active_children(), which would also reap those that have ended.
+    if parent is None and not getattr(process, "_children", None):
+        return None
+    root = os.getpid() if parent is None else int(parent.pid or os.getppid())
+    return b"multiprocessing" + bytes(process.current_process().authkey), root
+
+
+def _of_program() -> Tuple[bytes, int]:
+    """The program's random bytes from the kernel, and the first of the processes that have them by fork."""
+    secret = b""
+    try:
+        getauxval = ctypes.CDLL(None).getauxval
+        getauxval.restype = ctypes.c_ulong
+        getauxval.argtypes = (ctypes.c_ulong,)
+        address = getauxval(_AT_RANDOM)
+        secret = ctypes.string_at(address, 16) if address else b""
+    except (OSError, AttributeError):  # A C library without getauxval.
+        pass
+    if not secret:
+        # A name that only children find, in their environment.
+        return os.urandom(16), os.getpid()
+    root = os.getpid()
+    stack = _stack(root)
+    while stack is not None:
+        parent = _parent(root)
+        if parent is None or _stack(parent) != stack:
+            break
+        root = parent
+    return b"program" + secret, root
+
+
+def _stat(process: int) -> list[bytes]:
+    """The fields of /proc/<pid>/stat from the third on; empty where there is no such process or no /proc."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            # The command, in parentheses, may hold anything.
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def _stack(process: int) -> Optional[bytes]:
+    """Where a process's stack begins: a random address of the exec, which fork copies. None: not to be known."""
+    fields = _stat(process)
+    address = fields[25] if len(fields) > 25 else b"0"  # Field 28, startstack.
+    return None if address == b"0" else address
+
+
+def _parent(process: int) -> Optional[int]:
+    fields = _stat(process)
+    return int(fields[1]) if len(fields) > 1 and int(fields[1]) > 0 else None
+
+
+def _one_way(secret: bytes) -> str:
+    """The name that a secret gives, which does not give the secret away: it guards a program's stack, or its pipes."""
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        try:
+            # Before Python 3.12. hashlib, which everybody has, takes longer to import than all of fdmetrics.
+            from _sha256 import sha256  # type: ignore[import-not-found,no-redef,unused-ignore]
+        except ImportError:
+            from hashlib import sha256
+    digest: str = sha256(b"fdmetrics" + secret).hexdigest()
+    return digest[:32]

@@ -61,15 +61,20 @@ class Family:
             self.refuse(error)
             return False
 
-    def series(self, values: Sequence[str]) -> int:
+    def series(self, values: Sequence[str], worker: Optional[int] = None) -> int:
         """The handle of the series with these label values, made where it was missing.
 
+        worker: of a gauge, for this logical worker instead of this process, by a new handle; see fdm_gauge_of_worker.
         Errors: those of register(), and the classes of fdm_labels's statuses.
         """
         family = self.register()
         library = self.registry._attach().library
         handle = ctypes.c_void_p()
-        check_status(library, library.fdm_labels(family, strings(values), len(values), ctypes.byref(handle)))
+        if worker is None:
+            status = library.fdm_labels(family, strings(values), len(values), ctypes.byref(handle))
+        else:
+            status = library.fdm_gauge_of_worker(family, strings(values), len(values), worker, ctypes.byref(handle))
+        check_status(library, status)
         assert handle.value is not None
         return handle.value
 

@@ -8,8 +8,7 @@ As a decorator each also takes a coroutine function, and then lasts until the co
 from __future__ import annotations
 
 import functools
-import inspect
-from timeit import default_timer
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, ContextManager, Optional, Tuple, Type, TypeVar, Union, cast
 
@@ -22,6 +21,9 @@ Exceptions = Union[Type[BaseException], Tuple[Type[BaseException], ...]]
 
 def _decorated(function: F, enter: Callable[[], ContextManager[Any]]) -> F:
     """A function that runs another one inside a new context at each call."""
+    # Imported here: it costs more than the rest of this package, and only who decorates needs it.
+    import inspect
+
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -50,7 +52,7 @@ class Timer:
         self.duration: Optional[float] = None
 
     def __enter__(self) -> Timer:
-        self._start = default_timer()
+        self._start = perf_counter()
         return self
 
     def __exit__(
@@ -59,7 +61,7 @@ class Timer:
         value: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        self.duration = max(default_timer() - self._start, 0.0)
+        self.duration = max(perf_counter() - self._start, 0.0)
         getattr(self._metric, self._callback_name)(self.duration)
 
     def labels(self, *labelvalues: object, **labelkwargs: object) -> None:

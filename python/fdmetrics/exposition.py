@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Tuple
 
 from .registry import registry_of
+from .store import ProcessMetrics
 
 if TYPE_CHECKING:
     import threading
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 CONTENT_TYPE_LATEST = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def generate_latest(registry: object = None, *, pid_label: bool = False) -> bytes:
+def generate_latest(
+    registry: object = None, *, pid_label: bool = False, process_metrics: ProcessMetrics = False
+) -> bytes:
     """All series of the store, of all processes, in the Prometheus text format 0.0.4.
 
     registry: a fdmetrics.Registry; anything else stands for the process's default one. pid_label: gauges of the modes
-    all and liveall carry pid="<process id>" in place of worker="<slot>". Any process that has the store gives the same
-    answer, but for gauges of the mode local. Releases the interpreter lock. Errors: those of Registry.render.
+    all and liveall carry pid="<process id>" in place of worker="<slot>". process_metrics: adds
+    process_cpu_seconds_total and so on; see Store.render. Any process that has the store gives the same answer, but for
+    gauges of the mode local. Releases the interpreter lock. Errors: those of Registry.render.
     """
-    return registry_of(registry).render(pid_label=pid_label)
+    return registry_of(registry).render(pid_label=pid_label, process_metrics=process_metrics)
 
 
 def start_http_server(

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Dict, Iterable, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Mapping, Optional, Sequence, Tuple, TypeVar
 
+from . import _builtins
 from ._descriptor import KIND_NAMES, Descriptor, checked_label_names, full_name, strings
 from ._family import Family
-from ._series import rendered_series
 from .errors import FDMetricsError, InvalidArgumentError, LabelsError, check_status
 from .registry import registry_of
 
@@ -40,9 +40,33 @@ class Metric:
     Methods may be called from any thread and in fork children. None takes a lock.
     """
 
-    __slots__ = ("__weakref__", "_children", "_family", "_removals", "_values")
+    __slots__ = {
+        "__weakref__": None,
+        "_children": None,
+        "_family": None,
+        "_removals": None,
+        "_values": None,
+        "labels": """labels(*values, **values_by_name): the series with these label values, made at the first call.
+
+        Takes the values in the order of the label names, or all of them by name; what is not a string becomes one by
+        str(). The same strings give the same object, at the cost of one dictionary look-up. Where the store refuses a
+        new series, the object records nothing, and the next call tries again.
+        Errors: ValueError where the metric has no label names, or the values do not match them.""",
+    }
 
     _kind: ClassVar[int]
+
+    if TYPE_CHECKING:
+
+        def labels(self: M, *labelvalues: object, **labelkwargs: object) -> M: ...
+
+    else:
+
+        def __getattr__(self, name):
+            # Only a metric with label names keeps its look-up; the others raise.
+            if name == "labels":
+                return self._labels
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _declare(
         self,
@@ -71,7 +95,12 @@ class Metric:
         self._values = values
         self._children = _NO_CHILDREN
         self._removals = _NO_REMOVALS
+        self._look_up_slowly()
         self._disconnect()
+
+    def _look_up_slowly(self) -> None:
+        if self._is_parent:
+            _labels_slot.__set__(self, self._labels)
 
     # What an instrument adds ------------------------------------------------------------------------------------------
 
@@ -128,18 +157,13 @@ class Metric:
         self._family.detach()
         self._children = _NO_CHILDREN
         self._removals = _NO_REMOVALS
+        self._look_up_slowly()
         self._disconnect()
 
     # Labels -----------------------------------------------------------------------------------------------------------
 
-    def labels(self: M, *labelvalues: object, **labelkwargs: object) -> M:
-        """The series with these label values, made at the first call of any process.
-
-        Takes the values in the order of the label names, or all of them by name; what is not a string becomes one by
-        str(). The same strings give the same object, at the cost of one dictionary look-up. Where the store refuses a
-        new series, the object records nothing, and the next call tries again.
-        Errors: ValueError where the metric has no label names, or the values do not match them.
-        """
+    def _labels(self: M, *labelvalues: object, **labelkwargs: object) -> M:
+        """labels(), where there is no builtin for it, and what the builtin calls for whatever it does not find."""
         children = self._children
         if self._removals[0] == children.word:
             # The keys are tuples of strings: a value that is none is not found here, and neither are wrong names.
@@ -185,6 +209,10 @@ class Metric:
         if children is _NO_CHILDREN or children.word != word:
             self._children = children = _Children(word)
             self._family.registry._holds(self)
+            if _builtins.available(store.library):
+                # Through the slot itself: a subclass that defines labels() keeps its own.
+                state = (children, store.removals_address, word, self._labels)
+                _labels_slot.__set__(self, _builtins.make(store.library, "fdm_py_labels", state, _LABELS_DOC))
         return children
 
     def _check_parent(self) -> Tuple[str, ...]:
@@ -237,6 +265,8 @@ class Metric:
         wanted = {names.index(name): _text(value) for name, value in labels.items()}
         if not self._family.register_quietly():
             return
+        from ._series import rendered_series
+
         try:
             known = set(rendered_series(self._family.registry.render(), self._family.descriptor))
         except FDMetricsError as error:
@@ -288,3 +318,7 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"{type(self).__module__}.{type(self).__name__}({self.name})"
+
+
+_labels_slot: Any = Metric.__dict__["labels"]
+_LABELS_DOC = "labels(*values, **values_by_name): the series with these label values; see Metric.labels."

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import os
 import time
 import weakref
@@ -15,9 +14,7 @@ from typing import Dict, Optional, Protocol, Set, Tuple
 from . import _environment
 from ._descriptor import Descriptor
 from .errors import ConflictError, FDMetricsError, StoreClosedError
-from .store import Path, Statistics, Store
-
-logger = logging.getLogger("fdmetrics")
+from .store import Path, ProcessMetrics, Statistics, Store
 
 #: How long after a failure the same thing is tried again, in seconds.
 RETRY_SECONDS = 1.0
@@ -84,14 +81,14 @@ class Registry:
             raise first
         return store
 
-    def render(self, *, pid_label: bool = False) -> bytes:
+    def render(self, *, pid_label: bool = False, process_metrics: ProcessMetrics = False) -> bytes:
         """All series of the store, of all processes, in the Prometheus text format 0.0.4; see Store.render.
 
         Errors: those of Store() and Store.render.
         """
         store = self._attach()
         self._register_pending()
-        return store.render(pid_label=pid_label)
+        return store.render(pid_label=pid_label, process_metrics=process_metrics)
 
     def statistics(self) -> Statistics:
         """The numbers of the store. Errors: those of Store()."""
@@ -179,7 +176,10 @@ class Registry:
         self.failures[name] = self.failures.get(name, 0) + 1
         if (name, what) not in self._logged:
             self._logged.add((name, what))
-            logger.error("fdmetrics: nothing is recorded into %s: %s", what, error)
+            # Only a process that something is refused to pays for the import.
+            import logging
+
+            logging.getLogger("fdmetrics").error("fdmetrics: nothing is recorded into %s: %s", what, error)
 
 
 #: The registry of the process's default store, used wherever no other one is given.
@@ -192,6 +192,16 @@ def registry_of(registry: object) -> Registry:
     prometheus_client's registries are taken too, so that its users' code runs unchanged; the store has all metrics.
     """
     return registry if isinstance(registry, Registry) else REGISTRY
+
+
+def _join_after_fork() -> None:
+    # A fork child that only counts would otherwise never be one of the live processes whose memory and time are shown.
+    store = REGISTRY._store
+    if store is not None:
+        store.library.fdm_store_join(store.pointer)
+
+
+os.register_at_fork(after_in_child=_join_after_fork)
 
 
 def _attach_to_remove() -> None:

@@ -16,6 +16,9 @@ from .errors import InvalidArgumentError, StoreClosedError, check_status
 
 Path = Union[str, "os.PathLike[str]"]
 
+#: Whether the metrics of the processes themselves are rendered too, and how; see Store.render.
+ProcessMetrics = Union[bool, str]
+
 _open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
 
@@ -52,7 +55,7 @@ class Store:
     Methods may be called from any thread. A fork child goes on with the store of its parent and need not open it.
     """
 
-    __slots__ = ("__weakref__", "_pointer", "library", "path", "removals")
+    __slots__ = ("__weakref__", "_pointer", "library", "path", "removals", "removals_address")
 
     def __init__(self, directory: Path, *, lanes: int = 0, series_limit: int = 0) -> None:
         """Attaches the store in a directory, and makes both where they are missing.
@@ -88,6 +91,8 @@ class Store:
         #: The store's directory.
         self.path: str = os.fsdecode(library.fdm_store_path(pointer))
         word = ctypes.cast(library.fdm_store_removals(pointer), ctypes.POINTER(ctypes.c_uint64 * 1)).contents
+        #: Where the number stands that `removals` shows.
+        self.removals_address: int = ctypes.addressof(word)
         #: removals[0] changes whenever a process removes a series of this store.
         self.removals: memoryview = memoryview(word).cast("B").cast("Q")
         _open_stores.add(self)
@@ -99,19 +104,28 @@ class Store:
             raise StoreClosedError(f"The store in {self.path} was closed by this process: open it again.")
         return self._pointer
 
-    def render(self, *, pid_label: bool = False) -> bytes:
+    def render(self, *, pid_label: bool = False, process_metrics: ProcessMetrics = False) -> bytes:
         """The whole store in the Prometheus text format 0.0.4; releases the interpreter lock.
 
         pid_label: gauges of the modes all and liveall carry pid="<process id>" in place of worker="<slot>".
+        process_metrics: adds process_cpu_seconds_total, process_resident_memory_bytes and so on of all live processes
+        that hold the store, added up; "worker": one sample for each of them, with the label worker.
         Errors: NoSpaceError, SystemCallError, DamagedStoreError, StoreClosedError.
         """
         text = ctypes.c_void_p()
         length = ctypes.c_size_t()
-        options = c.FDM_RENDER_PID_LABEL if pid_label else 0
+        options = _options(pid_label, process_metrics)
         library = self.library
         status = library.fdm_render(self.pointer, c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length))
         check_status(library, status)
         return _taken(library, text, length)
+
+    def end_worker(self, worker: int) -> None:
+        """Takes the values of a logical worker out of all gauges of live modes; see Family.series.
+
+        Errors: StoreClosedError, InvalidArgumentError for a number that is none of a worker, SystemCallError.
+        """
+        check_status(self.library, self.library.fdm_worker_ended(self.pointer, worker))
 
     def statistics(self) -> Statistics:
         """The numbers of the store. Errors: StoreClosedError."""
@@ -133,7 +147,7 @@ class Store:
             check_status(self.library, self.library.fdm_store_close(pointer))
 
 
-def render_directory(directory: Path, *, pid_label: bool = False) -> bytes:
+def render_directory(directory: Path, *, pid_label: bool = False, process_metrics: ProcessMetrics = False) -> bytes:
     """Renders the store in a directory, of live or dead processes, with read access alone; see Store.render.
 
     Errors: as Store.render, and StoreNotFoundError, DirectoryError, ForeignStoreError, LibraryError.
@@ -141,12 +155,21 @@ def render_directory(directory: Path, *, pid_label: bool = False) -> bytes:
     library = _library.load()
     text = ctypes.c_void_p()
     length = ctypes.c_size_t()
-    options = c.FDM_RENDER_PID_LABEL if pid_label else 0
+    options = _options(pid_label, process_metrics)
     status = library.fdm_render_directory(
         os.fsencode(directory), c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length)
     )
     check_status(library, status)
     return _taken(library, text, length)
+
+
+def _options(pid_label: bool, process_metrics: ProcessMetrics) -> int:
+    options = c.FDM_RENDER_PID_LABEL if pid_label else 0
+    if process_metrics == "worker":
+        return options | c.FDM_RENDER_PROCESS_METRICS_BY_WORKER
+    if process_metrics in (True, False):
+        return options | (c.FDM_RENDER_PROCESS_METRICS if process_metrics else 0)
+    raise InvalidArgumentError(f'process_metrics is {process_metrics!r}: give True, False or "worker"')
 
 
 def _taken(library: _library.Library, text: ctypes.c_void_p, length: ctypes.c_size_t) -> bytes:

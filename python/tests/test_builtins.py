@@ -9,6 +9,7 @@ import gc
 import os
 import subprocess
 import sys
+import weakref
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Callable, List, Tuple
@@ -182,3 +183,78 @@ def test_a_gauge_takes_no_exemplar(registry: Registry, way: str) -> None:
     gauge.inc(amount=3)
     gauge.dec(amount=1)
     assert Samples(registry).get("g") == 2
+
+
+class Unhashable(str):
+    """A text that no dictionary takes as a key."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Own(Counter):
+    """A subclass with a look-up of its own."""
+
+    __slots__ = ()
+
+    def labels(self, *labelvalues: object, **labelkwargs: object) -> Any:
+        return super().labels(*(f"own {value}" for value in labelvalues), **labelkwargs)
+
+
+def test_look_ups(way: str, registry: Registry) -> None:
+    counter = Counter("c", "", ["a", "b"], registry=registry)
+    first = counter.labels("1", "x")
+    # The second look-up of the same values is the one that a builtin answers.
+    for same in (counter.labels("1", "x"), counter.labels(1, "x"), counter.labels(b="x", a=1)):
+        assert same is first
+    assert counter.labels(Unhashable("1"), "x") is first
+    assert (type(counter.labels).__name__ == "builtin_function_or_method") == (way == "builtins")
+    for values in ((), ("1",), ("1", "x", "y")):
+        with pytest.raises(ValueError, match="Incorrect label count"):
+            counter.labels(*values)
+    with pytest.raises(ValueError, match="already has labels set"):
+        first.labels("1", "x")
+    counter.remove("1", "x")
+    assert counter.labels("1", "x") is not first
+    registry.close()
+    assert type(counter.labels).__name__ == "method"
+
+
+def test_a_look_up_raises_what_the_text_of_a_value_raises(way: str, registry: Registry) -> None:
+    class NoText:
+        def __str__(self) -> str:
+            raise OSError("no text")
+
+    counter = Counter("c", "", ["a"], registry=registry)
+    counter.labels("x")
+    with pytest.raises(OSError, match="no text"):
+        counter.labels(NoText())
+
+
+def test_a_subclass_keeps_its_look_up(way: str, registry: Registry) -> None:
+    counter = Own("c", "", ["a"], registry=registry)
+    for _ in range(3):
+        counter.labels("x").inc()
+    assert Samples(registry).get("c_total", a="own x") == 3
+
+
+def test_references_of_look_ups_stay_in_balance(registry: Registry) -> None:
+    counter = Counter("c", "", ["a", "b"], registry=registry)
+    child, word = counter.labels("".join("ab"), "x"), "".join("ab")
+    before = sys.getrefcount(child), sys.getrefcount(word), sys.getrefcount(None)
+    for _ in range(1000):
+        assert counter.labels(word, "x") is child
+        with pytest.raises(ValueError, match="Incorrect label count"):
+            counter.labels(word)
+    gc.collect()
+    after = sys.getrefcount(child), sys.getrefcount(word), sys.getrefcount(None)
+    assert all(abs(now - then) < 500 for now, then in zip(after, before)), (before, after)
+
+
+def test_a_metric_with_a_builtin_is_collected(registry: Registry) -> None:
+    counter: Any = Counter("c", "", ["a"], registry=registry)
+    counter.labels("x").inc()
+    gone = weakref.ref(counter)
+    registry._declared.clear()
+    del counter
+    gc.collect()
+    assert gone() is None

@@ -33,6 +33,10 @@ package enum StoreFormat {
     package static let maxSegments = 16
     /// The most processes that can hold a lease at once.
     package static let maxSlots = 4096
+    /// The most logical workers; see `LeaseToken.init(worker:)`.
+    package static let maxWorkers = 1 << 24
+    /// A list of a gauge's instances that is longer than this is a damaged ring.
+    package static let maxInstances = 1 << 16
     /// Process leases are locks on bytes at `leaseBase + slot << 32 + generation`, far beyond any file's end.
     package static let leaseBase: Int64 = 1 << 60
 
@@ -94,8 +98,14 @@ package enum HeaderLayout {
     package static let droppedNoSpace = 512  // u64 (this and the next ones: segment 0)
     package static let droppedSeriesLimit = 520  // u64
     package static let conflicts = 528  // u64
+    // The root of the processes that share an automatic directory's name (segment 0); 0: not known. Stored in the order
+    // start, namespace, process by whoever made the store, so that a process that is there has the others.
+    package static let rootProcess = 576  // u64, its pid in its own namespace
+    package static let rootStart = 584  // u64, field 22 of its /proc/<pid>/stat
+    package static let rootNamespace = 592  // u64, inode of /proc/<pid>/ns/pid
+    package static let cpuTicks = 640  // u64, CPU time of processes that is accounted for, in clock ticks (segment 0)
 
-    /// Flag: this library chose the directory, so its maker removes it.
+    /// Flag: this library chose the directory, so it removes it when its processes have gone.
     package static let flagAutomatic: UInt64 = 1
 }
 
@@ -113,6 +123,7 @@ package enum SlotLayout {
     package static let startTime = 24  // u64, field 22 of /proc/self/stat, clock ticks since boot
     package static let attachedTime = 32  // u64, ns since the epoch
     package static let command = 40  // 16 bytes, /proc/self/comm
+    package static let cpuAccounted = 56  // u64: low 24 bits of the generation << 40 | the holder's ticks in cpuTicks
 }
 
 /// What every record begins with.

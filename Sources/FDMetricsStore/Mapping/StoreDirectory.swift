@@ -10,7 +10,7 @@ package enum StoreDirectory {
     package static let variable = "FDMETRICS_DIR"
     package static let prometheusVariable = "PROMETHEUS_MULTIPROC_DIR"
     package static let plannedVariable = "FDMETRICS_AUTO_DIR"
-    package static let plannerVariable = "FDMETRICS_AUTO_PID"
+    package static let rootVariable = "FDMETRICS_AUTO_PID"
     package static let networkVariable = "FDMETRICS_ALLOW_NETWORK_FS"
 
     private static func environment(_ name: String) -> String? {
@@ -34,13 +34,13 @@ package enum StoreDirectory {
     package static func plan() -> UnsafePointer<CChar> {
         if let known = UnsafePointer<CChar>(bitPattern: planned.load(ordering: .acquiring)) { return known }
         let inherited = environment(plannedVariable)
-        if inherited == nil { setenv(plannerVariable, String(getpid()), 1) }
+        if inherited == nil { setenv(rootVariable, String(getpid()), 1) }
         return settle(inherited ?? newName(), in: planned, environment: plannedVariable)
     }
 
-    /// Whether this process chose the name: then it removes the directory at its end. Not the one that made the store,
-    /// which may be a short-lived child while others have not attached yet.
-    package static var isPlanner: Bool { environment(plannerVariable) == String(getpid()) }
+    /// Whether this process is the root of those that share the name: then it removes the directory at its end. Not the one
+    /// that made the store, which may be a short-lived child while others have not attached yet.
+    package static var isRoot: Bool { environment(rootVariable) == String(getpid()) }
 
     /// Whether the directory is one that this library named.
     package static func isAutomatic(_ directory: String) -> Bool {

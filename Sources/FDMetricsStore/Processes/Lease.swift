@@ -18,6 +18,15 @@ package struct LeaseToken: Equatable, Sendable {
     package init(bits: UInt64) { self.bits = bits }
     package init(slot: Int, generation: UInt32) { bits = UInt64(slot + 1) << 32 | UInt64(generation) }
 
+    /// What stands for a lease where a gauge's value belongs to a logical worker, such as "the third worker of the server",
+    /// whoever that is at the time: a slot beyond all process slots, that has one generation and no end.
+    package init(worker: Int) { self.init(slot: StoreFormat.maxSlots + worker, generation: 1) }
+    /// The logical worker; nil: it is a process slot.
+    package var worker: Int? {
+        slot >= StoreFormat.maxSlots && slot < StoreFormat.maxSlots + StoreFormat.maxWorkers
+            ? slot - StoreFormat.maxSlots : nil
+    }
+
     package var isNone: Bool { bits >> 32 == 0 }
     package var slot: Int { Int(bits >> 32) - 1 }
     package var generation: UInt32 { UInt32(truncatingIfNeeded: bits) }
@@ -150,9 +159,8 @@ package struct ProcessSlots {
         let address = address(slot)
         func put(_ offset: Int, _ value: UInt64) { word(address + offset).pointee.store(value, ordering: .relaxed) }
         put(SlotLayout.pid, UInt64(getpid()))
-        var info = stat()
-        put(SlotLayout.pidNamespace, stat("/proc/self/ns/pid", &info) == 0 ? UInt64(info.st_ino) : 0)
-        put(SlotLayout.startTime, processStartTime())
+        put(SlotLayout.pidNamespace, ProcessStatus.namespace(of: "self") ?? 0)
+        put(SlotLayout.startTime, ProcessStatus.own?.startTime ?? 0)
         put(SlotLayout.attachedTime, realTime())
         var name: (UInt64, UInt64) = (0, 0)
         let command = readSmallFile("/proc/self/comm") ?? []
@@ -160,14 +168,6 @@ package struct ProcessSlots {
         put(SlotLayout.command, name.0)
         put(SlotLayout.command + 8, name.1)
     }
-}
-
-/// Field 22 of /proc/self/stat: when this process started, in clock ticks since boot. 0 where there is no /proc.
-private func processStartTime() -> UInt64 {
-    guard let text = readSmallFile("/proc/self/stat"), let end = text.lastIndex(of: UInt8(ascii: ")")) else { return 0 }
-    // The command, which may hold anything, ends at the last ")"; field 3 comes next.
-    let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
-    return fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) ?? 0 : 0
 }
 
 /// Who holds a lease, asked from the kernel once for each slot: one per scrape or dump.

@@ -22,6 +22,17 @@ package struct SeriesHandle {
     @usableFromInline package var auxiliary: UnsafeMutableRawPointer?
     @usableFromInline package var record: UnsafeMutableRawPointer?
 
+    package init(
+        cell: UnsafeMutableRawPointer?, laneMask: UInt32, count: UInt32, auxiliary: UnsafeMutableRawPointer?,
+        record: UnsafeMutableRawPointer?
+    ) {
+        self.cell = cell
+        self.laneMask = laneMask
+        self.count = count
+        self.auxiliary = auxiliary
+        self.record = record
+    }
+
     @usableFromInline package static let cellOffset = 0
     @usableFromInline package static let recordOffset = 24
 }
