@@ -23,14 +23,18 @@ import fdmetrics
 
 SLICES = 12
 SLICE_SECONDS = 0.004
+#: The default bounds of prometheus_client and one more.
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20)
 STATEMENTS = {
     "counter_inc": "counter.inc()",
     "counter_inc_2.5": "fractions.inc(2.5)",
     "child_inc": "child.inc()",
     "labels_inc": "labelled.labels(address='ipc:///x').inc()",
+    "labels_two_inc": "pair.labels('a', 'b').inc()",
     "gauge_set": "gauge.set(1.5)",
     "histogram_observe": "histogram.observe(0.3)",
     "histogram_observe_varying": "varying.observe(next(values))",
+    "observe_15_bounds": "bounded.observe(0.3)",
     "labels_observe": "labelled_histogram.labels(address='ipc:///x').observe(0.3)",
 }
 #: The sample that counts the calls of a statement, and what one call adds to it.
@@ -39,6 +43,8 @@ CHECKED = {
     "counter_inc_2.5": ("bench_fractions_total", 2.5),
     "histogram_observe": ("bench_histogram_count", 1.0),
     "histogram_observe_varying": ("bench_varying_count", 1.0),
+    "labels_two_inc": ('bench_pair_total{a="a",b="b"}', 1.0),
+    "observe_15_bounds": ("bench_bounded_count", 1.0),
     "labels_observe": ('bench_labelled_histogram_count{address="ipc:///x"}', 1.0),
 }
 
@@ -54,6 +60,8 @@ def instruments(module: Any) -> dict[str, Any]:
         "child": labelled.labels(address="ipc:///x"),
         "gauge": module.Gauge("bench_gauge", "Benchmark", multiprocess_mode="livesum"),
         "histogram": module.Histogram("bench_histogram", "Benchmark"),
+        "pair": module.Counter("bench_pair", "Benchmark", ["a", "b"]),
+        "bounded": module.Histogram("bench_bounded", "Benchmark", buckets=BOUNDS),
         "varying": module.Histogram("bench_varying", "Benchmark"),
         "labelled_histogram": module.Histogram("bench_labelled_histogram", "Benchmark", ["address"]),
         "values": itertools.cycle([0.002 * 10000 ** generator.random() for _ in range(1024)]),

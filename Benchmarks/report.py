@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import adoption_rows
 import zmq_rows
 from row import Row, against, number, times
 
@@ -66,6 +67,7 @@ def rows(figures: Figures, sizes: dict[str, int], many: int, peer_many: int) -> 
         ),
         python("Python counter.inc(), against prometheus_client in multi-process mode", "counter_inc"),
         python("Python histogram.observe(), against the same", "histogram_observe"),
+        *adoption_rows.rows(figures),
         *zmq_rows.rows(figures),
     ]
 

@@ -17,7 +17,7 @@ class Row:
     measured: float | None
     bound: float
     peer: str = ""
-    #: What `measured` and `bound` are: a ratio, unless it is "us" or "bytes".
+    #: What `measured` and `bound` are: a ratio, unless it is "ns", "us", "ms" or "bytes".
     unit: str = "ratio"
 
     @property
@@ -31,7 +31,7 @@ class Row:
         """A value of this row with its unit."""
         if value is None or self.unit == "ratio":
             return times(value)
-        return f"{value:,.0f} bytes" if self.unit == "bytes" else f"{value:.3g} us"
+        return f"{value:,.0f} bytes" if self.unit == "bytes" else f"{value:.3g} {self.unit}"
 
     def as_json(self) -> dict[str, Any]:
         """The row as --json writes it."""

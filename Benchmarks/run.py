@@ -30,12 +30,12 @@ from native_build import BuildError, Programs, build
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
-GROUPS = ("updates", "text", "processes", "python", "zmq")
+GROUPS = ("updates", "text", "processes", "python", "adoption", "zmq")
 #: Short-lived processes of fdmetrics, and of prometheus_client, whose scrape of as many would take minutes.
 MANY_PROCESSES = 4096
 PEER_PROCESSES = 64
 #: A program that takes longer than this hangs.
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 400
 
 
 class Session:
@@ -180,6 +180,11 @@ def measure(session: Session, groups: Sequence[str], rounds: int) -> None:
             processes.scrape()
         if "python" in groups and has_prometheus_client():
             run_python(session, "python_ops.py")
+        if "adoption" in groups and has_prometheus_client():
+            run_python(session, "python_install.py")
+            run_python(session, "python_import.py")
+            if number == 0:
+                run_python(session, "python_scrape.py")
         if "zmq" in groups:
             run_zmq(session, first=number == 0)
 

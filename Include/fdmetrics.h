@@ -405,8 +405,8 @@ void *fdm_py_gauge_dec(void *self, void *const *arguments, ptrdiff_t count, void
 void *fdm_py_histogram_observe(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // observe(value)
 void *fdm_py_summary_observe(void *self, void *const *arguments, ptrdiff_t count, void *keywords);  // observe(value)
 // labels(*values, **values_by_name) of a metric. self is a tuple: the dictionary of children by tuples of label values, the
-// address of fdm_store_removals as an int, what stood there when the dictionary was made, and a callable for all that is
-// not found in it, or when another value stands there now.
+// address of fdm_store_removals as an int, what stood there when the dictionary was made, a callable for all that is not
+// found in it, or when another value stands there now, and the label names, interned.
 void *fdm_py_labels(void *self, void *const *arguments, ptrdiff_t count, void *keywords);
 void *fdm_py_zmq_sent(void *self, void *const *arguments, ptrdiff_t count);           // sent(size)
 void *fdm_py_zmq_send_failed(void *self, void *const *arguments, ptrdiff_t count);    // send_failed()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import math
 import re
+import sys
 from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _constants as c
@@ -110,7 +111,7 @@ def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str) -
 
 def checked_label_names(kind: int, metric: str, names: Iterable[str]) -> Tuple[str, ...]:
     """The label names as a tuple. Errors: InvalidNameError."""
-    checked = tuple(names)
+    checked = tuple(sys.intern(name) if type(name) is str else name for name in names)
     for name in checked:
         if not isinstance(name, str) or not _LABEL_NAME.match(name):
             raise InvalidNameError(f"Invalid label name {name!r} of {metric}: [a-zA-Z_][a-zA-Z0-9_]* is expected")

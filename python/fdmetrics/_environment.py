@@ -126,5 +126,9 @@ def _one_way(secret: bytes) -> str:
             from _sha256 import sha256  # type: ignore[import-not-found,no-redef,unused-ignore]
         except ImportError:
             from hashlib import sha256
-    digest: str = sha256(b"fdmetrics" + secret).hexdigest()
-    return digest[:32]
+    digest = bytearray(sha256(b"fdmetrics" + secret).digest()[:16])
+    # A UUID of version 8 of RFC 9562: random bits by a method of one's own.
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

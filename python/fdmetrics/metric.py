@@ -211,7 +211,7 @@ class Metric:
             self._family.registry._holds(self)
             if _builtins.available(store.library):
                 # Through the slot itself: a subclass that defines labels() keeps its own.
-                state = (children, store.removals_address, word, self._labels)
+                state = (children, store.removals_address, word, self._labels, self._family.descriptor.label_names)
                 _labels_slot.__set__(self, _builtins.make(store.library, "fdm_py_labels", state, _LABELS_DOC))
         return children
 

@@ -206,6 +206,12 @@ def test_look_ups(way: str, registry: Registry) -> None:
     # The second look-up of the same values is the one that a builtin answers.
     for same in (counter.labels("1", "x"), counter.labels(1, "x"), counter.labels(b="x", a=1)):
         assert same is first
+    for wrong in ({"a": "1"}, {"a": "1", "c": "x"}, {"a": "1", "b": "x", "c": "y"}):
+        with pytest.raises(ValueError, match="Incorrect label names"):
+            counter.labels(**wrong)
+    with pytest.raises(ValueError, match="Can't pass both"):
+        counter.labels("1", b="x")
+    assert counter.labels(**{"".join("a"): "1", "".join("b"): "x"}) is first
     assert counter.labels(Unhashable("1"), "x") is first
     assert (type(counter.labels).__name__ == "builtin_function_or_method") == (way == "builtins")
     for values in ((), ("1",), ("1", "x", "y")):
