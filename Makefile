@@ -30,6 +30,7 @@ TOOL := build/bin/fdmctl
 DEMO_ENGINE := build/demo/demo-engine
 ZMQ_PEER := build/tests/zmq-peer
 ZMQ_EXAMPLE := build/examples/zmq-example
+OLDER_GLIBC := build/older-glibc.o
 PYTHON_LIBRARY := python/fdmetrics/libfdmetrics.so
 
 SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
@@ -43,7 +44,10 @@ LIBRARY_OPTIONS := -Xlinker -soname -Xlinker $(SONAME) -Xlinker -z -Xlinker node
 RELEASE_OPTIONS := --omit-frame-pointers
 # A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
 STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
-	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS)
+	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS) \
+	-Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC)
+# Of the tool: nothing looks its symbols up, and what only they keep can go.
+TOOL_OPTIONS := -Xlinker --no-export-dynamic
 
 # What the tests, the demo and the benchmarks find in their environment.
 RUN_ENVIRONMENT = PATH="$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/python" \
@@ -92,6 +96,12 @@ $(ORDINARY): $(SOURCES)
 	install -D -m 755 .build/release/libfdmetrics.so $@
 	ln -sf libfdmetrics.so $(@D)/$(SONAME)
 
+$(OLDER_GLIBC): scripts/older-glibc.c
+	mkdir -p $(@D)
+	$(CC) -std=c99 -O2 -fPIC -Wall -Wextra -Werror -c $< -o $@
+
+$(SELF_CONTAINED) $(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(ZMQ_EXAMPLE): $(OLDER_GLIBC)
+
 $(SELF_CONTAINED): $(SOURCES)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(LIBRARY_OPTIONS) --product fdmetrics
 	install -D -m 755 .build/self-contained/release/libfdmetrics.so $@
@@ -101,7 +111,7 @@ $(PYTHON_LIBRARY): $(SELF_CONTAINED)
 	install -D -m 644 $< $@
 
 $(TOOL): $(SOURCES)
-	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product fdmctl
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(TOOL_OPTIONS) --product fdmctl
 	install -D -m 755 .build/self-contained/release/fdmctl $@
 
 $(DEMO_ENGINE): $(SOURCES) $(wildcard examples/demo/engine/*.swift)
@@ -123,6 +133,13 @@ pkgconfig = sed -e 's|@PREFIX@|$(1)|' -e 's|@INCLUDEDIR@|$(2)|' -e 's|@LIBDIR@|$
 $(LIB)/pkgconfig/fdmetrics.pc: scripts/fdmetrics.pc.in Makefile
 	mkdir -p $(@D)
 	$(call pkgconfig,$(CURDIR),$(CURDIR)/Include,$(CURDIR)/$(LIB)/self-contained) > $@
+
+# The build backend (python/hatch_build.py) takes the library and the tool from here, and says the platform tag.
+.PHONY: wheel
+wheel: packages venv self-contained ## the Python wheel and sdist, in build/dist
+	rm -rf build/dist
+	$(VENV)/bin/pyproject-build --outdir build/dist python
+	$(VENV)/bin/auditwheel show build/dist/fdmetrics-$(VERSION)-*.whl
 
 # Needs no Swift on the machine that uses it: the self-contained library and tool. Build first (`make lib`) and install
 # as root afterwards; nothing is built again then.
@@ -170,6 +187,11 @@ test: packages venv self-contained $(ZMQ_PEER) ## all tests: Swift, the C ABI, P
 	$(PYTEST) Tests/zmq
 	$(PYTEST) Tests/processes
 	@echo 'make test: all passed'
+
+# Apart from `make test`: it installs into a fresh environment for every Python here, with pip and PyPI.
+.PHONY: test-wheel
+test-wheel: packages venv self-contained ## builds and installs the wheel for every Python here; no Swift needed there
+	$(PYTEST) Tests/wheel
 
 .PHONY: demo
 demo: packages venv self-contained $(DEMO_ENGINE) ## the main job on real traffic; KEEP=1 leaves it running

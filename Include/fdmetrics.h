@@ -304,7 +304,8 @@ fdm_status fdm_state_set(fdm_family *family, const fdm_string *label_values, siz
 
 // Formats.
 enum {
-  FDM_FORMAT_TEXT = 1  // Prometheus text format 0.0.4; content type "text/plain; version=0.0.4; charset=utf-8"
+  FDM_FORMAT_TEXT = 1,        // Prometheus text format 0.0.4; content type "text/plain; version=0.0.4; charset=utf-8"
+  FDM_FORMAT_OPENMETRICS = 2  // OpenMetrics 1.0; "application/openmetrics-text; version=1.0.0; charset=utf-8"
 };
 
 // Options of a rendering, to be or-ed.
@@ -315,7 +316,8 @@ enum {
   // process_resident_memory_bytes, process_virtual_memory_bytes (sums) and process_start_time_seconds (the earliest).
   // The CPU time of a process stays in the total when it has ended; what it used since it was last asked may be missing.
   FDM_RENDER_PROCESS_METRICS = 2,
-  FDM_RENDER_PROCESS_METRICS_BY_WORKER = 4  // the same, one sample for each live process, with the label worker
+  FDM_RENDER_PROCESS_METRICS_BY_WORKER = 4,  // the same, one sample for each live process, with the label worker
+  FDM_RENDER_CREATED = 8  // in OpenMetrics: when each series was registered, as x_created
 };
 
 // Renders the whole store. *text is *length bytes and a terminating zero, to be released with fdm_free.
@@ -329,7 +331,7 @@ fdm_status fdm_render_directory(const char *directory, uint32_t format, uint32_t
 // Releases what fdm_render and fdm_render_directory gave; NULL is fine.
 void fdm_free(void *pointer);
 
-// The HTTP content type of a format, never NULL.
+// The HTTP content type of a format, never NULL; that of FDM_FORMAT_TEXT for a number that is none.
 const char *fdm_content_type(uint32_t format);
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -3,16 +3,16 @@
 #define _GNU_SOURCE
 #include "CFDMetricsLinux.h"
 
+#include <dlfcn.h>
 #include <sched.h>
-
-// Weak, so that the library loads with a glibc that has no rseq support (before 2.35).
-extern const ptrdiff_t __rseq_offset __attribute__((weak));
-extern const unsigned int __rseq_size __attribute__((weak));
 
 ptrdiff_t CFDMetricsLinux_rseq_offset;
 
 __attribute__((constructor)) static void find_rseq(void) {
-  if (&__rseq_size != NULL && &__rseq_offset != NULL && __rseq_size > 0) CFDMetricsLinux_rseq_offset = __rseq_offset;
+  // By name, and not as weak symbols: those too would make the loader ask for the glibc that first had them (2.35).
+  const ptrdiff_t *offset = dlsym(RTLD_DEFAULT, "__rseq_offset");
+  const unsigned int *size = dlsym(RTLD_DEFAULT, "__rseq_size");
+  if (offset != NULL && size != NULL && *size > 0) CFDMetricsLinux_rseq_offset = *offset;
 }
 
 CFDMETRICS_LINUX_PRESERVE_ALL uint32_t CFDMetricsLinux_getcpu(void) {

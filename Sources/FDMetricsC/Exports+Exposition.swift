@@ -12,11 +12,11 @@ public func fdm_render(
     _ store: OpaquePointer!, _ format: UInt32, _ options: UInt32,
     _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!, _ length: UnsafeMutablePointer<Int>!
 ) -> fdm_status {
-    give(format, options, text, length) { options throws(StoreError) in
+    give(format, options, text, length) { format, options throws(StoreError) in
         guard let store = Store.of(store) else {
             throw StoreError(.invalidArgument, "fdm_render: store is NULL or closed")
         }
-        return try Renderer.render(store, options: options)
+        return try Renderer.render(store, as: format, options: options)
     }
 }
 
@@ -26,25 +26,25 @@ public func fdm_render_directory(
     _ directory: UnsafePointer<CChar>!, _ format: UInt32, _ options: UInt32,
     _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!, _ length: UnsafeMutablePointer<Int>!
 ) -> fdm_status {
-    give(format, options, text, length) { options throws(StoreError) in
+    give(format, options, text, length) { format, options throws(StoreError) in
         guard let directory else { throw StoreError(.invalidArgument, "fdm_render_directory: directory is NULL") }
-        return try Renderer.render(directory: String(cString: directory), options: options)
+        return try Renderer.render(directory: String(cString: directory), as: format, options: options)
     }
 }
 
 private func give(
     _ format: UInt32, _ options: UInt32, _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
-    _ length: UnsafeMutablePointer<Int>?, _ render: (RenderOptions) throws(StoreError) -> Renderer.Text
+    _ length: UnsafeMutablePointer<Int>?,
+    _ render: (ExpositionFormat, RenderOptions) throws(StoreError) -> Renderer.Text
 ) -> fdm_status {
     guard let text, let length else { return invalidArgument("text or length is NULL: give addresses for both") }
     text.pointee = nil
     length.pointee = 0
-    let known = UInt32(FDM_RENDER_PID_LABEL | FDM_RENDER_PROCESS_METRICS | FDM_RENDER_PROCESS_METRICS_BY_WORKER)
-    guard format == UInt32(FDM_FORMAT_TEXT), options & ~known == 0 else {
-        return invalidArgument("format \(format) with options \(options): use FDM_FORMAT_TEXT and FDM_RENDER_*")
+    guard let chosen = ExpositionFormat(rawValue: format), options & ~RenderOptions.all.rawValue == 0 else {
+        return invalidArgument("format \(format) with options \(options): use FDM_FORMAT_* and FDM_RENDER_*")
     }
     return status { () throws(StoreError) in
-        let rendered = try render(RenderOptions(rawValue: options))
+        let rendered = try render(chosen, RenderOptions(rawValue: options))
         text.pointee = rendered.start
         length.pointee = rendered.count
     }
@@ -57,5 +57,5 @@ public func fdm_free(_ pointer: UnsafeMutableRawPointer!) { free(pointer) }
 /// The HTTP content type of a format.
 @_cdecl("fdm_content_type") @implementation
 public func fdm_content_type(_ format: UInt32) -> UnsafePointer<CChar>! {
-    ConstantText.of("text/plain; version=0.0.4; charset=utf-8")
+    ConstantText.of((ExpositionFormat(rawValue: format) ?? .text).contentTypeText)
 }

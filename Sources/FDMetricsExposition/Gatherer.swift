@@ -27,6 +27,8 @@ struct SeriesSnapshot {
     /// Of gauges of mode `all` and `liveAll`: the process slot and the process id. -1: no such label.
     var worker = -1
     var pid: UInt64 = 0
+    /// When it was registered, ns since the epoch; 0: not known.
+    var created: UInt64 = 0
 }
 
 /// Reads the numbers of a store into snapshots: one pass over the cells, no lock, no write.
@@ -98,7 +100,11 @@ struct Gatherer {
                 case .gauge: break
                 }
             }
-            if isShown { snapshot.series.append(SeriesSnapshot(text: family.series[index].text, first: first)) }
+            if isShown {
+                let series = family.series[index]
+                snapshot.series.append(
+                    SeriesSnapshot(text: series.text, first: first, created: series.record.createdTime))
+            }
         }
     }
 

@@ -6,6 +6,25 @@ public import FDMetricsStore
 import Glibc
 import Synchronization
 
+/// The formats that a store is rendered in. The raw values stand in the C header.
+public enum ExpositionFormat: UInt32, Sendable, CaseIterable {
+    /// Prometheus text format 0.0.4.
+    case text = 1
+    /// OpenMetrics 1.0 text.
+    case openMetrics = 2
+
+    /// The HTTP content type, with a zero at its end.
+    package var contentTypeText: StaticString {
+        switch self {
+        case .text: "text/plain; version=0.0.4; charset=utf-8"
+        case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        }
+    }
+
+    /// The HTTP content type.
+    public var contentType: String { "\(contentTypeText)" }
+}
+
 /// What a rendering shows besides the store's metrics, and how. The raw values stand in the C header.
 public struct RenderOptions: OptionSet, Sendable {
     /// The options as bits.
@@ -20,21 +39,22 @@ public struct RenderOptions: OptionSet, Sendable {
     public static let processMetrics = RenderOptions(rawValue: 2)
     /// The same, one sample for each live process.
     public static let processMetricsByWorker = RenderOptions(rawValue: 4)
+    /// In OpenMetrics: when each series was registered, as x_created.
+    public static let created = RenderOptions(rawValue: 8)
+    /// All options.
+    package static let all = RenderOptions(rawValue: 15)
 }
 
 /// A store as text for Prometheus.
 public enum TextExposition {
-    /// The HTTP content type of the text.
-    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
-
     /// Renders all metrics of a registry's store, of all processes. Thread-safe; usable in a fork child.
     ///
     /// Costs the same however many processes ever recorded.
     /// - Throws: `noSpace`, `system`, `damaged`.
     public static func render(
-        _ registry: MetricRegistry, options: RenderOptions = []
+        _ registry: MetricRegistry, as format: ExpositionFormat = .text, options: RenderOptions = []
     ) throws(MetricError) -> String {
-        let text = try Renderer.render(registry.store, options: options)
+        let text = try Renderer.render(registry.store, as: format, options: options)
         defer { free(text.start) }
         return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
     }
@@ -42,9 +62,9 @@ public enum TextExposition {
     /// Renders the store in a directory, of live or dead processes, with read access alone.
     /// - Throws: `notFound`, `directory`, `foreign`, `damaged`, `noSpace`, `system`.
     public static func render(
-        directory: String, options: RenderOptions = []
+        directory: String, as format: ExpositionFormat = .text, options: RenderOptions = []
     ) throws(MetricError) -> String {
-        let text = try Renderer.render(directory: directory, options: options)
+        let text = try Renderer.render(directory: directory, as: format, options: options)
         defer { free(text.start) }
         return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
     }
@@ -78,9 +98,11 @@ package enum Renderer {
     ///
     /// Nobody waits for the kept plan: who finds it in use, by another thread or by one of the parent process at the time
     /// of a fork, makes one for itself.
-    package static func render(_ store: Store, options: RenderOptions) throws(StoreError) -> Text {
+    package static func render(
+        _ store: Store, as format: ExpositionFormat, options: RenderOptions
+    ) throws(StoreError) -> Text {
         guard let kept = keptPlan(store) else {
-            return try render(GatherPlan(store), store, capacity: 4096, options).text
+            return try render(GatherPlan(store), store, capacity: 4096, format, options).text
         }
         let own = getpid()
         let claim = kept.user.compareExchange(expected: 0, desired: own, ordering: .acquiring)
@@ -89,13 +111,13 @@ package enum Renderer {
             // here, and its plan may be half-changed: leave it alone for good.
             guard claim.original != own,
                 kept.user.compareExchange(expected: claim.original, desired: own, ordering: .acquiring).exchanged
-            else { return try render(GatherPlan(store), store, capacity: kept.lastSize, options).text }
+            else { return try render(GatherPlan(store), store, capacity: kept.lastSize, format, options).text }
             _ = Unmanaged.passRetained(kept.plan)
             kept.plan = GatherPlan(store)
         }
         defer { kept.user.store(0, ordering: .releasing) }
         do {
-            let (text, size) = try render(kept.plan, store, capacity: kept.lastSize, options)
+            let (text, size) = try render(kept.plan, store, capacity: kept.lastSize, format, options)
             kept.lastSize = size + size / 8
             return text
         } catch {
@@ -105,9 +127,11 @@ package enum Renderer {
     }
 
     /// Renders the store in a directory.
-    package static func render(directory: String, options: RenderOptions) throws(StoreError) -> Text {
+    package static func render(
+        directory: String, as format: ExpositionFormat, options: RenderOptions
+    ) throws(StoreError) -> Text {
         let reader = try StoreReader(directory: directory)
-        return try render(GatherPlan(reader), reader, capacity: 1 << 16, options).text
+        return try render(GatherPlan(reader), reader, capacity: 1 << 16, format, options).text
     }
 
     /// Forgets the plan of a store that is about to be closed.
@@ -147,9 +171,10 @@ package enum Renderer {
     }
 
     private static func render(
-        _ plan: GatherPlan, _ source: any SegmentSource, capacity: Int, _ options: RenderOptions
+        _ plan: GatherPlan, _ source: any SegmentSource, capacity: Int, _ format: ExpositionFormat,
+        _ options: RenderOptions
     ) throws(StoreError) -> (text: Text, size: Int) {
-        var writer = TextFormatWriter(capacity: capacity, labelsByPid: options.contains(.labelsByPid))
+        var writer = TextFormatWriter(capacity: capacity, format: format, options: options)
         for family in try families(plan, source, options) { writer.write(family) }
         guard let text = writer.finish() else {
             throw StoreError(.noSpace, "there is no memory for the text of \(source.directory)")

@@ -5,16 +5,24 @@ import FDMetrics
 import FDMetricsStore
 
 /// Prometheus text format 0.0.4
-/// (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format), spelled as prometheus_client spells
-/// it: HELP and TYPE of a counter carry "_total", info and state sets are gauges, numbers are Go's.
+/// (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format) and OpenMetrics 1.0
+/// (https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md), both spelled as
+/// prometheus_client spells them; numbers are Go's. Their samples are the same. In 0.0.4 HELP and TYPE of a counter carry
+/// "_total", and info and state sets are gauges; OpenMetrics names the family itself, has these types, units, the times
+/// of creation, and an end.
 struct TextFormatWriter: ~Copyable {
-    var buffer: TextBuffer
-    let labelsByPid: Bool
+    private var buffer: TextBuffer
+    private let format: ExpositionFormat
+    private let options: RenderOptions
 
-    init(capacity: Int, labelsByPid: Bool) {
+    init(capacity: Int, format: ExpositionFormat, options: RenderOptions) {
         buffer = TextBuffer(capacity: capacity)
-        self.labelsByPid = labelsByPid
+        self.format = format
+        self.options = options
     }
+
+    private var labelsByPid: Bool { options.contains(.labelsByPid) }
+    private var writesCreated: Bool { format == .openMetrics && options.contains(.created) }
 
     mutating func write(_ family: FamilySnapshot) {
         let descriptor = family.plan.descriptor
@@ -23,17 +31,28 @@ struct TextFormatWriter: ~Copyable {
             family.values.withUnsafeBufferPointer { values in
                 switch descriptor.type {
                 case .counter:
-                    for series in family.series { counterLine(name, series, values[series.first]) }
+                    for series in family.series {
+                        counterLine(name, series, values[series.first])
+                        createdLine(name, series)
+                    }
                 case .gauge:
                     let owner = ownerLabel(descriptor)
                     for series in family.series { ownedLine(name, "", series, owner, values[series.first]) }
                 case .summary:
                     for series in family.series {
                         line(name, "_count", series.text, values[series.first])
-                        line(name, "_sum", series.text, values[series.first + 1])
+                        if mayShow(sum: values[series.first + 1]) {
+                            line(name, "_sum", series.text, values[series.first + 1])
+                        }
+                        createdLine(name, series)
                     }
                 case .histogram:
-                    for series in family.series { histogramLines(name, family.plan.boundTexts, series, values) }
+                    for series in family.series {
+                        histogramLines(
+                            name, family.plan.boundTexts, series, values,
+                            mayBeNegative: (descriptor.bounds.first ?? 0) < 0)
+                        createdLine(name, series)
+                    }
                 case .info:
                     for series in family.series { line(name, "_info", series.text, 1) }
                 case .stateSet:
@@ -44,38 +63,56 @@ struct TextFormatWriter: ~Copyable {
     }
 
     /// The text and its length, which the caller frees; nil: there was no memory for it.
-    consuming func finish() -> (text: UnsafeMutablePointer<CChar>, count: Int)? { buffer.release() }
+    consuming func finish() -> (text: UnsafeMutablePointer<CChar>, count: Int)? {
+        if format == .openMetrics { buffer.append("# EOF\n") }
+        return buffer.release()
+    }
 
     // MARK: - Headers
 
     private mutating func writeHeader(_ descriptor: FamilyDescriptor, _ nameBytes: [UInt8]) {
-        let suffix: StaticString
+        var suffix: StaticString = ""
         let type: StaticString
-        switch descriptor.type {
-        case .counter: (suffix, type) = ("_total", " counter\n")
-        case .gauge, .stateSet: (suffix, type) = ("", " gauge\n")
-        case .histogram: (suffix, type) = ("", " histogram\n")
-        case .summary: (suffix, type) = ("", " summary\n")
-        case .info: (suffix, type) = ("_info", " gauge\n")
+        switch (descriptor.type, format) {
+        case (.counter, .text): (suffix, type) = ("_total", " counter\n")
+        case (.counter, .openMetrics): type = " counter\n"
+        case (.gauge, _), (.stateSet, .text): type = " gauge\n"
+        // The label of a state set must have the family's name, and no label name has a colon.
+        case (.stateSet, .openMetrics): type = descriptor.name.contains(":") ? " gauge\n" : " stateset\n"
+        case (.histogram, _): type = " histogram\n"
+        case (.summary, _): type = " summary\n"
+        case (.info, .text): (suffix, type) = ("_info", " gauge\n")
+        case (.info, .openMetrics): type = " info\n"
         }
         nameBytes.withUnsafeBytes { name in
-            buffer.append("# HELP ")
-            buffer.append(name)
-            buffer.append(suffix)
+            writeKeyword("# HELP ", name, suffix)
             buffer.append(" ")
-            // A help text escapes backslash and line feed, not the quotation mark.
             for byte in descriptor.help.utf8 {
                 switch byte {
                 case UInt8(ascii: "\\"): buffer.append("\\\\")
                 case UInt8(ascii: "\n"): buffer.append("\\n")
+                // 0.0.4 escapes it in label values only.
+                case UInt8(ascii: "\"") where format == .openMetrics: buffer.append("\\\"")
                 default: buffer.append(byte: byte)
                 }
             }
-            buffer.append("\n# TYPE ")
-            buffer.append(name)
-            buffer.append(suffix)
+            buffer.append("\n")
+            writeKeyword("# TYPE ", name, suffix)
             buffer.append(type)
+            if format == .openMetrics, !descriptor.unit.isEmpty {
+                writeKeyword("# UNIT ", name, suffix)
+                buffer.append(" ")
+                for byte in descriptor.unit.utf8 { buffer.append(byte: byte) }
+                buffer.append("\n")
+            }
         }
+    }
+
+    private mutating func writeKeyword(_ keyword: StaticString, _ name: UnsafeRawBufferPointer, _ suffix: StaticString)
+    {
+        buffer.append(keyword)
+        buffer.append(name)
+        buffer.append(suffix)
     }
 
     // MARK: - Lines
@@ -123,15 +160,26 @@ struct TextFormatWriter: ~Copyable {
 
     private mutating func histogramLines(
         _ name: UnsafeRawBufferPointer, _ bounds: [[UInt8]], _ series: SeriesSnapshot,
-        _ values: UnsafeBufferPointer<Double>
+        _ values: UnsafeBufferPointer<Double>, mayBeNegative: Bool
     ) {
         var count = 0.0
         for bucket in bounds.indices {
             count += values[series.first + bucket]
             bounds[bucket].withUnsafeBytes { line(name, "_bucket", series.text, with: $0, count) }
         }
+        let sum = values[series.first + bounds.count]
+        // OpenMetrics has either both or none.
+        if !mayShow(sum: sum) || (format == .openMetrics && mayBeNegative) { return }
         line(name, "_count", series.text, count)
-        line(name, "_sum", series.text, values[series.first + bounds.count])
+        line(name, "_sum", series.text, sum)
+    }
+
+    /// OpenMetrics takes a sum to be a counter: one that went down, or is no number, is left out.
+    private func mayShow(sum: Double) -> Bool { format == .text || sum >= 0 }
+
+    /// When a series was registered, in seconds since the epoch. What no series of the store stands for has no such time.
+    private mutating func createdLine(_ name: UnsafeRawBufferPointer, _ series: SeriesSnapshot) {
+        if writesCreated, series.created > 0 { line(name, "_created", series.text, Double(series.created) / 1e9) }
     }
 
     /// A counter of the store belongs to no process; those of `ProcessMetrics` may.

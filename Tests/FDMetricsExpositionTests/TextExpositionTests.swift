@@ -15,14 +15,19 @@ struct TextExpositionTests {
 
     init() throws { exposed = try ExposedStore() }
 
-    @Test("The content type is that of format 0.0.4")
+    @Test("The content types are those of the formats")
     func contentType() {
-        #expect(TextExposition.contentType == "text/plain; version=0.0.4; charset=utf-8")
+        #expect(
+            ExpositionFormat.allCases.map(\.contentType) == [
+                "text/plain; version=0.0.4; charset=utf-8",
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            ])
     }
 
     @Test("A store without families is an empty text")
     func nothing() throws {
         #expect(try exposed.text() == "")
+        #expect(try TextExposition.render(registry, as: .openMetrics) == "# EOF\n")
         #expect(try exposed.textOfReader() == "")
     }
 
@@ -67,6 +72,7 @@ struct TextExpositionTests {
         #expect(try exposed.text() == expected)
         #expect(try TextExposition.render(exposed.join()) == expected)
         #expect(try exposed.textOfReader() == expected)
+        #expect(try TextExposition.render(registry, as: .openMetrics) == golden("every_type", as: .openMetrics))
     }
 
     @Test("Escapes help and label values, and repairs what is not UTF-8")
@@ -88,6 +94,7 @@ struct TextExpositionTests {
 
         #expect(try exposed.text() == golden("escaping"))
         #expect(try exposed.textOfReader() == golden("escaping"))
+        #expect(try TextExposition.render(registry, as: .openMetrics) == golden("escaping", as: .openMetrics))
     }
 
     /// The bytes of two arrays, borrowed.
@@ -166,7 +173,7 @@ struct TextExpositionTests {
             try exposed.samples() == [
                 "memory_bytes{kind=\"heap\",worker=\"0\"} 1.0", "memory_bytes{kind=\"heap\",worker=\"1\"} 2.0",
             ])
-        let text = try Renderer.render(registry.store, options: .labelsByPid)
+        let text = try Renderer.render(registry.store, as: .text, options: .labelsByPid)
         defer { free(text.start) }
         let pid = "pid=\"\(getpid())\""
         let lines = String(cString: text.start).split(separator: "\n").filter { !$0.hasPrefix("#") }

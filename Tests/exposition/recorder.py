@@ -12,7 +12,8 @@ from typing import Any, Optional
 
 COUNTER, GAUGE, HISTOGRAM, SUMMARY, INFO, STATE_SET = range(1, 7)
 GAUGE_ALL, GAUGE_SUM = 1, 7
-FORMAT_TEXT = 1
+FORMAT_TEXT, FORMAT_OPENMETRICS = 1, 2
+RENDER_CREATED = 8
 
 Status = ctypes.c_int32
 
@@ -167,10 +168,10 @@ class Recorder:
         """Turns a state on."""
         self.library.call("fdm_state_set", family, texts(values), len(values), state.encode())
 
-    def render(self) -> str:
+    def render(self, format: int = FORMAT_TEXT, options: int = 0) -> str:
         """The whole text, which must be UTF-8."""
         text, length = c_void_p(), c_size_t()
-        self.library.call("fdm_render", self.store, FORMAT_TEXT, 0, ctypes.byref(text), ctypes.byref(length))
+        self.library.call("fdm_render", self.store, format, options, ctypes.byref(text), ctypes.byref(length))
         try:
             return ctypes.string_at(text, length.value).decode("utf-8", "strict")
         finally:

@@ -8,13 +8,26 @@ import itertools
 import math
 import random
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from random_families import KINDS, PIECES, Families, Samples, random_bytes, repaired
-from recorder import COUNTER, GAUGE, GAUGE_SUM, HISTOGRAM, STATE_SET, Recorder
+from recorder import (
+    COUNTER,
+    FORMAT_OPENMETRICS,
+    GAUGE,
+    GAUGE_SUM,
+    HISTOGRAM,
+    INFO,
+    RENDER_CREATED,
+    STATE_SET,
+    SUMMARY,
+    Recorder,
+)
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.prom"))
 COLON_REMARK = "metric names should not contain ':'"
@@ -85,6 +98,72 @@ def test_random_families_come_back(recorder: Recorder, choices: random.Random, s
         kind, help, samples = found[name]
         assert (kind, help) == (expected.kind, expected.help)
         assert_equal(samples, expected.samples)
+
+
+#: What OpenMetrics calls a type.
+OPENMETRICS_TYPES = {
+    COUNTER: "counter",
+    GAUGE: "gauge",
+    HISTOGRAM: "histogram",
+    SUMMARY: "summary",
+    INFO: "info",
+    STATE_SET: "stateset",
+}
+
+
+def in_openmetrics(kind: str, samples: Samples) -> Samples:
+    """What OpenMetrics has of a family: no sum that is negative, and no count of a histogram without a sum."""
+    left_out = set()
+    for (name, labels), value in samples.items():
+        if kind in ("histogram", "summary") and name.endswith("_sum"):
+            bounds = [float(dict(other)["le"]) for sample, other in samples if sample.endswith("_bucket")]
+            if not value >= 0 or min(bounds, default=0) < 0:
+                left_out.add((name, labels))
+                if kind == "histogram":
+                    left_out.add((name[: -len("sum")] + "count", labels))
+    return {key: value for key, value in samples.items() if key not in left_out}
+
+
+@pytest.mark.parametrize("options", [0, RENDER_CREATED], ids=["plain", "created"])
+def test_openmetrics_has_the_same_samples(
+    recorder: Recorder, choices: random.Random, stress: int, options: int
+) -> None:
+    """And its own types, which the strictest parser takes."""
+    families = Families(recorder, choices)
+    kinds = {}
+    for number in range(300 * stress):
+        kind = choices.choice(list(KINDS))
+        name = f"m{number}{choices.choice(['', '_', ':X', '_seconds'])}"
+        kinds[name] = kind
+        families.add(kind, name)
+    before = time.time()
+    text = recorder.render(FORMAT_OPENMETRICS, options)
+    assert text.endswith("# EOF\n")
+    expected: Samples = {}
+    for family in families.expected.values():
+        expected.update(in_openmetrics(family.kind, family.samples))
+    found: Samples = {}
+    created = 0
+    for family in openmetrics_families(text):
+        kind = kinds[family.name]
+        colon = kind == STATE_SET and ":" in family.name
+        assert family.type == ("gauge" if colon else OPENMETRICS_TYPES[kind])
+        for sample in family.samples:
+            if sample.name.endswith("_created") and sample.name not in {name for name, _ in expected}:
+                created += 1
+                assert before - 60 < sample.value < before + 60
+                continue
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found
+            found[key] = sample.value
+    assert_equal(found, expected)
+    assert (created > 0) == (options == RENDER_CREATED)
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "golden").glob("*.om")), ids=lambda path: path.stem)
+def test_the_strict_parser_accepts_the_golden_openmetrics_files(path: Path) -> None:
+    """The files that the library's own tests compare with."""
+    assert list(openmetrics_families(path.read_text("utf-8")))
 
 
 def test_families_stand_in_the_order_of_their_names(recorder: Recorder, choices: random.Random) -> None:

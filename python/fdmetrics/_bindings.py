@@ -192,7 +192,8 @@ def pending_inc(counter: Counter) -> Increment:
         amount = _number(amount)
         if not amount >= 0:
             raise _negative(amount)
-        bound = counter._bind()
+        # Taken out of the metric before there was a series, it goes on being called when there is one.
+        bound = counter._calls or counter._bind()
         if bound is None:
             counter._lose()
         else:
@@ -206,7 +207,7 @@ def pending_gauge_calls(gauge: Gauge, most_recent: bool) -> GaugeCalls:
 
     def inc(amount: float = 1) -> None:
         amount = _number(amount)
-        bound = gauge._bind()
+        bound = gauge._calls or gauge._bind()
         if bound is None:
             gauge._lose()
         else:
@@ -214,7 +215,7 @@ def pending_gauge_calls(gauge: Gauge, most_recent: bool) -> GaugeCalls:
 
     def dec(amount: float = 1) -> None:
         amount = _number(amount)
-        bound = gauge._bind()
+        bound = gauge._calls or gauge._bind()
         if bound is None:
             gauge._lose()
         else:
@@ -222,7 +223,7 @@ def pending_gauge_calls(gauge: Gauge, most_recent: bool) -> GaugeCalls:
 
     def set(value: float) -> None:
         value = _number(value)
-        bound = gauge._bind()
+        bound = gauge._calls or gauge._bind()
         if bound is None:
             gauge._lose()
         else:
@@ -238,7 +239,7 @@ def pending_observe(metric: Histogram | Summary) -> Observe:
 
     def observe(amount: float, exemplar: Exemplar = None) -> None:
         amount = _number(amount)
-        bound = metric._bind()
+        bound = metric._calls or metric._bind()
         if bound is None:
             metric._lose()
         else:

@@ -42,6 +42,7 @@ class Metric:
 
     __slots__ = {
         "__weakref__": None,
+        "_calls": None,
         "_children": None,
         "_family": None,
         "_removals": None,
@@ -95,6 +96,8 @@ class Metric:
         self._values = values
         self._children = _NO_CHILDREN
         self._removals = _NO_REMOVALS
+        #: The update callables, once they are bound.
+        self._calls: Any = None
         self._look_up_slowly()
         self._disconnect()
 
@@ -142,7 +145,7 @@ class Metric:
         if not family.register_quietly():
             return None
         try:
-            calls = self._connect(family.series(self._values))
+            calls = self._calls = self._connect(family.series(self._values))
         except FDMetricsError as error:
             family.refuse(error)
             return None
@@ -157,6 +160,7 @@ class Metric:
         self._family.detach()
         self._children = _NO_CHILDREN
         self._removals = _NO_REMOVALS
+        self._calls = None
         self._look_up_slowly()
         self._disconnect()
 

@@ -264,3 +264,30 @@ def test_a_metric_with_a_builtin_is_collected(registry: Registry) -> None:
     del counter
     gc.collect()
     assert gone() is None
+
+
+def test_a_callable_that_was_taken_out_early_binds_once(
+    way: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter, gauge = Counter("c", "", registry=registry), Gauge("g", "", multiprocess_mode="sum", registry=registry)
+    histogram = Histogram("h", "", registry=registry)
+    inc, set_, observe = counter.inc, gauge.set, histogram.observe
+    bindings: List[str] = []
+    for kind in (Counter, Gauge, Histogram):
+
+        def connect(self: Any, handle: int, original: Any = kind._connect) -> Any:
+            bindings.append(self.name)
+            return original(self, handle)
+
+        monkeypatch.setattr(kind, "_connect", connect)
+    registry.attach()
+    for _ in range(3):
+        inc()
+        set_(7)
+        observe(1)
+    assert len(bindings) <= 6, "once by attach(), once by the callable"
+    samples = Samples(registry)
+    assert [samples.get(name) for name in ("c_total", "g", "h_count")] == [3, 7, 3]
+    registry.close()
+    inc()
+    assert registry.lost_updates == 1

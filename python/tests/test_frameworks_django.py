@@ -1,0 +1,223 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""fdmetrics.django, with the handlers that Django has for WSGI and for ASGI."""
+
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Any, Callable, ClassVar, Dict, Iterator, Optional
+from wsgiref.util import FileWrapper
+
+import django
+import pytest
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.test import AsyncClient, RequestFactory
+from django.test import Client as DjangoClient
+from django.urls import include, path, re_path
+
+import fdmetrics
+import fdmetrics.django
+
+from .frameworks_support import Clock, Connection, Key, recorded
+
+if not settings.configured:
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        DEBUG=False,
+        LOGGING_CONFIG=None,
+        MIDDLEWARE=[f"{__name__}.Middleware"],
+        ROOT_URLCONF=__name__,
+        SECRET_KEY="x",
+        USE_TZ=True,
+    )
+    django.setup(set_prefix=False)
+
+clock = Clock()
+
+
+class Middleware(fdmetrics.django.MetricsMiddleware):
+    """Records into the store of the test that runs."""
+
+    registry: ClassVar[Any] = None
+
+
+def hello(request: HttpRequest, **_: object) -> HttpResponse:
+    return HttpResponse("hello")
+
+
+async def hello_async(request: HttpRequest, **_: object) -> HttpResponse:
+    return HttpResponse("hello")
+
+
+def boom(request: HttpRequest) -> HttpResponse:
+    raise KeyError("mine")
+
+
+def stream(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        for _ in range(4):
+            clock.move(0.5)
+            yield b"x"
+
+    return StreamingHttpResponse(parts())
+
+
+async def stream_async(request: HttpRequest) -> StreamingHttpResponse:
+    async def parts() -> Any:
+        for _ in range(4):
+            clock.move(0.5)
+            yield b"x"
+
+    return StreamingHttpResponse(parts())
+
+
+def file(request: HttpRequest) -> FileResponse:
+    return FileResponse(Path(__file__).open("rb"))
+
+
+def unrecorded(request: HttpRequest) -> HttpResponse:
+    request.META["fdmetrics.path"] = False
+    return HttpResponse()
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    return fdmetrics.django.make_metrics_view(Middleware.registry)(request)
+
+
+urlpatterns = [
+    path("", hello),
+    path("items/<int:id>", hello),
+    path("async/<int:id>", hello_async),
+    path("boom", boom),
+    path("stream", stream),
+    path("stream-async", stream_async),
+    path("file", file),
+    path("unrecorded", unrecorded),
+    path("health", hello),
+    path("own-metrics", metrics),
+    re_path(r"^old/(?P<id>\d+)$", hello),
+    path("v1/<tenant>/", include([path("users/<name>", hello), re_path(r"^old/(?P<id>\d+)$", hello)])),
+]
+
+Send = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def middleware(registry: fdmetrics.Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the middleware record into the test's store, by the test's clock."""
+    monkeypatch.setattr(Middleware, "registry", registry)
+    monkeypatch.setattr(fdmetrics.django, "perf_counter", clock)
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def send(request: pytest.FixtureRequest) -> Send:
+    """Sends a request to Django through one of its handlers."""
+
+    def send_sync(method: str, path: str, **options: Any) -> Any:
+        return DjangoClient(raise_request_exception=False).generic(method, path, **options)
+
+    def send_async(method: str, path: str, **options: Any) -> Any:
+        return asyncio.run(AsyncClient(raise_request_exception=False).generic(method, path, **options))
+
+    return send_sync if request.param == "wsgi" else send_async
+
+
+PATHS = [
+    ("/", "/", "200"),
+    ("/items/5", "/items/<int:id>", "200"),
+    ("/async/5", "/async/<int:id>", "200"),
+    ("/v1/acme/users/me", "/v1/<tenant>/users/<name>", "200"),
+    ("/v1/acme/old/5", r"/v1/<tenant>/old/(?P<id>\d+)$", "200"),
+    ("/old/5", r"/old/(?P<id>\d+)$", "200"),
+    ("/boom", "/boom", "500"),
+    ("/nothing", "<unmatched>", "404"),
+    ("/items/x", "<unmatched>", "404"),
+]
+
+
+def test_paths_are_templates(registry: fdmetrics.Registry, send: Send) -> None:
+    expected: Dict[Key, float] = {}
+    for url, template, status in PATHS * 2:
+        assert send("GET", url).status_code == int(status)
+        key = ("GET", template, status)
+        expected[key] = expected.get(key, 0) + 1
+    assert recorded(registry) == expected
+
+
+def test_methods_and_exclusions(registry: fdmetrics.Registry, send: Send) -> None:
+    for method in ("GET", "HEAD", "OPTIONS", "DELETE", "BREW"):
+        assert send(method, "/items/5").status_code == 200
+    for url in ("/health", "/unrecorded"):
+        assert send("GET", url).status_code == 200
+    methods = ("GET", "HEAD", "OPTIONS", "DELETE", "<unknown>")
+    assert recorded(registry) == {(method, "/items/<int:id>", "200"): 1 for method in methods}
+
+
+def test_the_metrics(registry: fdmetrics.Registry, send: Send) -> None:
+    send("GET", "/items/5")
+    response = send("GET", "/own-metrics")
+    assert (response.status_code, response["Content-Type"]) == (200, fdmetrics.CONTENT_TYPE_LATEST)
+    assert response.content == registry.render()
+    assert send("HEAD", "/own-metrics").content == b""
+    assert (send("POST", "/own-metrics").status_code, send("POST", "/own-metrics")["Allow"]) == (405, "GET, HEAD")
+    assert recorded(registry) == {("GET", "/items/<int:id>", "200"): 1}
+
+
+def wsgi_response(url: str, **more: Any) -> Any:
+    environ: Dict[str, Any] = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": url,
+        "SERVER_NAME": "x",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        **more,
+    }
+    return WSGIHandler()(environ, lambda *_: None)
+
+
+@pytest.mark.parametrize("wrapper", [None, FileWrapper])
+def test_a_stream_is_timed_until_it_is_closed(registry: fdmetrics.Registry, wrapper: Optional[Any]) -> None:
+    for url, content in (("/stream", b"xxxx"), ("/file", Path(__file__).read_bytes())):
+        response = wsgi_response(url, **({} if wrapper is None else {"wsgi.file_wrapper": wrapper}))
+        assert b"".join(response) == content
+        clock.move(1)
+        response.close()
+    seconds = {("GET", "/stream"): 3.0, ("GET", "/file"): 1.0}
+    assert recorded(registry, seconds) == {("GET", "/stream", "200"): 1, ("GET", "/file", "200"): 1}
+
+
+def test_an_asynchronous_stream(registry: fdmetrics.Registry) -> None:
+    connection = Connection("/stream-async")
+    connection.run(ASGIHandler())
+    assert b"".join(message.get("body", b"") for message in connection.sent) == b"xxxx"
+    seconds = {("GET", "/stream-async"): 2.0}
+    assert recorded(registry, seconds) == {("GET", "/stream-async", "200"): 1}
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyError("mine"), "500"), (None, "499")])
+def test_a_task_that_raises_or_is_cancelled(
+    registry: fdmetrics.Registry, error: Optional[Exception], status: str
+) -> None:
+    async def get_response(request: HttpRequest) -> HttpResponse:
+        if error is not None:
+            raise error
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(Middleware(get_response)(RequestFactory().get("/items/5")))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(KeyError if error else asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    assert recorded(registry) == {("GET", "<unmatched>", status): 1}

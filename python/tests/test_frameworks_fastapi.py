@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""fdmetrics.asgi with FastAPI."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Dict
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi.responses import StreamingResponse
+
+import fdmetrics
+from fdmetrics import asgi
+
+from .frameworks_support import Client, Key, recorded
+
+
+def make_app(registry: fdmetrics.Registry) -> FastAPI:
+    """An application with a router of routers, one of which is included twice, and a mounted application."""
+    app = FastAPI()
+    app.add_middleware(asgi.MetricsMiddleware, registry=registry)
+    app.mount("/metrics", asgi.make_asgi_app(registry))
+
+    @app.get("/items/{id}")
+    async def item(id: int) -> Dict[str, int]:
+        return {"id": id}
+
+    @app.post("/items/{id}")
+    def change(id: int) -> Dict[str, int]:
+        return {"id": id}
+
+    @app.get("/teapot")
+    async def teapot() -> None:
+        raise HTTPException(418)
+
+    @app.get("/boom")
+    async def boom() -> None:
+        raise KeyError("mine")
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def parts() -> Any:
+            yield b"a"
+            await asyncio.sleep(0)
+            yield b"b"
+
+        return StreamingResponse(parts())
+
+    def forbidden() -> None:
+        raise HTTPException(403)
+
+    @app.get("/forbidden/{id}", dependencies=[Depends(forbidden)])
+    async def never(id: int) -> None: ...
+
+    leaves = APIRouter(prefix="/leaves")
+
+    @leaves.get("/{name}")
+    async def leaf(name: str) -> str:
+        return name
+
+    branches = APIRouter(prefix="/branches")
+    branches.include_router(leaves, prefix="/{branch}")
+    app.include_router(branches, prefix="/v1")
+    app.include_router(leaves, prefix="/v2/{zone}")
+
+    inner = FastAPI()
+    inner.include_router(leaves)
+    app.mount("/inner/{tenant}", inner)
+    return app
+
+
+@pytest.fixture
+def client(registry: fdmetrics.Registry) -> Client:
+    """A client of the application."""
+    return Client(make_app(registry), raise_server_exceptions=False)
+
+
+PATHS = [
+    ("/items/5", "/items/{id}", "200"),
+    ("/items/x", "/items/{id}", "422"),
+    ("/teapot", "/teapot", "418"),
+    ("/boom", "/boom", "500"),
+    ("/stream", "/stream", "200"),
+    ("/forbidden/5", "/forbidden/{id}", "403"),
+    ("/v1/branches/b/leaves/l", "/v1/branches/{branch}/leaves/{name}", "200"),
+    ("/v2/z/leaves/l", "/v2/{zone}/leaves/{name}", "200"),
+    ("/inner/t/leaves/l", "/inner/{tenant}/leaves/{name}", "200"),
+    ("/inner/t/docs", "/inner/{tenant}/docs", "200"),
+    ("/docs", "/docs", "200"),
+    ("/openapi.json", "/openapi.json", "200"),
+    ("/nothing", "<unmatched>", "404"),
+    ("/v1/branches/b/nothing", "<unmatched>", "404"),
+    ("/inner/t/nothing", "<unmatched>", "404"),
+]
+
+
+def test_paths_are_templates(registry: fdmetrics.Registry, client: Client) -> None:
+    expected: Dict[Key, float] = {}
+    for path, template, status in PATHS:
+        for _ in range(2):
+            assert client.get(path).status_code == int(status)
+        key = ("GET", template, status)
+        expected[key] = expected.get(key, 0) + 2
+    assert recorded(registry) == expected
+
+
+def test_methods(registry: fdmetrics.Registry, client: Client) -> None:
+    for method, status in (("GET", 200), ("POST", 200), ("DELETE", 405), ("OPTIONS", 405), ("HEAD", 405)):
+        assert client.request(method, "/items/5").status_code == status
+    assert recorded(registry) == {
+        ("GET", "/items/{id}", "200"): 1,
+        ("POST", "/items/{id}", "200"): 1,
+        ("DELETE", "/items/{id}", "405"): 1,
+        ("OPTIONS", "/items/{id}", "405"): 1,
+        ("HEAD", "/items/{id}", "405"): 1,
+    }
+
+
+def test_the_mounted_metrics(registry: fdmetrics.Registry, client: Client) -> None:
+    client.get("/items/5")
+    response = client.get("/metrics", follow_redirects=True)
+    assert [step.status_code for step in (*response.history, response)] == [307, 200]
+    assert response.content == registry.render()
+    assert recorded(registry) == {("GET", "/items/{id}", "200"): 1}
+
+
+def test_requests_at_the_same_time(registry: fdmetrics.Registry) -> None:
+    async def load() -> None:
+        transport = httpx.ASGITransport(app=make_app(registry))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            paths = [f"/items/{n}" for n in range(50)] + [f"/nothing/{n}" for n in range(50)]
+            await asyncio.gather(*(client.get(path) for path in paths), *(client.post(path) for path in paths))
+
+    asyncio.run(load())
+    assert recorded(registry) == {
+        (method, template, status): 50
+        for method in ("GET", "POST")
+        for template, status in (("/items/{id}", "200"), ("<unmatched>", "404"))
+    }
+
+
+def test_a_root_path(registry: fdmetrics.Registry) -> None:
+    app = FastAPI()
+    app.add_middleware(asgi.MetricsMiddleware, registry=registry)
+
+    @app.get("/items/{id}")
+    async def item(id: int) -> int:
+        return id
+
+    client = Client(app, root_path="/api")
+    for path in ("/items/5", "/api/items/5", "/api/health"):
+        client.get(path)
+    assert recorded(registry) == {("GET", "/items/{id}", "200"): 2}
