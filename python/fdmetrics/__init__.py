@@ -36,6 +36,7 @@ increment) raises a ValueError or a TypeError, as in prometheus_client. Linux on
 from __future__ import annotations
 
 from . import _environment
+from ._install import install, uninstall
 from ._version import __version__
 from .errors import (
     ConflictError,
@@ -93,8 +94,10 @@ __all__ = [
     "__version__",
     "attach",
     "generate_latest",
+    "install",
     "render_directory",
     "start_http_server",
+    "uninstall",
 ]
 
 _environment.plan_directory()

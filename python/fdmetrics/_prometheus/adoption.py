@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Takes over the metrics that prometheus_client made before install()."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from typing import Any, Iterator
+
+from prometheus_client import metrics
+from prometheus_client.metrics import MetricWrapperBase
+
+from ..metric import Metric
+from .patches import text_series
+from .removal import recording_values
+
+logger = logging.getLogger("fdmetrics")
+
+_WITH_VALUES = (metrics.Counter, metrics.Gauge, metrics.Summary, metrics.Histogram)
+
+
+def adopt() -> None:
+    """Gives every metric there is, registered or not, values in the store.
+
+    Counters and gauges go on with what this process has recorded. What a histogram or a summary has observed stays out
+    of the store, which is logged. No other thread may record meanwhile.
+    """
+    for metric in list(_metrics()):
+        if metric._labelnames and not metric._labelvalues:
+            continue
+        if isinstance(metric, (metrics.Info, metrics.Enum)):
+            _adopt_text(metric)
+        elif isinstance(metric, _WITH_VALUES) and not recording_values(metric):
+            _adopt_values(metric)
+
+
+def _metrics() -> Iterator[Any]:
+    for thing in gc.get_objects():
+        # Not isinstance, which may run code of proxies. Those of fdmetrics.prometheus_client are in the store already.
+        kind = type(thing)
+        ours = issubclass(kind, Metric)
+        if issubclass(kind, MetricWrapperBase) and not ours and "_labelnames" in getattr(thing, "__dict__", ()):
+            yield thing
+
+
+def _adopt_values(metric: Any) -> None:
+    former = dict(vars(metric))
+    created = former.get("_created")
+    metric._metric_init()
+    if created is not None:
+        metric._created = created
+    if isinstance(metric, (metrics.Counter, metrics.Gauge)):
+        value = former["_value"].get()
+        if value:
+            metric._value.inc(value) if isinstance(metric, metrics.Counter) else metric._value.set(value)
+        return
+    if former["_sum"].get() or any(bucket.get() for bucket in former.get("_buckets", [former.get("_count")])):
+        logger.warning(
+            "fdmetrics: what %s has observed before install() is not in the store: call install() before the "
+            "program makes its metrics.",
+            metric,
+        )
+
+
+def _adopt_text(metric: Any) -> None:
+    if vars(metric).get("_fdmetrics_series") is not None:
+        return
+    series = text_series(metric)
+    shown = metric._value
+    if series is not None and shown:
+        series.show(shown if isinstance(metric, metrics.Info) else metric._states[shown])

@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What install() puts into the installed prometheus_client, and takes out again.
+
+Classes keep their identity: methods are replaced, so that what has imported a class before is served too. Functions are
+replaced in every module of prometheus_client that has their name.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from bisect import bisect_left
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+import prometheus_client
+from prometheus_client import exposition, metrics, multiprocess, values
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import CollectorRegistry
+
+from .. import python_metrics
+from ..registry import REGISTRY
+from . import multiprocess as store_multiprocess
+from . import removal
+from .text_value import InfoSeries, StateSeries
+from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
+from .value import ObservedSum
+from .value_class import MultiProcessValue, StoreValueClass, get_value_class, values_of
+
+logger = logging.getLogger("fdmetrics")
+
+_ABSENT = object()
+# What was there before, in the order in which it was replaced: owner, name, former value.
+_replaced: List[Tuple[Any, str, Any]] = []
+
+# The schemes of escaping that leave the names of the store as they are.
+_PLAIN_ESCAPING = (None, "underscores", "allow-utf-8")
+
+
+def installed() -> bool:
+    """Whether prometheus_client records into the store."""
+    return bool(_replaced)
+
+
+def apply() -> None:
+    """Makes prometheus_client record into the store; nothing where it does so already."""
+    if _replaced:
+        return
+    _replace_values()
+    _replace_metrics()
+    _replace_registry()
+    _replace_exposition()
+    _put(multiprocess.MultiProcessCollector, "__init__", store_multiprocess.initialise)
+    _put(multiprocess.MultiProcessCollector, "collect", store_multiprocess.collect)
+    _put(multiprocess.MultiProcessCollector, "is_of_this_process", store_multiprocess.is_of_this_process)
+    _put(multiprocess, "mark_process_dead", store_multiprocess.mark_process_dead)
+    python_metrics.install()
+
+
+def take_back() -> None:
+    """Puts back what was there before apply(). Metrics that were made meanwhile go on recording into the store."""
+    while _replaced:
+        owner, name, former = _replaced.pop()
+        if former is _ABSENT:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, former)
+
+
+def _put(owner: Any, name: str, value: Any) -> None:
+    _replaced.append((owner, name, vars(owner).get(name, _ABSENT)))
+    setattr(owner, name, value)
+
+
+def _replace_values() -> None:
+    _put(values, "MultiProcessValue", MultiProcessValue)
+    _put(values, "get_value_class", get_value_class)
+    _put(values, "ValueClass", StoreValueClass)
+
+
+# Metrics --------------------------------------------------------------------------------------------------------------
+
+
+def _replace_metrics() -> None:
+    for kind in (metrics.Counter, metrics.Gauge, metrics.Summary, metrics.Histogram):
+        _put(kind, "_metric_init", _with_context(kind._metric_init))
+    _put(metrics.Histogram, "observe", _observe(metrics.Histogram.observe))
+    text_kinds: List[Tuple[Any, str]] = [(metrics.Info, "info"), (metrics.Enum, "state")]
+    for text_kind, name in text_kinds:
+        _put(text_kind, "__init__", _with_series(text_kind.__init__))
+        _put(text_kind, name, _shared(vars(text_kind)[name]))
+    _put(metrics.MetricWrapperBase, "remove", removal.remove)
+    for name, method in (("remove_by_labels", removal.remove_by_labels), ("clear", removal.clear)):
+        if hasattr(metrics.MetricWrapperBase, name):
+            _put(metrics.MetricWrapperBase, name, method)
+
+
+def _with_context(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    @functools.wraps(original)
+    def metric_init(self: Any) -> None:
+        with values_of(self._unit, self._documentation):
+            original(self)
+
+    return metric_init
+
+
+def _observe(original: Callable[..., None]) -> Callable[..., None]:
+    # The original looks through the bounds one after the other, which costs more than everything else.
+    @functools.wraps(original)
+    def observe(self: Any, amount: float, *exemplar: Any, **named_exemplar: Any) -> None:
+        total = getattr(self, "_sum", None)
+        if exemplar or named_exemplar or total.__class__ is not ObservedSum:
+            original(self, amount, *exemplar, **named_exemplar)
+            return
+        total.inc(amount)
+        bounds = self._upper_bounds
+        at = bisect_left(bounds, amount)
+        if amount <= bounds[at]:  # Not where it is no number.
+            self._buckets[at].inc(1)
+
+    return observe
+
+
+def text_series(metric: Any) -> Optional[Any]:
+    """The series behind an Info or an Enum, made where it was missing; None for one that only has label names."""
+    if metric._labelnames and not metric._labelvalues:
+        return None
+    known = vars(metric).get("_fdmetrics_series")
+    if known is None:
+        names, label_values = metric._labelnames, metric._labelvalues
+        if isinstance(metric, metrics.Info):
+            known = InfoSeries(REGISTRY, metric._name, metric._documentation, names, label_values)
+        else:
+            states = metric._states
+            known = StateSeries(REGISTRY, metric._name, metric._documentation, names, label_values, states)
+        metric._fdmetrics_series = known
+    return known
+
+
+def _with_series(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def initialise(self: Any, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        text_series(self)
+
+    return initialise
+
+
+def _shared(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    @functools.wraps(original)
+    def show(self: Any, *shown: Any, **named: Any) -> None:
+        original(self, *shown, **named)
+        series = text_series(self)
+        if series is not None:
+            series.show(*shown, **named)
+
+    return show
+
+
+# Registries and exposition --------------------------------------------------------------------------------------------
+
+
+def _replace_registry() -> None:
+    _put(CollectorRegistry, "collect", _collect)
+    _put(CollectorRegistry, "restricted_registry", _restricted_registry)
+    _put(CollectorRegistry, "_get_names", _names(CollectorRegistry._get_names))
+    _put(CollectorRegistry, "get_sample_value", _sample_value(CollectorRegistry.get_sample_value))
+
+
+def _collect(self: CollectorRegistry) -> Iterator[Metric]:
+    """Yields the totals over all processes, and what other collectors say; see totals. Errors: Registry.render's."""
+    return View(self).metrics()
+
+
+def _names(original: Callable[..., List[str]]) -> Callable[..., List[str]]:
+    @functools.wraps(original)
+    def get_names(self: CollectorRegistry, collector: Any) -> List[str]:
+        # A registry that describes by itself would find every metric of this process twice.
+        return [] if stands_for_store(collector) else original(self, collector)
+
+    return get_names
+
+
+def _restricted_registry(self: CollectorRegistry, names: Any) -> RestrictedTotals:
+    """An object whose collect() gives samples of these names only."""
+    return RestrictedTotals(names, self)
+
+
+def _sample_value(original: Callable[..., Optional[float]]) -> Callable[..., Optional[float]]:
+    @functools.wraps(original)
+    def get_sample_value(
+        self: CollectorRegistry, name: str, labels: Optional[Dict[str, str]] = None
+    ) -> Optional[float]:
+        value = original(self, name, labels)
+        # Gauges of all processes have a label more than the caller may know of.
+        return sample_of_this_process(self, name, labels or {}) if value is None else value
+
+    return get_sample_value
+
+
+def _replace_exposition() -> None:
+    original = exposition.generate_latest
+
+    @functools.wraps(original)
+    def generate_latest(registry: Any = prometheus_client.REGISTRY, *arguments: Any, **named: Any) -> bytes:
+        escaping = arguments[0] if arguments else named.get("escaping")
+        if (
+            isinstance(registry, CollectorRegistry)
+            and type(registry).collect is _collect
+            and escaping in _PLAIN_ESCAPING
+        ):
+            return View(registry).text(lambda asked: original(asked, *arguments, **named))
+        return original(registry, *arguments, **named)
+
+    for module in (exposition, prometheus_client):
+        if getattr(module, "generate_latest", None) is original:
+            _put(module, "generate_latest", generate_latest)

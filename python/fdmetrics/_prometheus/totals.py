@@ -1,0 +1,228 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a CollectorRegistry shows once its metrics are in the store: totals over all processes, and each family once.
+
+A registry's collectors are of four kinds:
+  - metrics whose series are in the store: their family's total stands for them;
+  - the store's own collector (MultiProcessCollector): all families of the store, and those of the processes;
+  - the collectors of this process (ProcessCollector, GCCollector): what they say, of all processes;
+  - all others: asked as ever.
+The default registry also shows the families that other processes, or fdmetrics' own instruments, have declared; not
+those that this process has declared through prometheus_client and not registered with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Set
+
+import prometheus_client
+from prometheus_client import metrics
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import CollectorRegistry
+
+from ..python_metrics import COLLECTOR_FAMILIES, INFO_FAMILY
+from ..registry import REGISTRY
+from .declaration import declared_names, store_name
+from .families import Block, ProcessMetrics, blocks, family, identity, rendered, restricted
+
+#: Gauges of the modes all and liveall carry pid="<process id>" where this variable is 1.
+PID_LABEL = "FDMETRICS_PID_LABEL"
+#: process_* families are those of each worker where this variable is "worker", and left out where it is 0.
+PROCESS_METRICS = "FDMETRICS_PROCESS_METRICS"
+
+#: The families of the processes, as the library renders them.
+PROCESS_NAMES = frozenset(
+    "process_" + name
+    for name in (
+        "cpu_seconds",
+        "max_fds",
+        "open_fds",
+        "resident_memory_bytes",
+        "start_time_seconds",
+        "threads",
+        "virtual_memory_bytes",
+    )
+)
+
+
+def wants_pid_label() -> bool:
+    """Whether the environment asks for the label pid."""
+    return os.environ.get(PID_LABEL) == "1"
+
+
+def wanted_process_metrics() -> ProcessMetrics:
+    """What the environment says of process_* families: True where it says nothing."""
+    chosen = os.environ.get(PROCESS_METRICS, "1")
+    return "worker" if chosen == "worker" else chosen not in ("0", "")
+
+
+class _Asked:
+    """Something that prometheus_client's exposition takes for a registry: metrics that were asked for already."""
+
+    def __init__(self, metrics: List[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> List[Metric]:
+        return self._metrics
+
+
+class View:
+    """What a registry shows, of the store and otherwise, at one moment."""
+
+    def __init__(self, registry: CollectorRegistry, names: Optional[Set[str]] = None) -> None:
+        """names: only collectors that have samples of these names are asked."""
+        self._asked: List[Any] = []
+        # The store's names of the registry's metrics, and the metrics.
+        self._shared: Dict[str, Any] = {}
+        self._others = registry is prometheus_client.REGISTRY
+        self._hidden: Set[str] = {INFO_FAMILY, *COLLECTOR_FAMILIES, *declared_names(REGISTRY)}
+        self._process_metrics: ProcessMetrics = False
+        self._declared = REGISTRY._declared
+        self._target: Optional[Metric] = None
+        wanted = wanted_process_metrics()
+        for collector in self._collectors(registry, names):
+            name = shared_name(collector)
+            if name is not None:
+                self._shared[name] = collector
+            elif stands_for_store(collector) and collector.is_of_this_process():
+                self._others = True
+                self._hidden = set()
+                self._process_metrics = self._process_metrics or wanted
+            elif wanted and _tells_of_this_process(collector):
+                self._process_metrics = wanted
+            elif isinstance(collector, prometheus_client.GCCollector):
+                self._shared.update((name, collector) for name in COLLECTOR_FAMILIES)
+            else:
+                self._asked.append(collector)
+
+    def _collectors(self, registry: Any, names: Optional[Set[str]]) -> List[Any]:
+        with registry._lock:
+            if registry._target_info and (names is None or "target_info" in names):
+                self._target = registry._target_info_metric()
+            everything = list(registry._collector_to_names)
+            if names is None:
+                return everything
+            by_name = registry._names_to_collectors
+            # A collector that says no names may have any, as the one of the store.
+            nameless = getattr(registry, "_collectors_without_names", [])
+            chosen = {id(by_name[name]) for name in names if name in by_name}
+            chosen.update(map(id, nameless))
+        return [one for one in everything if id(one) in chosen or stands_for_store(one)]
+
+    def totals(self) -> Dict[str, Block]:
+        """The families of the store that are shown, by prometheus_client's names, by one rendering.
+
+        Errors: those of fdmetrics.Registry.render.
+        """
+        if not self._shared and not self._others and not self._process_metrics:
+            return {}
+        for metric in self._shared.values():
+            _call_functions(metric)
+        text = rendered(REGISTRY, wants_pid_label(), self._process_metrics)
+        shown = {}
+        for block in blocks(text.decode("utf-8", "replace")):
+            name = identity(block, self._declared).name
+            if name in self._shared or self._shows(name):
+                shown[name] = block
+        return shown
+
+    def _shows(self, name: str) -> bool:
+        if name in PROCESS_NAMES and self._process_metrics:
+            return True
+        return self._others and name not in self._hidden
+
+    def asked(self, totals: Dict[str, Block]) -> Iterator[Metric]:
+        """What is not in the store; takes what a collector of this process says otherwise out of the totals."""
+        if self._target is not None:
+            yield self._target
+        for collector in self._asked:
+            for metric in collector.collect():
+                totals.pop(metric.name, None)
+                yield metric
+        for name, collector in self._shared.items():
+            # Label names without a series yet, or what the store has refused.
+            if name not in totals and name not in COLLECTOR_FAMILIES:
+                yield from collector.collect()
+
+    def metrics(self) -> Iterator[Metric]:
+        """All that is shown, each family once."""
+        totals = self.totals()
+        yield from self.asked(totals)
+        for block in totals.values():
+            yield family(block, self._declared)
+
+    def text(self, generate: Callable[..., bytes]) -> bytes:
+        """The same in the text format, as the library has rendered it where it did."""
+        totals = self.totals()
+        asked = list(self.asked(totals))
+        own = generate(_Asked(asked)) if asked else b""
+        return own + "".join([block.text for block in totals.values()]).encode()
+
+
+class RestrictedTotals:
+    """What CollectorRegistry.restricted_registry gives."""
+
+    def __init__(self, names: Iterable[str], registry: CollectorRegistry) -> None:
+        self._names = set(names)
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        """Samples of the names alone."""
+        for metric in View(self._registry, self._names).metrics():
+            kept = restricted(metric, self._names)
+            if kept is not None:
+                yield kept
+
+
+def shared_name(collector: Any) -> Optional[str]:
+    """The store's name of a metric whose series are there; None for any other collector."""
+    base = metrics.MetricWrapperBase
+    if isinstance(collector, base) and type(collector).collect is base.collect:
+        return store_name(str(collector._type), collector._name)
+    return None
+
+
+def stands_for_store(collector: Any) -> bool:
+    """Whether a collector is one of a store, perhaps of that of this process."""
+    # Of the class, because a mock has every attribute.
+    return hasattr(type(collector), "is_of_this_process")
+
+
+def _tells_of_this_process(collector: Any) -> bool:
+    return (
+        isinstance(collector, prometheus_client.ProcessCollector)
+        and not collector._namespace
+        and collector._proc == "/proc"
+        and str(collector._pid()).strip() in ("self", str(os.getpid()))
+    )
+
+
+def _call_functions(metric: Any) -> None:
+    """Sets the gauges that have a function to what it says, so that they are in this process's part of the total."""
+    if not isinstance(metric, prometheus_client.Gauge):
+        return
+    with contextlib.ExitStack() as stack:
+        if hasattr(metric, "_lock"):
+            stack.enter_context(metric._lock)
+        children = [metric, *getattr(metric, "_metrics", {}).values()]
+    for child in children:
+        samples = vars(child).get("_child_samples")
+        if samples is not None:
+            for sample in samples():
+                child._value.set(sample[2])
+
+
+def sample_of_this_process(registry: Any, name: str, labels: Dict[str, str]) -> Optional[float]:
+    """The value of one of this process's gauges of which each process has a sample, without the label that tells it."""
+    with registry._lock:
+        collectors = list(registry._collector_to_names)
+    for collector in collectors:
+        if getattr(collector, "_multiprocess_mode", None) in ("all", "liveall") and collector._name == name:
+            for metric in collector.collect():
+                for sample in metric.samples:
+                    if sample.name == name and sample.labels == labels:
+                        value: float = sample.value
+                        return value
+    return None

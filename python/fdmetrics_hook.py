@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The start-up hook: calls fdmetrics.install() when a process imports prometheus_client.
+
+fdmetrics_hook.pth imports it at the start of every Python process whose FDMETRICS_INSTALL is 1, and so does
+`python -m fdmetrics run`. A process that never imports prometheus_client pays for a look at sys.meta_path alone; the
+first one of a service also imports fdmetrics, so that all of its descendants find the name of one store in their
+environment. A failure is said on stderr, and prometheus_client is then left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Every Python process of the service imports this module: what costs time is imported where it is needed.
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any, Optional, Sequence
+
+#: The hook is active where this environment variable is 1.
+VARIABLE = "FDMETRICS_INSTALL"
+
+_DIRECTORIES = ("FDMETRICS_DIR", "FDMETRICS_AUTO_DIR")
+_PACKAGE = "prometheus_client"
+
+
+class _Finder:
+    """Finds prometheus_client where the others do, and has it installed into when it has been loaded."""
+
+    def find_spec(
+        self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
+    ) -> Optional[ModuleSpec]:
+        if name != _PACKAGE:
+            return None
+        import importlib.util
+
+        disarm()
+        spec = importlib.util.find_spec(name)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            _then_install(spec.loader)
+        return spec
+
+
+def _then_install(loader: Any) -> None:
+    load = loader.exec_module
+
+    def load_and_install(module: ModuleType) -> None:
+        if module.__name__ == _PACKAGE:
+            # A loader may be of other modules too.
+            vars(loader).pop("exec_module", None)
+        load(module)
+        if module.__name__ == _PACKAGE:
+            _install()
+
+    loader.exec_module = load_and_install
+
+
+def _install() -> None:
+    try:
+        import fdmetrics._install
+
+        fdmetrics._install.install()
+    except Exception:
+        import traceback
+
+        print("fdmetrics: metrics of prometheus_client are not shared, because installing failed:", file=sys.stderr)
+        traceback.print_exc()
+
+
+def arm() -> None:
+    """Waits for prometheus_client; installs at once where it is imported already. Again: does nothing."""
+    if _PACKAGE in sys.modules:
+        _install()
+    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+    if not any(os.environ.get(name) for name in _DIRECTORIES):
+        try:
+            import fdmetrics  # noqa: F401
+        except Exception as error:
+            print(f"fdmetrics: metrics of child processes may not be shared: {error}", file=sys.stderr)
+
+
+def disarm() -> None:
+    """Waits no longer."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+
+
+if os.environ.get(VARIABLE) == "1":
+    arm()
