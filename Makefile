@@ -186,6 +186,7 @@ test: packages venv self-contained $(ZMQ_PEER) ## all tests: Swift, the C ABI, P
 	$(PYTEST) python/tests
 	$(PYTEST) Tests/zmq
 	$(PYTEST) Tests/processes
+	$(PYTEST) Tests/servers
 	@echo 'make test: all passed'
 
 # Apart from `make test`: it installs into a fresh environment for every Python here, with pip and PyPI.
