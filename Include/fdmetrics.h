@@ -317,7 +317,11 @@ enum {
   // The CPU time of a process stays in the total when it has ended; what it used since it was last asked may be missing.
   FDM_RENDER_PROCESS_METRICS = 2,
   FDM_RENDER_PROCESS_METRICS_BY_WORKER = 4,  // the same, one sample for each live process, with the label worker
-  FDM_RENDER_CREATED = 8  // in OpenMetrics: when each series was registered, as x_created
+  FDM_RENDER_CREATED = 8,  // in OpenMetrics: when each series was registered, as x_created
+  // Adds what the store says of itself: fdmetrics_live_processes, fdmetrics_families, fdmetrics_series, fdmetrics_lanes,
+  // fdmetrics_segments, fdmetrics_store_reserved_bytes, fdmetrics_damaged_records, fdmetrics_build_info{version} and
+  // fdmetrics_dropped_registrations_total{reason="conflict", "no_space" or "series_limit"}.
+  FDM_RENDER_SELF_METRICS = 16
 };
 
 // Renders the whole store. *text is *length bytes and a terminating zero, to be released with fdm_free.

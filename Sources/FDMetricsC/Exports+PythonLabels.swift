@@ -20,7 +20,7 @@ public func fdm_py_labels(
     }
     if python.pointee.errorOccurred() != nil { return nil }
     // self is a tuple of five, which only this library makes.
-    return python.pointee.call(python.pointee.tupleItem(object, 3), arguments, count, keywords)
+    return python.call(python.pointee.tupleItem(object, 3), arguments, count, keywords)
 }
 
 extension UnsafePointer where Pointee == PythonAPI {

@@ -26,7 +26,9 @@ struct PythonAPI {
     let release: @convention(c) (Object?) -> Void
     let makeTuple: @convention(c) (Int) -> Object?
     let setTupleItem: @convention(c) (Object?, Int, Object?) -> Int32
-    let call: @convention(c) (Object?, UnsafePointer<Object?>?, Int, Object?) -> Object?
+    let call: @convention(c) (Object?, Object?, Object?) -> Object?
+    let makeDictionary: @convention(c) () -> Object?
+    let setItem: @convention(c) (Object?, Object?, Object?) -> Int32
     /// A new reference to a dictionary's value, in the third argument: PyDict_GetItemRef, which a free-threaded build has.
     /// nil before Python 3.13, where `borrowItem` does.
     let dictionaryItem: (@convention(c) (Object?, Object?, UnsafeMutablePointer<Object?>?) -> Int32)?
@@ -65,9 +67,9 @@ struct PythonAPI {
             let release = find("Py_DecRef", as: (@convention(c) (Object?) -> Void).self),
             let makeTuple = find("PyTuple_New", as: (@convention(c) (Int) -> Object?).self),
             let setTupleItem = find("PyTuple_SetItem", as: (@convention(c) (Object?, Int, Object?) -> Int32).self),
-            let call = find(
-                "PyObject_Vectorcall",
-                as: (@convention(c) (Object?, UnsafePointer<Object?>?, Int, Object?) -> Object?).self),
+            let call = find("PyObject_Call", as: (@convention(c) (Object?, Object?, Object?) -> Object?).self),
+            let makeDictionary = find("PyDict_New", as: (@convention(c) () -> Object?).self),
+            let setItem = find("PyDict_SetItem", as: (@convention(c) (Object?, Object?, Object?) -> Int32).self),
             let borrowItem = find("PyDict_GetItem", as: (@convention(c) (Object?, Object?) -> Object?).self),
             let clearError = find("PyErr_Clear", as: (@convention(c) () -> Void).self),
             let none = dlsym(nil, "_Py_NoneStruct"), let typeError = exception("PyExc_TypeError"),
@@ -89,6 +91,8 @@ struct PythonAPI {
         self.makeTuple = makeTuple
         self.setTupleItem = setTupleItem
         self.call = call
+        self.makeDictionary = makeDictionary
+        self.setItem = setItem
         dictionaryItem = find(
             "PyDict_GetItemRef",
             as: (@convention(c) (Object?, Object?, UnsafeMutablePointer<Object?>?) -> Int32).self)
@@ -138,6 +142,29 @@ extension UnsafePointer where Pointee == PythonAPI {
     /// What a builtin of no handle returns: None, unless its self was no address, which has raised.
     @inline(never)
     func nothing() -> UnsafeMutableRawPointer? { pointee.errorOccurred() == nil ? none() : nil }
+
+    /// Calls what takes any arguments, in the way that every version of Python has.
+    func call(
+        _ callable: UnsafeMutableRawPointer?, _ arguments: UnsafePointer<UnsafeMutableRawPointer?>?, _ count: Int,
+        _ keywords: UnsafeMutableRawPointer?
+    ) -> UnsafeMutableRawPointer? {
+        guard let positional = pointee.makeTuple(count) else { return nil }
+        defer { pointee.release(positional) }
+        for index in 0..<count {
+            let argument = arguments.unsafelyUnwrapped[index]
+            pointee.retain(argument)
+            // Takes the reference over.
+            if pointee.setTupleItem(positional, index, argument) != 0 { return nil }
+        }
+        guard let keywords else { return pointee.call(callable, positional, nil) }
+        guard let named = pointee.makeDictionary() else { return nil }
+        defer { pointee.release(named) }
+        for index in 0..<pointee.tupleSize(keywords) {
+            let argument = arguments.unsafelyUnwrapped[count + index]
+            if pointee.setItem(named, pointee.tupleItem(keywords, index), argument) != 0 { return nil }
+        }
+        return pointee.call(callable, positional, named)
+    }
 
     /// Raises; the result is what a builtin returns then.
     @inline(never)

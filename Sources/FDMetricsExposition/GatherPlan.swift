@@ -55,6 +55,8 @@ final class GatherPlan {
     private var byName: [[UInt8]: FamilyPlan] = [:]
     /// Sorted by name.
     private(set) var families: [FamilyPlan] = []
+    /// Entries of the index that lead to no sound record.
+    private(set) var damagedRecords = 0
     private let source: any SegmentSource
 
     init(_ source: any SegmentSource) { self.source = source }
@@ -121,13 +123,17 @@ final class GatherPlan {
         }
         guard let record = SeriesRecord(segment.pointee, offset: offset),
             let family = family(segment, number, record.familyOffset)
-        else { return }
+        else {
+            damagedRecords += 1
+            return
+        }
         var cell: UnsafeMutableRawPointer?
         let size = family.descriptor.type.cellSize(boundCount: family.descriptor.bounds.count)
         if size > 0 {
             guard let place = record.cell, place % 16 == 0, place + size <= segment.pointee.cellsEnd,
                 place % StoreFormat.laneStride + size <= StoreFormat.laneStride
             else {
+                damagedRecords += 1
                 return
             }
             cell = segment.pointee.cell(place)

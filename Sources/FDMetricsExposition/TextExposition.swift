@@ -41,8 +41,10 @@ public struct RenderOptions: OptionSet, Sendable {
     public static let processMetricsByWorker = RenderOptions(rawValue: 4)
     /// In OpenMetrics: when each series was registered, as x_created.
     public static let created = RenderOptions(rawValue: 8)
+    /// What the store says of itself: fdmetrics_live_processes and so on.
+    public static let selfMetrics = RenderOptions(rawValue: 16)
     /// All options.
-    package static let all = RenderOptions(rawValue: 15)
+    package static let all = RenderOptions(rawValue: 31)
 }
 
 /// A store as text for Prometheus.
@@ -182,15 +184,22 @@ package enum Renderer {
         return ((text.text, text.count), text.count)
     }
 
-    /// The store's families and, if they are asked for, those of the processes, by name. A family that somebody has
-    /// registered under the name of one of the latter is shown in its place.
+    /// The store's families and, if they are asked for, those of the processes and of the store itself, by name. A family
+    /// that somebody has registered under the name of one of the latter is shown in its place.
     private static func families(
         _ plan: GatherPlan, _ source: any SegmentSource, _ options: RenderOptions
     ) throws(StoreError) -> [FamilySnapshot] {
-        let families = try Gatherer(plan: plan, source: source).gather()
-        guard options.contains(.processMetrics) || options.contains(.processMetricsByWorker) else { return families }
-        let processes = try ProcessMetrics(source, byWorker: options.contains(.processMetricsByWorker)).families()
-            .filter { plan.family(named: $0.plan.descriptor.name) == nil }
-        return (families + processes).sorted { $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes) }
+        let gathered = try Gatherer(plan: plan, source: source).gather()
+        var more: [FamilySnapshot] = []
+        if options.contains(.processMetrics) || options.contains(.processMetricsByWorker) {
+            more += try ProcessMetrics(source, byWorker: options.contains(.processMetricsByWorker)).families()
+        }
+        if options.contains(.selfMetrics) {
+            more += try SelfMetrics(source, shown: gathered, damagedRecords: plan.damagedRecords).families()
+        }
+        if more.isEmpty { return gathered }
+        return (gathered + more.filter { plan.family(named: $0.plan.descriptor.name) == nil }).sorted {
+            $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes)
+        }
     }
 }

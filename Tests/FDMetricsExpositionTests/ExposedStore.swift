@@ -44,5 +44,7 @@ final class ExposedStore: @unchecked Sendable {
 /// A whole expected text, which the tests of other parsers read too.
 func golden(_ name: String, as format: ExpositionFormat = .text, file: String = #filePath) throws -> String {
     let folder = URL(fileURLWithPath: file).deletingLastPathComponent().deletingLastPathComponent()
-    return try String(contentsOf: folder.appendingPathComponent("exposition/golden/\(name).\(format == .text ? "prom" : "om")"), encoding: .utf8)
+    return try String(
+        contentsOf: folder.appendingPathComponent("exposition/golden/\(name).\(format == .text ? "prom" : "om")"),
+        encoding: .utf8)
 }

@@ -68,6 +68,9 @@ def check_where_from() -> None:
 def main() -> None:
     killed, ended = child("killed"), child("ended")
     record("first")
+    way = type(SECONDS.observe).__name__
+    expected = "function" if os.environ.get("FDMETRICS_PURE_CTYPES") == "1" else "builtin_function_or_method"
+    assert way == expected, f"updates are made by a {way}, expected {expected}"
     with_all = fdmetrics.generate_latest().decode()
     assert value(with_all, "in_flight") == 3, with_all
     killed.send_signal(signal.SIGKILL)

@@ -9,10 +9,11 @@ error where it is written, not at the first update.
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import re
 import sys
-from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _constants as c
 from . import _prototypes
@@ -73,21 +74,33 @@ class Descriptor(NamedTuple):
         descriptor.unit = self.unit.encode() if self.unit else None
         descriptor.label_names = _c_strings(self.label_names)
         descriptor.label_count = len(self.label_names)
-        descriptor.bounds = (ctypes.c_double * len(self.bounds))(*self.bounds)
+        descriptor.bounds = _array(ctypes.c_double, len(self.bounds))(*self.bounds)
         descriptor.bound_count = len(self.bounds)
         descriptor.states = _c_strings(self.states)
         descriptor.state_count = len(self.states)
         return descriptor
 
 
+@functools.cache
+def _array(item: Any, length: int) -> Any:
+    """An array type; ctypes makes a new one, which only the garbage collector frees, at each `item * length`."""
+    return item * length
+
+
 def _c_strings(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * len(texts))(*(text.encode("utf-8", "surrogatepass") for text in texts))
+    array: ctypes.Array[ctypes.c_char_p] = _array(ctypes.c_char_p, len(texts))(
+        *(text.encode("utf-8", "surrogatepass") for text in texts)
+    )
+    return array
 
 
 def strings(texts: Sequence[str]) -> ctypes.Array[_prototypes.String]:
     """fdm_strings of texts. A lone surrogate becomes invalid UTF-8, which the library repairs."""
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return (_prototypes.String * len(encoded))(*[_prototypes.String(data, len(data)) for data in encoded])
+    array: ctypes.Array[_prototypes.String] = _array(_prototypes.String, len(encoded))(
+        *[_prototypes.String(data, len(data)) for data in encoded]
+    )
+    return array
 
 
 def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str) -> str:

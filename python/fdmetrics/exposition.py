@@ -18,16 +18,19 @@ CONTENT_TYPE_LATEST = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def generate_latest(
-    registry: object = None, *, pid_label: bool = False, process_metrics: ProcessMetrics = False
+    registry: object = None,
+    *,
+    pid_label: bool = False,
+    process_metrics: ProcessMetrics = False,
+    self_metrics: bool = False,
 ) -> bytes:
     """All series of the store, of all processes, in the Prometheus text format 0.0.4.
 
-    registry: a fdmetrics.Registry; anything else stands for the process's default one. pid_label: gauges of the modes
-    all and liveall carry pid="<process id>" in place of worker="<slot>". process_metrics: adds
-    process_cpu_seconds_total and so on; see Store.render. Any process that has the store gives the same answer, but for
-    gauges of the mode local. Releases the interpreter lock. Errors: those of Registry.render.
+    registry: a fdmetrics.Registry; anything else stands for the process's default one. The others are those of
+    Store.render. Any process that has the store gives the same answer, but for gauges of the mode local. Releases the
+    interpreter lock. Errors: those of Registry.render.
     """
-    return registry_of(registry).render(pid_label=pid_label, process_metrics=process_metrics)
+    return registry_of(registry).render(pid_label=pid_label, process_metrics=process_metrics, self_metrics=self_metrics)
 
 
 def start_http_server(

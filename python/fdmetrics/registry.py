@@ -81,14 +81,16 @@ class Registry:
             raise first
         return store
 
-    def render(self, *, pid_label: bool = False, process_metrics: ProcessMetrics = False) -> bytes:
+    def render(
+        self, *, pid_label: bool = False, process_metrics: ProcessMetrics = False, self_metrics: bool = False
+    ) -> bytes:
         """All series of the store, of all processes, in the Prometheus text format 0.0.4; see Store.render.
 
         Errors: those of Store() and Store.render.
         """
         store = self._attach()
         self._register_pending()
-        return store.render(pid_label=pid_label, process_metrics=process_metrics)
+        return store.render(pid_label=pid_label, process_metrics=process_metrics, self_metrics=self_metrics)
 
     def statistics(self) -> Statistics:
         """The numbers of the store. Errors: those of Store()."""

@@ -104,17 +104,20 @@ class Store:
             raise StoreClosedError(f"The store in {self.path} was closed by this process: open it again.")
         return self._pointer
 
-    def render(self, *, pid_label: bool = False, process_metrics: ProcessMetrics = False) -> bytes:
+    def render(
+        self, *, pid_label: bool = False, process_metrics: ProcessMetrics = False, self_metrics: bool = False
+    ) -> bytes:
         """The whole store in the Prometheus text format 0.0.4; releases the interpreter lock.
 
         pid_label: gauges of the modes all and liveall carry pid="<process id>" in place of worker="<slot>".
         process_metrics: adds process_cpu_seconds_total, process_resident_memory_bytes and so on of all live processes
-        that hold the store, added up; "worker": one sample for each of them, with the label worker.
+        that hold the store, added up; "worker": one sample for each of them, with the label worker. self_metrics: adds
+        what the store says of itself, fdmetrics_live_processes and so on.
         Errors: NoSpaceError, SystemCallError, DamagedStoreError, StoreClosedError.
         """
         text = ctypes.c_void_p()
         length = ctypes.c_size_t()
-        options = _options(pid_label, process_metrics)
+        options = _options(pid_label, process_metrics, self_metrics)
         library = self.library
         status = library.fdm_render(self.pointer, c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length))
         check_status(library, status)
@@ -147,7 +150,9 @@ class Store:
             check_status(self.library, self.library.fdm_store_close(pointer))
 
 
-def render_directory(directory: Path, *, pid_label: bool = False, process_metrics: ProcessMetrics = False) -> bytes:
+def render_directory(
+    directory: Path, *, pid_label: bool = False, process_metrics: ProcessMetrics = False, self_metrics: bool = False
+) -> bytes:
     """Renders the store in a directory, of live or dead processes, with read access alone; see Store.render.
 
     Errors: as Store.render, and StoreNotFoundError, DirectoryError, ForeignStoreError, LibraryError.
@@ -155,7 +160,7 @@ def render_directory(directory: Path, *, pid_label: bool = False, process_metric
     library = _library.load()
     text = ctypes.c_void_p()
     length = ctypes.c_size_t()
-    options = _options(pid_label, process_metrics)
+    options = _options(pid_label, process_metrics, self_metrics)
     status = library.fdm_render_directory(
         os.fsencode(directory), c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length)
     )
@@ -163,8 +168,9 @@ def render_directory(directory: Path, *, pid_label: bool = False, process_metric
     return _taken(library, text, length)
 
 
-def _options(pid_label: bool, process_metrics: ProcessMetrics) -> int:
+def _options(pid_label: bool, process_metrics: ProcessMetrics, self_metrics: bool) -> int:
     options = c.FDM_RENDER_PID_LABEL if pid_label else 0
+    options |= c.FDM_RENDER_SELF_METRICS if self_metrics else 0
     if process_metrics == "worker":
         return options | c.FDM_RENDER_PROCESS_METRICS_BY_WORKER
     if process_metrics in (True, False):

@@ -124,3 +124,12 @@ def test_a_child_that_was_killed_at_once_is_not_counted(registry: fdmetrics.Regi
     os.waitpid(child, 0)
     shown = Samples(registry.render(process_metrics=True))
     assert shown.get("process_max_fds") == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_a_store_speaks_of_itself_when_it_is_asked(registry: fdmetrics.Registry) -> None:
+    fdmetrics.Counter("c", "", registry=registry).inc()
+    shown = Samples(registry.render(self_metrics=True))
+    assert shown.get("fdmetrics_families") == 1
+    assert shown.get("fdmetrics_live_processes") == 1
+    assert shown.get("fdmetrics_build_info", version=fdmetrics.__version__) == 1
+    assert {name for name, _ in Samples(registry.render()).values} == {"c_total"}

@@ -1,0 +1,199 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the instruments of this package have of prometheus_client, beside what they have of fdmetrics.
+
+They are both: of fdmetrics.Counter comes all that records, look-ups included, at its speed; of
+prometheus_client.Counter the type, for whoever asks isinstance or makes a subclass, and what reads.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Sample
+
+from .. import metric as native
+from .._descriptor import full_name
+from .._family import Family
+from ..errors import ConflictError, LabelsError
+from . import registry as registries
+from ._part import Part, StoreCollector, collected, exposed_name
+
+
+class Instrument(StoreCollector, native.Metric):
+    """The common part of this package's instruments; comes before fdmetrics' and prometheus_client's classes."""
+
+    # Of prometheus_client's classes, and so of the instances.
+    _type: Any
+    _name: str
+    _documentation: str
+    _unit: str
+    _labelnames: Tuple[str, ...]
+    _labelvalues: Tuple[str, ...]
+    _kwargs: Dict[str, Any]
+
+    def _declare(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str],
+        namespace: str,
+        subsystem: str,
+        unit: str,
+        registry: object,
+        labelvalues: Optional[Sequence[object]],
+        **specific: Any,
+    ) -> None:
+        parent = _making.parent
+        if labelvalues and parent is not None:
+            # A child that labels() makes by its class's constructor, which is told neither registry nor store.
+            self._original_name, self._namespace, self._subsystem = name, namespace, subsystem
+            self._take(parent._family, tuple(map(str, labelvalues)))
+            return
+        label_names = tuple(labelnames)
+        owner = registry if isinstance(registry, registries.CollectorRegistry) else None
+        if owner is not None and not labelvalues:
+            described = Metric(full_name(self._kind, name, namespace, subsystem, unit), "", self._type)
+            owner._refuse_clash(described)
+        try:
+            super()._declare(
+                name,
+                documentation,
+                label_names,
+                namespace,
+                subsystem,
+                unit,
+                registries.store_of(registry),
+                labelvalues,
+                **specific,
+            )
+        except ConflictError as error:
+            if owner is not None and not labelvalues:
+                owner._refuse_redeclaration(described, error)
+            raise
+        self._original_name = name
+        self._namespace = namespace
+        self._subsystem = subsystem
+        if not labelvalues:
+            registries.note_declared(self)
+            if registry:
+                registry.register(self)  # type: ignore[attr-defined]
+
+    def _take(self, family: Family, values: Tuple[str, ...]) -> None:
+        super()._take(family, values)
+        descriptor = family.descriptor
+        self._name = descriptor.name
+        self._documentation = descriptor.documentation
+        self._unit = descriptor.unit
+        self._labelnames = descriptor.label_names
+        self._labelvalues = values
+        self._kwargs = self._arguments()
+
+    def _arguments(self) -> Dict[str, Any]:
+        """The arguments that this class has beside the common ones."""
+        return {}
+
+    @property
+    def _metrics(self) -> Dict[Tuple[str, ...], Any]:
+        """The children that this process has looked up."""
+        return dict(self._children)
+
+    # Children of subclasses -------------------------------------------------------------------------------------------
+
+    def _metric_init(self) -> None:
+        """Does nothing: prometheus_client makes its values here."""
+
+    def _child(self, values: Tuple[str, ...]) -> Any:
+        if type(self).__init__ is self._own_init():
+            return super()._child(values)
+        # A subclass that takes its own arguments is made by its constructor, as prometheus_client makes children.
+        children = self._current_children()
+        child = None if children is None else children.get(values)
+        if child is None:
+            child = self._made_child(values)
+            if children is not None and child._bind() is not None:
+                child = children.setdefault(values, child)
+        return child
+
+    def _made_child(self, values: Tuple[str, ...]) -> Any:
+        make: Any = type(self)
+        former, _making.parent = _making.parent, self
+        try:
+            return make(
+                self._original_name,
+                documentation=self._documentation,
+                labelnames=self._labelnames,
+                namespace=self._namespace,
+                subsystem=self._subsystem,
+                unit=self._unit,
+                _labelvalues=values,
+                **self._kwargs,
+            )
+        finally:
+            _making.parent = former
+
+    def _own_init(self) -> Any:
+        """The constructor of the class of this package."""
+        raise NotImplementedError
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def _part(self) -> Optional[Part]:
+        own = type(self)
+        if own.collect is not Instrument.collect or own._samples is not Instrument._samples:
+            return None  # A subclass that shows something else.
+        if own._child_samples is not Instrument._child_samples or "_child_samples" in vars(self):
+            return None
+        descriptor = self._family.descriptor
+        return Part(self._family.registry, frozenset([exposed_name(descriptor)]))
+
+    def describe(self) -> Iterable[Metric]:
+        """The family without samples."""
+        return [Metric(self._name, self._documentation, self._type, self._unit)]
+
+    def collect(self) -> Iterable[Metric]:
+        """The family with its samples, over all processes; of a child, its own, without its labels."""
+        (metric,) = self.describe()
+        for suffix, labels, value in self._samples_of_store():
+            metric.add_sample(self._name + suffix, labels, value)
+        return [metric]
+
+    def _samples_of_store(self) -> List[Tuple[str, Dict[str, str], float]]:
+        part = Part(self._family.registry, frozenset([exposed_name(self._family.descriptor)]))
+        own = dict(zip(self._labelnames, self._labelvalues))
+        samples = []
+        for metric in collected(part):
+            for sample in metric.samples:
+                if all(sample.labels.get(name) == value for name, value in own.items()):
+                    labels = {name: value for name, value in sample.labels.items() if name not in own}
+                    samples.append((sample.name[len(self._name) :], labels, sample.value))
+        return samples
+
+    def _samples(self) -> Iterable[Sample]:
+        return [Sample(suffix, labels, value, None, None) for suffix, labels, value in self._samples_of_store()]
+
+    def _child_samples(self) -> Iterable[Sample]:
+        return self._samples()
+
+    def _multi_samples(self) -> Iterable[Sample]:
+        return self._samples()
+
+    # Words of prometheus_client ---------------------------------------------------------------------------------------
+
+    def _is_observable(self) -> bool:
+        return not self._is_parent
+
+    def _raise_if_not_observable(self) -> None:
+        if self._is_parent:
+            raise LabelsError(f"{self._type} metric is missing label values")
+
+
+class _Making(threading.local):
+    """The metric whose child this thread makes."""
+
+    parent: Optional[Instrument] = None
+
+
+_making = _Making()

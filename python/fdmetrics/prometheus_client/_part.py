@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What of a store a collector stands for, and the text of it."""
+
+from __future__ import annotations
+
+from typing import Collection, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional
+
+from prometheus_client.metrics_core import Metric
+
+from .. import _constants as c
+from .._descriptor import Descriptor
+from .._prometheus import families
+from .._prometheus.totals import wants_pid_label
+from ..registry import Registry
+from ..store import ProcessMetrics
+from . import _callbacks
+
+#: What an exposed family's name ends with.
+_EXPOSED_SUFFIXES = {c.FDM_COUNTER: "_total", c.FDM_INFO: "_info"}
+
+
+class Part(NamedTuple):
+    """Families of a store: those with these exposed names, or all."""
+
+    store: Registry
+    #: Names as the text shows them, with a counter's _total and an info's _info. None: all.
+    names: Optional[FrozenSet[str]]
+    process_metrics: ProcessMetrics = False
+
+
+class StoreCollector:
+    """A collector that stands for a part of a store, and so is rendered with the rest of it."""
+
+    __slots__ = ()
+
+    def _part(self) -> Optional[Part]:
+        """What it stands for; None where it shows something of its own, by collect()."""
+        raise NotImplementedError
+
+
+class Selection:
+    """Parts of one store, put together."""
+
+    def __init__(self, parts: Collection[Part], hidden: FrozenSet[str] = frozenset()) -> None:
+        self.store = next(iter(parts)).store
+        wanted = [part.process_metrics for part in parts if part.process_metrics]
+        self._process_metrics: ProcessMetrics = wanted[0] if wanted else False
+        every = any(part.names is None for part in parts)
+        #: None: all but the hidden ones.
+        self._names = None if every else frozenset().union(*(part.names or () for part in parts))
+        self._hidden = hidden
+
+    def _shows(self, name: str) -> bool:
+        return name not in self._hidden if self._names is None else name in self._names
+
+    def only(self, names: FrozenSet[str]) -> Selection:
+        """Of these families those with the given exposed names."""
+        shown = frozenset(name for name in names if self._shows(name))
+        return Selection([Part(self.store, shown, self._process_metrics)])
+
+    def text(self) -> bytes:
+        """The families in the text format 0.0.4. Errors: those of Registry.render, and of callbacks of gauges."""
+        _callbacks.evaluate(self.store, self._shows)
+        text = self.store.render(pid_label=wants_pid_label(), process_metrics=self._process_metrics)
+        if self._names is None and not self._hidden:
+            return text
+        return "".join(block.text for block in families.blocks(text.decode()) if self._shows(block.exposed)).encode()
+
+    def collect(self) -> List[Metric]:
+        """The same as prometheus_client's Metric objects."""
+        return families.parse(self.text(), self.store._declared)
+
+    def openmetrics(self) -> bytes:
+        """The same in OpenMetrics 1.0, without the line that ends it."""
+        return "".join(self._openmetrics(self.text().decode())).encode()
+
+    def _openmetrics(self, text: str) -> Iterator[str]:
+        # The samples are written alike; what differs is what stands above them.
+        for block in families.blocks(text):
+            help_line, _, samples = block.text.split("\n", 2)
+            name, kind, unit = families.identity(block, self.store._declared)
+            documentation = help_line[len(f"# HELP {block.exposed} ") :].replace('"', '\\"')
+            yield f"# HELP {name} {documentation}\n# TYPE {name} {kind}\n"
+            if unit:
+                yield f"# UNIT {name} {unit}\n"
+            yield samples
+
+
+def exposed_name(descriptor: Descriptor) -> str:
+    """The name of a family in the text."""
+    return descriptor.name + _EXPOSED_SUFFIXES.get(descriptor.kind, "")
+
+
+def collected(part: Part) -> List[Metric]:
+    """The families of one part. Errors: as Selection.text."""
+    return Selection([part]).collect()
+
+
+def selections(parts: Iterable[Part], hidden: FrozenSet[str]) -> List[Selection]:
+    """A selection for each store that parts are of."""
+    by_store: Dict[Registry, List[Part]] = {}
+    for part in parts:
+        by_store.setdefault(part.store, []).append(part)
+    return [Selection(of_store, hidden) for of_store in by_store.values()]

@@ -1,0 +1,330 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Counter, Gauge, Histogram, Summary, Info and Enum of prometheus_client, which record into the store.
+
+Each is a class of prometheus_client and one of fdmetrics (see fdmetrics.instruments) at once. The arguments, their
+defaults and the exceptions are prometheus_client's. A metric that is declared again, alike, is the same metric.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
+
+import prometheus_client.metrics as _real
+from prometheus_client.metrics import MetricWrapperBase
+
+from .. import _bindings, instruments
+from .. import _constants as c
+from .._descriptor import strings
+from .._family import Family
+from . import _callbacks, _readings
+from ._instrument import Instrument
+from ._readings import Reading
+from ._twin import fallback
+from .context_managers import ExceptionCounter, InprogressTracker, Timer
+from .registry import REGISTRY, CollectorRegistry
+
+__all__ = ["Counter", "Enum", "Gauge", "Histogram", "Info", "MetricWrapperBase", "Summary"]
+
+__getattr__ = fallback(__name__)
+
+Mode = Literal["all", "liveall", "min", "livemin", "max", "livemax", "sum", "livesum", "mostrecent", "livemostrecent"]
+
+
+class Counter(Instrument, instruments.Counter, _real.Counter):  # type: ignore[misc]
+    """A number that only goes up, the sum over all processes; see prometheus_client.Counter."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: Optional[CollectorRegistry] = REGISTRY,
+        _labelvalues: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Declares a counter. Errors: ValueError."""
+        instruments.Counter.__init__(
+            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues
+        )
+
+    def _own_init(self) -> Any:
+        return Counter.__init__
+
+    @property
+    def _value(self) -> Reading:
+        return Reading(lambda: _readings.counter_total(self), self.inc, self._set)
+
+    def _set(self, value: float) -> None:
+        self.reset()
+        self.inc(value)
+
+    def reset(self) -> None:
+        """Starts the series anew, from zero, for all processes.
+
+        Other processes go on with the new one where they look it up by labels(). What they record through an object
+        that they keep, or without labels, is lost from then on.
+        """
+        self._raise_if_not_observable()
+        if self._family.register_quietly():
+            self._call("fdm_remove", strings(self._values), len(self._values))
+            self._bind()
+
+    def count_exceptions(  # type: ignore[override]
+        self, exception: Union[Type[BaseException], Tuple[Type[BaseException], ...]] = Exception
+    ) -> ExceptionCounter:
+        """Counts exceptions of the given type, or types, that leave a block or a function. Errors: ValueError."""
+        self._raise_if_not_observable()
+        return ExceptionCounter(self, exception)
+
+
+class Gauge(Instrument, instruments.Gauge, _real.Gauge):  # type: ignore[misc]
+    """A number that goes up and down, of which each process has its own; see prometheus_client.Gauge.
+
+    multiprocess_mode says how they become the exposed one: see fdmetrics.Gauge.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: Optional[CollectorRegistry] = REGISTRY,
+        _labelvalues: Optional[Sequence[str]] = None,
+        multiprocess_mode: Mode = "all",
+    ) -> None:
+        """Declares a gauge. Errors: ValueError."""
+        self._multiprocess_mode = multiprocess_mode
+        self._is_most_recent = multiprocess_mode in ("mostrecent", "livemostrecent")
+        instruments.Gauge.__init__(
+            self,
+            name,
+            documentation,
+            labelnames,
+            namespace,
+            subsystem,
+            unit,
+            registry,
+            _labelvalues,
+            multiprocess_mode,
+        )
+
+    def _own_init(self) -> Any:
+        return Gauge.__init__
+
+    def _take(self, family: Family, values: Tuple[str, ...]) -> None:
+        mode = family.descriptor.gauge_mode
+        self._multiprocess_mode = _MODES[mode]
+        self._is_most_recent = mode in (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
+        super()._take(family, values)
+
+    def _arguments(self) -> Dict[str, Any]:
+        return {"multiprocess_mode": self._multiprocess_mode}
+
+    @property
+    def _value(self) -> Reading:
+        return Reading(lambda: _readings.gauge_value(self), self.inc, self.set)
+
+    def _own_value(self, labels: Dict[str, str]) -> Optional[float]:
+        """This process's value of the series with these labels; None where there is none, or it is not shown alone."""
+        if self._multiprocess_mode not in ("all", "liveall") or labels.keys() != set(self._labelnames):
+            return None
+        if not self._is_parent:
+            return self._value.get()
+        child = self._children.get(tuple(labels[name] for name in self._labelnames))
+        return None if child is None or self._removals[0] != self._children.word else child._value.get()
+
+    def set_to_current_time(self) -> None:
+        """Sets the value to the seconds since the epoch."""
+        self.set(time.time())
+
+    def time(self) -> Timer:  # type: ignore[override]
+        """Times a block or a function, and sets the gauge to the duration in seconds."""
+        return Timer(self, "set")  # type: ignore[no-untyped-call]
+
+    def track_inprogress(self) -> InprogressTracker:  # type: ignore[override]
+        """Holds the gauge one higher while a block or a function runs. Errors: ValueError."""
+        self._raise_if_not_observable()
+        return InprogressTracker(self)  # type: ignore[no-untyped-call]
+
+    def set_function(self, f: Callable[[], float]) -> None:
+        """Has the gauge's value of this process be what a function returns, whenever this process shows the gauge.
+
+        Other processes show what it returned last, by the gauge's mode. The function may be called by several threads
+        at once. inc(), dec() and set() do nothing from then on. Errors: ValueError.
+        """
+        self._raise_if_not_observable()
+        _callbacks.put(self._family, self._values, f)
+        self._put_calls(_NO_CALLS)
+
+    def _put_calls(self, calls: _bindings.GaugeCalls) -> None:
+        super()._put_calls(_NO_CALLS if _callbacks.has(self._family, self._values) else calls)
+
+    def _remove(self, series: Iterable[Tuple[str, ...]]) -> None:
+        removed = list(series)
+        _callbacks.drop(self._family, removed)
+        super()._remove(removed)
+
+    def clear(self) -> None:
+        """Removes all series of this metric, for all processes; nothing where it has no label names."""
+        if self._is_parent:
+            _callbacks.drop_all(self._family)
+        super().clear()
+
+
+class Summary(Instrument, instruments.Summary, _real.Summary):  # type: ignore[misc]
+    """The count and the sum of observations, over all processes; see prometheus_client.Summary."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: Optional[CollectorRegistry] = REGISTRY,
+        _labelvalues: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Declares a summary. Errors: ValueError."""
+        instruments.Summary.__init__(
+            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues
+        )
+
+    def _own_init(self) -> Any:
+        return Summary.__init__
+
+    @property
+    def _count(self) -> Reading:
+        return Reading(lambda: _readings.observed(self, "fdm_summary_value")[0])
+
+    @property
+    def _sum(self) -> Reading:
+        return Reading(lambda: _readings.observed(self, "fdm_summary_value")[1])
+
+    def time(self) -> Timer:  # type: ignore[override]
+        """Times a block or a function, and observes the duration in seconds."""
+        return Timer(self, "observe")  # type: ignore[no-untyped-call]
+
+
+class Histogram(Instrument, instruments.Histogram, _real.Histogram):  # type: ignore[misc]
+    """Observations counted in buckets, and their sum, over all processes; see prometheus_client.Histogram."""
+
+    DEFAULT_BUCKETS = _real.Histogram.DEFAULT_BUCKETS
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: Optional[CollectorRegistry] = REGISTRY,
+        _labelvalues: Optional[Sequence[str]] = None,
+        buckets: Sequence[Union[float, str]] = DEFAULT_BUCKETS,
+    ) -> None:
+        """Declares a histogram. Errors: ValueError."""
+        instruments.Histogram.__init__(
+            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, buckets
+        )
+
+    def _own_init(self) -> Any:
+        return Histogram.__init__
+
+    def _arguments(self) -> Dict[str, Any]:
+        return {"buckets": self._upper_bounds}
+
+    @property
+    def _upper_bounds(self) -> List[float]:  # type: ignore[override]
+        return [*self._family.descriptor.bounds, float("inf")]
+
+    @property
+    def _sum(self) -> Reading:
+        return Reading(lambda: _readings.observed(self, "fdm_histogram_value")[1])
+
+    @property
+    def _buckets(self) -> List[Reading]:  # type: ignore[override]
+        return [Reading(functools.partial(self._bucket, at)) for at in range(len(self._upper_bounds))]
+
+    def _bucket(self, at: int) -> float:
+        counts = [value for suffix, _, value in self._samples_of_store() if suffix == "_bucket"]
+        # The exposed ones are cumulative.
+        return 0.0 if not counts else counts[at] - (counts[at - 1] if at else 0.0)
+
+    def time(self) -> Timer:  # type: ignore[override]
+        """Times a block or a function, and observes the duration in seconds."""
+        return Timer(self, "observe")  # type: ignore[no-untyped-call]
+
+
+class Info(Instrument, instruments.Info, _real.Info):  # type: ignore[misc]
+    """Text as labels of a series with the value 1, shared by all processes; see prometheus_client.Info."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Iterable[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: Optional[CollectorRegistry] = REGISTRY,
+        _labelvalues: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Declares an info. Errors: ValueError."""
+        instruments.Info.__init__(
+            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues
+        )
+
+    def _own_init(self) -> Any:
+        return Info.__init__
+
+
+class Enum(Instrument, instruments.Enum, _real.Enum):  # type: ignore[misc]
+    """One of several states, shared by all processes; see prometheus_client.Enum."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labelnames: Sequence[str] = (),
+        namespace: str = "",
+        subsystem: str = "",
+        unit: str = "",
+        registry: Optional[CollectorRegistry] = REGISTRY,
+        _labelvalues: Optional[Sequence[str]] = None,
+        states: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Declares an enum of states. Errors: ValueError."""
+        instruments.Enum.__init__(
+            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, states
+        )
+
+    def _own_init(self) -> Any:
+        return Enum.__init__
+
+    def _arguments(self) -> Dict[str, Any]:
+        return {"states": self._states}
+
+    @property
+    def _states(self) -> Tuple[str, ...]:  # type: ignore[override]
+        return self._family.descriptor.states
+
+
+def _no_change(amount: float = 1) -> None:
+    """What inc() and dec() do where a function gives the value."""
+
+
+def _no_value(value: float) -> None:
+    """What set() does where a function gives the value."""
+
+
+_NO_CALLS = _bindings.GaugeCalls(_no_change, _no_change, _no_value)
+_MODES: Dict[int, Any] = {mode: name for name, mode in instruments.GAUGE_MODES.items()}

@@ -1,0 +1,19 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The value classes of fdmetrics.install(), for code that names them.
+
+This package's metrics do not record through them: `values.ValueClass = MultiProcessValue(...)` changes nothing here.
+"""
+
+from __future__ import annotations
+
+from prometheus_client.values import MutexValue
+
+from .._prometheus.value_class import MultiProcessValue, get_value_class
+from ._twin import fallback
+
+__all__ = ["MultiProcessValue", "MutexValue", "ValueClass", "get_value_class"]
+
+__getattr__ = fallback(__name__)
+
+ValueClass = get_value_class()
