@@ -4,6 +4,7 @@
 import FDMetrics
 import FDMetricsExposition
 import FDMetricsStore
+import FDMetricsTestSupport
 import Foundation
 import Synchronization
 import Testing
@@ -48,7 +49,7 @@ struct ProcessMetricsTests {
         #expect(shown["process_max_fds"] == Double(limit.rlim_cur))
         #expect(try #require(shown["process_open_fds"]) >= 3)
         #expect(try #require(shown["process_threads"]) >= 1)
-        #expect(try #require(shown["process_resident_memory_bytes"]) >= 1 << 20)
+        #expect(try #require(shown["process_resident_memory_bytes"]) >= 1_048_576)
         #expect(
             try #require(shown["process_virtual_memory_bytes"]) >= #require(shown["process_resident_memory_bytes"]))
         #expect(try #require(shown["process_cpu_seconds_total"]) <= Double(status.cpuTicks + 100) / 100)

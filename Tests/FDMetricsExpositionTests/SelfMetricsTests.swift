@@ -4,6 +4,7 @@
 import FDMetrics
 import FDMetricsExposition
 import FDMetricsStore
+import FDMetricsTestSupport
 import Testing
 
 /// What a store says of itself.

@@ -54,6 +54,31 @@ static void check_gauge(fdm_store *store) {
   }
 }
 
+// The value of a logical worker belongs to its number, in every handle that is made for it.
+static void check_workers(fdm_store *store) {
+  fdm_family *family = registered(store, FDM_GAUGE, FDM_GAUGE_LIVESUM, "workers_level");
+  fdm_gauge *own = NULL, *third = NULL, *again = NULL;
+  CHECK_OK(fdm_gauge_labels(family, NULL, 0, &own));
+  CHECK_OK(fdm_gauge_of_worker(family, NULL, 0, 3, &third));
+  fdm_gauge_set(own, 1);
+  fdm_gauge_set(third, 5);
+  CHECK_OK(fdm_gauge_of_worker(family, NULL, 0, 3, &again));
+  CHECK_NUMBER(fdm_gauge_value(again), 5);
+  CHECK_NUMBER(fdm_gauge_value(own), 1);
+  CHECK_OK(fdm_worker_ended(store, 3));
+  CHECK_NUMBER(fdm_gauge_value(again), 0);
+
+  CHECK_STATUS(fdm_gauge_of_worker(family, NULL, 0, 16777216, &again), FDM_ERR_INVALID_ARGUMENT);
+  CHECK(again != NULL && again != third);
+  fdm_gauge_set(again, 9);
+  CHECK_STATUS(fdm_gauge_of_worker(family, NULL, 0, 3, NULL), FDM_ERR_INVALID_ARGUMENT);
+  CHECK_STATUS(fdm_gauge_of_worker(NULL, NULL, 0, 3, &again), FDM_ERR_INVALID_ARGUMENT);
+  fdm_family *counters = registered(store, FDM_COUNTER, 0, "workers_counted");
+  CHECK_STATUS(fdm_gauge_of_worker(counters, NULL, 0, 3, &again), FDM_ERR_LABELS);
+  CHECK_STATUS(fdm_worker_ended(store, 16777216), FDM_ERR_INVALID_ARGUMENT);
+  CHECK_STATUS(fdm_worker_ended(NULL, 3), FDM_ERR_INVALID_ARGUMENT);
+}
+
 static void check_observations(fdm_store *store) {
   fdm_histogram *histogram = NULL;
   CHECK_OK(fdm_histogram_labels(registered(store, FDM_HISTOGRAM, 0, "histogram"), NULL, 0, &histogram));
@@ -143,6 +168,7 @@ void check_instruments(void) {
   fdm_store *store = open_named("instruments");
   check_counter(store);
   check_gauge(store);
+  check_workers(store);
   check_observations(store);
   check_info(store);
   check_states(store);

@@ -125,6 +125,17 @@ void check_exposition(void) {
   CHECK_TEXT(text, expected);
   fdm_free(text);
 
+  CHECK_OK(fdm_render(store, FDM_FORMAT_OPENMETRICS, FDM_RENDER_CREATED, &text, &length));
+  CHECK(length > 6 && strcmp(text + length - 6, "# EOF\n") == 0);
+  CHECK(strstr(text, "_created{") != NULL && strstr(text, "# TYPE payload_bytes summary\n") != NULL);
+  fdm_free(text);
+  CHECK_OK(fdm_render(store, FDM_FORMAT_TEXT, FDM_RENDER_PROCESS_METRICS | FDM_RENDER_SELF_METRICS, &text, &length));
+  CHECK(strstr(text, "\nprocess_threads 1.0\n") != NULL && strstr(text, "\nfdmetrics_live_processes 1.0\n") != NULL);
+  fdm_free(text);
+  CHECK_OK(fdm_render(store, FDM_FORMAT_TEXT, FDM_RENDER_PROCESS_METRICS_BY_WORKER, &text, &length));
+  CHECK(strstr(text, "\nprocess_threads{worker=\"0\"} 1.0\n") != NULL);
+  fdm_free(text);
+
   // It is all still there when no process holds the store.
   CHECK_OK(fdm_store_close(store));
   CHECK_OK(fdm_render_directory(directory_of("exposition"), FDM_FORMAT_TEXT, FDM_RENDER_PID_LABEL, &text, &length));
@@ -133,6 +144,7 @@ void check_exposition(void) {
   fdm_free(NULL);
 
   CHECK_TEXT(fdm_content_type(FDM_FORMAT_TEXT), "text/plain; version=0.0.4; charset=utf-8");
+  CHECK_TEXT(fdm_content_type(FDM_FORMAT_OPENMETRICS), "application/openmetrics-text; version=1.0.0; charset=utf-8");
   CHECK(fdm_content_type(999) != NULL);
 }
 

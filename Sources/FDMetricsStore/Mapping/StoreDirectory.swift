@@ -145,6 +145,14 @@ package enum StoreDirectory {
         0x6573_5546: "FUSE", 0x5346_414F: "AFS", 0x0BD0_0BD0: "Lustre", 0x7375_7245: "Coda", 0x564C: "NCP",
     ]
 
+    /// The kind of network file system that a directory is on; nil: a local one, or not to be known.
+    package static func networkFileSystem(of directory: String) -> String? {
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor < 0 { return nil }
+        defer { close(descriptor) }
+        return networkFileSystems[CFDMetricsLinux_file_system_type(descriptor)]
+    }
+
     private static func checkFileSystem(_ descriptor: Int32, _ directory: String) throws(StoreError) {
         let type = CFDMetricsLinux_file_system_type(descriptor)
         if let name = networkFileSystems[type], environment(networkVariable) != "1" {

@@ -41,8 +41,8 @@ package struct LiveProcess {
 /// since it was last asked to a total in the store. So the CPU time of a process stays in the total when it is dead, all
 /// but what it used after it was last asked; an ordinary exit of a process that holds the default store asks once more.
 ///
-/// Of several that ask at once, only the one whose exchange moves a slot's word (generation, ticks) adds the difference.
-package struct ProcessAccounting {
+/// Thread-safe. Of several that ask at once, only the one whose exchange moves a slot's word (generation, ticks) adds the difference.
+package struct ProcessAccounting: @unchecked Sendable {
     private let slots: ProcessSlots
     private static let ticksMask: UInt64 = 1 << 40 - 1
 

@@ -5,6 +5,8 @@ import Glibc
 
 /// What the kernel says of a process in /proc/<pid>/stat: see proc(5).
 package struct ProcessStatus {
+    /// One letter (field 3): R, S, D, T and so on.
+    package let state: String
     /// User and system time, in clock ticks (field 14 and 15).
     package let cpuTicks: UInt64
     /// Field 20.
@@ -32,6 +34,7 @@ package struct ProcessStatus {
         guard let user = field(14), let system = field(15), let threads = field(20), let start = field(22),
             let virtual = field(23), let resident = field(24)
         else { return nil }
+        state = String(decoding: fields[0], as: UTF8.self)
         cpuTicks = user &+ system
         self.threads = threads
         startTime = start
