@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compares a scrape with what the processes acknowledged, and prints the two side by side.
+"""Compares a scrape with what the processes acknowledged.
 
 A killed process may have made its last update or not, so there are two possible truths for that one instrument; the
-scrape must be exactly one of them. For everything else there is one truth.
+scrape must be exactly one of them. For everything else there is one truth. links_of() says what there is to know of the
+ZeroMQ links beyond that: what one end must have seen, because the other end says so.
 """
 
 from __future__ import annotations
@@ -18,23 +19,17 @@ from ledger import Account
 #: The samples of one instrument, by name and labels.
 Samples = Dict[str, float]
 
+ZMQ = "fastdeploy:zmq:"
 #: The upper bounds that all processes declare.
 BOUNDS = {"demo_payload_bytes": (16.0, 32.0, 64.0, 128.0, 256.0, 512.0, float("inf"))}
 #: How the gauges' values become one, and whether those of dead processes count.
 GAUGES: Dict[str, Tuple[Callable[[Iterable[float]], float], bool]] = {
     "demo_cached_tokens": (sum, False),
     "demo_longest_payload_bytes": (max, True),
+    "fastdeploy:zmq:connections": (sum, False),
 }
-#: No peer can acknowledge these: how long a message took or waited for room, and how long its envelope is.
-MEASURED = (
-    "fastdeploy:zmq:latency_bucket",
-    "fastdeploy:zmq:latency_sum",
-    "fastdeploy:zmq:msg_bytes_",
-    "fastdeploy:zmq:send_blocked_seconds",
-)
-#: What is in flight when nobody sends any more is lost: the reply to a worker that was killed, say.
-SENT, RECEIVED = "fastdeploy:zmq:msg_send_total", "fastdeploy:zmq:msg_recv_total"
-IN_FLIGHT = "fastdeploy:zmq:in_flight"
+#: No process can acknowledge these: how long a message took or waited for room, and how long it is with its envelope.
+MEASURED = tuple(f"{ZMQ}{name}" for name in ("latency_bucket", "latency_sum", "msg_bytes_", "send_blocked_seconds"))
 
 
 class Entry(NamedTuple):
@@ -66,7 +61,7 @@ def parse(text: str) -> Samples:
     return samples
 
 
-def truth(entries: Iterable[Entry]) -> Dict[str, Samples]:
+def truth(entries: Sequence[Entry]) -> Dict[str, Samples]:
     """The samples that there must be if the accounts are complete, by instrument."""
     instruments: Dict[str, Samples] = {}
     gauges: Dict[str, List[float]] = {}
@@ -79,17 +74,43 @@ def truth(entries: Iterable[Entry]) -> Dict[str, Samples]:
             for key, amount in _histogram(name, values):
                 samples[key] = samples.get(key, 0.0) + amount
         for name, value in account.gauges.items():
-            _, of_dead = GAUGES[name]
+            _, of_dead = GAUGES[name.partition("{")[0]]
             if live or of_dead:
                 gauges.setdefault(name, []).append(value)
     for name, values_of_processes in gauges.items():
-        aggregate, _ = GAUGES[name]
+        aggregate, _ = GAUGES[name.partition("{")[0]]
         instruments[name] = {name: float(aggregate(values_of_processes))}
-    for sent in [name for name in instruments if name.startswith(SENT)]:
-        received = instruments.get(sent.replace(SENT, RECEIVED), {})
-        name = sent.replace(SENT, IN_FLIGHT)
-        instruments[name] = {name: instruments[sent][sent] - sum(received.values())}
+    for link in links_of(entries):
+        instruments.update(_both_ends(link, entries, instruments))
     return instruments
+
+
+def links_of(entries: Iterable[Entry]) -> List[str]:
+    """The links that workers have connected to, as the label `{address="..."}`."""
+    made = f"{ZMQ}connected_total"
+    return sorted({name[len(made) :] for entry in entries for name in entry.account.counters if name.startswith(made)})
+
+
+def _both_ends(link: str, entries: Sequence[Entry], known: Mapping[str, Samples]) -> Dict[str, Samples]:
+    """What must be there of a link because of what the workers' end of it says.
+
+    The process that is bound accepts each connection once, and sees the end of it, whether the worker has ended or was
+    killed; the killed worker itself could not count that any more. What is in flight when nobody sends any more is
+    lost: the reply to a worker that was killed, say.
+    """
+
+    def total(name: str) -> float:
+        return sum(known.get(f"{ZMQ}{name}{link}", {}).values())
+
+    made = f"{ZMQ}connected_total{link}"
+    lost = sum(account.counters.get(made, 0.0) for account, live in entries if not live)
+    values = {
+        "accepted_total": total("connected_total"),
+        "connections": 2 * total("connections"),
+        "disconnected_total": total("disconnected_total") + lost,
+        "in_flight": total("msg_send_total") - total("msg_recv_total"),
+    }
+    return {f"{ZMQ}{name}{link}": {f"{ZMQ}{name}{link}": value} for name, value in values.items()}
 
 
 def _histogram(name: str, values: Mapping[float, int]) -> Iterable[Tuple[str, float]]:
@@ -120,16 +141,12 @@ def compare(entries: Sequence[Entry], scraped: Samples) -> List[Row]:
             rows.append(Row(key, possible_values, found.get(key, float("nan")), ok))
     # What nobody acknowledged must not have happened: failed sends, say, or a gauge that no live process has set.
     rows += [Row(key, [0.0], value, value == 0) for key, value in left.items() if not key.startswith(MEASURED)]
-    return rows
+    doubts = [update.series for entry in entries for update in entry.account.in_flight]
+    return rows + [_bytes(link, scraped) for link in links_of(entries) if not any(link in one for one in doubts)]
 
 
-def table(rows: Iterable[Row]) -> str:
-    """The rows as text."""
-    cells = [("series", "acknowledged", "scraped", "ok")]
-    for row in rows:
-        acknowledged = " or ".join(f"{value:.15g}" for value in row.acknowledged)
-        cells.append((row.series, acknowledged, f"{row.scraped:.15g}", "ok" if row.ok else "DIFFERS"))
-    widths = [max(len(line[column]) for line in cells) for column in range(4)]
-    return "\n".join(
-        f"  {line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]}" for line in cells
-    )
+def _bytes(link: str, scraped: Samples) -> Row:
+    """The bytes that were received, which are those that were sent if every message has arrived."""
+    sent, received = (scraped.get(f"{ZMQ}msg_bytes_{way}_total{link}", float("nan")) for way in ("send", "recv"))
+    arrived = scraped.get(f"{ZMQ}in_flight{link}") == 0
+    return Row(f"{ZMQ}msg_bytes_recv_total{link}", [sent], received, received == sent if arrived else received < sent)

@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: processes in Swift, Python and C record into one store while one of them is killed; then every total that
-/metrics shows is compared with what the processes acknowledged. `make demo` runs it.
+"""The demo: processes in Swift, Python and C exchange messages over ZeroMQ and record into one store while one of them
+is killed; then every total that /metrics shows is compared with what the processes acknowledged. `make demo` runs it.
 
     run.py [--seconds N] [--seed N] [--keep] [--port N]
 
 What happens, with times for the default of 5 seconds:
 
-    0.00 s  a Swift engine (ROUTER), four Python workers (DEALER) and a C recorder go
+    0.00 s  a Swift engine, a C recorder and four Python workers go, two of these with asyncio: they send each request
+            to the engine (DEALER to ROUTER), and what it has used to the recorder (REQ to REP)
     1.25 s  worker-1 ends normally; worker-5 takes its place
     2.50 s  worker-2 is killed with SIGKILL, wherever it is; worker-6 takes its place
     5.00 s  all finish what they are doing; /metrics is fetched over HTTP, compared and checked
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Dict, List
 
 import report
+import tables
 from peer import DemoError, Peer
 
 HERE = Path(__file__).resolve().parent
@@ -59,7 +61,7 @@ def compile_recorder() -> str:
     output.parent.mkdir(parents=True, exist_ok=True)
     command = [os.environ.get("CC", "cc"), "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra"]
     command += [f"-I{ROOT / 'Include'}", str(HERE / "recorder.c"), "-o", str(output)]
-    command += [library, f"-Wl,-rpath,{os.path.dirname(library)}"]
+    command += [library, f"-Wl,-rpath,{os.path.dirname(library)}", "-lzmq", "-pthread"]
     try:
         subprocess.run(command, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -77,12 +79,13 @@ class Demo:
         self.peers: List[Peer] = []
         self.workers = 0
         self.differences = 0
+        self.shown: Dict[str, report.Row] = {}
 
     def __enter__(self) -> Demo:
         parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.directory = tempfile.mkdtemp(prefix="fdmetrics-demo-", dir=parent)
         self.store = os.path.join(self.directory, "store")
-        self.endpoint = f"ipc://{self.directory}/engine"
+        self.endpoints = [f"ipc://{self.directory}/{name}" for name in ("engine", "usage")]
         # All that a process must know to record into the store of the others.
         self.environment: Dict[str, str] = {**os.environ, "FDMETRICS_DIR": self.store}
         return self
@@ -103,28 +106,32 @@ class Demo:
         return peer
 
     def start_worker(self) -> Peer:
-        """Starts the next worker."""
+        """Starts the next worker: every second one uses asyncio."""
         self.workers += 1
         name = f"worker-{self.workers}"
-        script = str(HERE / "worker.py")
-        return self.start(name, "Python", sys.executable, script, name, self.endpoint, f"{self.seed} {name}")
+        script, language = ("worker.py", "Python") if self.workers % 2 else ("async_worker.py", "asyncio")
+        return self.start(
+            name, language, sys.executable, str(HERE / script), name, f"{self.seed} {name}", *self.endpoints
+        )
 
     def start_all(self) -> None:
-        """Starts everything, and waits until it is ready."""
+        """Starts everything, and waits until it is ready. Those that bind first: so no worker has to connect twice."""
         recorder = compile_recorder()
+        engine, usage = self.endpoints
         self.exporter = self.start("exporter", "Python", sys.executable, str(HERE / "exporter.py"), str(self.port))
-        self.engine = self.start("engine", "Swift", program("DEMO_ENGINE", "build/demo/demo-engine"), self.endpoint)
-        self.start("recorder", "C", recorder)
-        for _ in range(WORKERS):
-            self.start_worker()
+        self.engine = self.start("engine", "Swift", program("DEMO_ENGINE", "build/demo/demo-engine"), engine)
+        self.recorder = self.start("recorder", "C", recorder, usage)
         self.url = self.exporter.wait_for("ready")
-        for peer in self.recording():
+        for peer in (self.engine, self.recorder):
             peer.wait_for("ready")
+        for worker in [self.start_worker() for _ in range(WORKERS)]:
+            worker.wait_for("ready")
 
     def recording(self) -> List[Peer]:
-        """The live processes that record: the engine last, because the workers wait for its replies."""
-        peers = [peer for peer in self.peers if peer.state == "live" and peer not in (self.engine, self.exporter)]
-        return [*peers, self.engine] if self.engine.state == "live" else peers
+        """The live processes that record: those that answer last, because the workers wait for their replies."""
+        answering = [self.recorder, self.engine]
+        asking = [peer for peer in self.peers if peer not in (*answering, self.exporter)]
+        return [peer for peer in asking + answering if peer.state == "live"]
 
     def worker(self, number: int) -> Peer:
         """A worker, by the number in its name."""
@@ -183,9 +190,10 @@ class Demo:
         with urllib.request.urlopen(self.url, timeout=10) as response:
             text = response.read().decode()
         entries = [report.Entry(peer.account, peer.state == "live") for peer in self.peers]
-        rows = report.compare(entries, report.parse(text))
+        samples = report.parse(text)
+        rows = report.compare(entries, samples)
         self.differences += sum(not row.ok for row in rows)
-        print(f"\n{title}\n{report.table(rows)}")
+        print(f"\n{title}\n{tables.table(rows, self.shown)}\n{tables.links(report.links_of(entries), samples)}")
         check = subprocess.run(
             [program("FDMCTL", "build/bin/fdmctl"), "check", self.store],
             capture_output=True,

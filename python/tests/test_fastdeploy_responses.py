@@ -138,6 +138,35 @@ def test_requests_are_taken_by_a_thread_until_the_server_is_closed(server: ZmqIp
     server.running = True
 
 
+class Stepwise(ZmqIpcServer):
+    """A server that sends the responses of a step to whoever began, and answers commands, past send_response."""
+
+    def send_response(self, req_id: str, data: Sequence[Part]) -> None:
+        with self.response_token_lock:
+            self.socket.send_multipart([self.req_dict[req_id], b"", b"|".join(part.text.encode() for part in data)])
+
+    def recv_control_cmd(self) -> str:
+        with self.response_token_lock:
+            client, _, command = self.socket.recv_multipart()
+        self.req_dict[command.decode()] = client
+        return str(command.decode())
+
+
+def test_what_a_subclass_sends_and_receives_in_its_own_way_is_counted(registry: Registry, tmp_path: Path) -> None:
+    with Stepwise("t", zmq.ROUTER, directory=str(tmp_path), registry=registry) as server:
+        server.socket.rcvtimeo = PATIENCE
+        client = Asking(server)
+        client.socket.send_multipart([b"", b"pause"])
+        assert server.recv_control_cmd() == "pause"
+        server.send_response("pause", [Part("a"), Part("b")])
+        assert client.socket.recv_multipart() == [b"", b"a|b"]
+        counts = counts_of(registry, server)
+        client.close()
+    assert (counts["msg_recv"], counts["msg_send"]) == (1, 1)
+    # Whole messages, the client's identity included.
+    assert (counts["msg_bytes_recv"], counts["msg_bytes_send"]) == (5 + len("pause"), 5 + len("a|b"))
+
+
 def test_without_a_socket_it_says_so(server: ZmqIpcServer) -> None:
     server.close()
     server.socket = None

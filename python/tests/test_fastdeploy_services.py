@@ -9,14 +9,14 @@ import logging
 import pickle
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
 import pytest
 import zmq
 
 import fdmetrics.zmq
 from fdmetrics import Registry, fastdeploy
-from fdmetrics.fastdeploy import PickleRefusedError, ZmqIpcClient, ZmqIpcServer, ZmqTcpServer
+from fdmetrics.fastdeploy import PickleRefusedError, ZmqIpcClient, ZmqIpcServer, ZmqServerBase, ZmqTcpServer
 
 from .fastdeploy_support import PATIENCE, Ends, StandIn, counts_of
 
@@ -65,6 +65,27 @@ def test_the_envelope_is_what_other_services_read(ends: Ends) -> None:
         assert before - 1e-6 <= envelope["__meta"]["send_ts"] <= time.perf_counter() + 1e-6
 
 
+def test_how_an_object_with_send_and_recv_is_called(registry: Registry, tmp_path: Path) -> None:
+    calls: List[Any] = []
+
+    class Noting(StandIn):
+        def send(self, data: Any, **keywords: Any) -> str:  # type: ignore[override]
+            calls.append(keywords)
+            return super().send(data)
+
+        def recv(self, flags: int = 0) -> bytes:
+            calls.append(flags)
+            return super().recv(flags)
+
+    client = ZmqIpcClient("t", zmq.PUSH, socket=Noting(), directory=str(tmp_path), registry=registry)
+    assert client.send_json(data=[1], flags=3) == "sent with 0"
+    client.send_pyobj(data=(2,), flags=4)
+    assert client.recv_json(5) == [1]
+    assert client.recv_pyobj(6) == (2,)
+    assert client.receive_json_once() == (None, None)
+    assert calls == [{"flags": 3}, {"copy": False, "flags": 4}, 5, 6, zmq.NOBLOCK]
+
+
 def test_pairs_of_error_and_data(ends: Ends) -> None:
     assert ends.server.receive_json_once() == (None, None)
     ends.client.send_json({"a": 1})
@@ -82,6 +103,24 @@ def test_an_error_is_told_once_and_closes_the_service(ends: Ends, caplog: pytest
     assert not ends.server.running
     assert ends.server.receive_json_once() == ("zmq socket has closed", None)
     assert ends.server.receive_pyobj_once() == ("zmq socket has closed", None)
+
+
+def test_a_service_that_has_no_socket_and_makes_none() -> None:
+    class Nothing(ZmqServerBase):
+        def _create_socket(self) -> Any:
+            return None
+
+    server = Nothing(pickle=True)
+    assert server.receive_json_once() == ("zmq socket has closed", None)
+    assert server.receive_pyobj_once(block=True) == ("zmq socket has closed", None)
+    assert server.running
+
+
+def test_an_error_of_making_the_socket_is_told(tmp_path: Path) -> None:
+    client = ZmqIpcClient("t", zmq.PULL, directory=str(tmp_path / ("x" * 200)))
+    error, data = client.receive_json_once()
+    assert error is not None and "too long" in error and data is None
+    assert not client.running
 
 
 def test_a_socket_that_was_closed_elsewhere(sockets: Ends) -> None:
@@ -201,6 +240,19 @@ def test_pickle_over_tcp_only_when_asked_for_by_name(registry: Registry) -> None
             client.connect(f"tcp://127.0.0.1:{server.port}")
             client.send_pyobj({1})
             assert server.receive_pyobj_once(block=True) == (None, {1})
+
+
+def test_pickle_over_a_given_socket_goes_by_where_that_leads(registry: Registry, tmp_path: Path) -> None:
+    with zmq.Context() as context:
+        socket = context.socket(zmq.PULL)
+        server = ZmqIpcServer("t", zmq.PULL, socket=socket, directory=str(tmp_path), registry=registry)
+        socket.bind(server.address or "")
+        assert server.receive_pyobj_once() == (None, None)
+        socket.bind_to_random_port("tcp://127.0.0.1")
+        for call in (server.recv_pyobj, server.receive_pyobj_once, lambda: server.send_pyobj(1)):
+            with pytest.raises(PickleRefusedError, match=r"tcp://127\.0\.0\.1"):
+                call()
+        server.close()
 
 
 def test_an_address_in_use_is_told_and_nothing_stays_open() -> None:

@@ -197,6 +197,33 @@ def test_a_message_whose_receiver_has_gone_is_counted(make_context: Any, registr
     assert counts(registry)["msg_recv"] == 1
 
 
+@pytest.mark.parametrize("base", [zmq.asyncio.Socket, fdmetrics.zmq.asyncio.Socket])
+def test_what_a_subclass_receives_is_what_is_decoded(base: Any, registry: Registry) -> None:
+    class Shouting(base):  # type: ignore[misc]
+        def recv(self, *arguments: Any, **keywords: Any) -> Any:
+            return self._deserialize(super().recv(*arguments, **keywords), bytes.upper)
+
+    async def story(sockets: Sockets) -> Tuple[Any, Any, Any]:
+        left = sockets.open(zmq.PUSH)
+        with sockets.context.socket(zmq.PULL, socket_class=Shouting) as right:
+            right.bind(ADDRESS)
+            left.connect(ADDRESS)
+            for data in (b'["a"]', b'["b"]', b'"c"', b"no json"):
+                await left.send(data)
+            found = await right.recv_json(), await right.recv(), await right.recv_json()
+            with pytest.raises(ValueError):
+                await right.recv_json()
+            return found
+
+    context = (
+        fdmetrics.zmq.asyncio.Context(registry=registry) if base is not zmq.asyncio.Socket else zmq.asyncio.Context()
+    )
+    assert run(context, story) == (["A"], b'["B"]', "C")
+    if base is not zmq.asyncio.Socket:
+        found = counts(registry)
+        assert (found["msg_recv"], found["msg_recv_failed"]) == (4, 1)
+
+
 def test_sockets_change_over_between_asyncio_and_blocking(registry: Registry) -> None:
     async def story(sockets: Sockets) -> None:
         left, right = sockets.pair(zmq.PUSH, zmq.PULL)

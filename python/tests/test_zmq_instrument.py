@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, Dict
 
@@ -97,6 +98,24 @@ def test_it_may_be_repeated_with_other_settings(registry: Registry) -> None:
     for prefix, latencies in (("first", 0), ("second", 1)):
         assert samples.get(f"{prefix}:zmq:msg_recv_total", address="inproc://again") == 1
         assert samples.get(f"{prefix}:zmq:latency_count", address="inproc://again") == latencies
+
+
+def test_a_receive_that_waits_goes_on_after_a_change(registry: Registry) -> None:
+    async def story() -> None:
+        with zmq.asyncio.Context() as context, context.socket(zmq.PULL) as right, context.socket(zmq.PUSH) as left:
+            right.bind("inproc://waiting")
+            left.connect("inproc://waiting")
+            with fdmetrics.zmq.instrument(registry=registry):
+                waiting = right.recv_json()
+            await left.send(b"[1]")
+            assert await asyncio.wait_for(waiting, 10) == [1]
+            waiting = right.recv_json()
+            with fdmetrics.zmq.instrument(registry=registry):
+                await left.send(b"[2]")
+                assert await asyncio.wait_for(waiting, 10) == [2]
+
+    asyncio.run(story())
+    assert received(registry) == {"inproc://waiting": 1}
 
 
 def test_only_once_at_a_time(registry: Registry) -> None:

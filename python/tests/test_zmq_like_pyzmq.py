@@ -62,10 +62,16 @@ class Stage:
             socket.close()
 
 
+# Names of classes, addresses of objects, endpoints.
+_OWN_NAMES = re.compile(
+    r"(fdmetrics\.)?(zmq\.)?(sugar\.socket\.)?\b(Socket|SerializedSends|Sending|Receiving)\b"
+    r"|0x[0-9a-f]+"
+    r"|/[^' )]*/s\b"
+)
+
+
 def _text(value: object) -> str:
-    return re.sub(
-        r"(fdmetrics\.)?(zmq\.)?(sugar\.socket\.)?\b(Socket|Recording)\b|0x[0-9a-f]+|/[^' )]*/s\b", "_", str(value)
-    )
+    return _OWN_NAMES.sub("_", str(value))
 
 
 def _plain(value: Any) -> Any:

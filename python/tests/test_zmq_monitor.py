@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import pytest
 import zmq
@@ -145,22 +145,127 @@ def test_retries_and_strangers(watched: Any, registry: Registry) -> None:
         reach(registry, server.link, accepted=1, handshake_failed=1, disconnected=1, connections=0)
 
 
-def test_a_connection_counts_when_the_peer_has_shown_to_be_one() -> None:
+def test_a_connection_that_the_socket_itself_gives_up_has_ended(
+    watched: Any, registry: Registry, tmp_path: Path
+) -> None:
+    address = f"ipc://{tmp_path}/s"
+    client = watched(zmq.PUSH)
+    client.link = "client"
+    with zmq.Context() as plain, plain.socket(zmq.PULL) as server:
+        server.bind(address)
+        for number in (1, 2):
+            client.connect(address)
+            reach(registry, "client", connected=number, connections=1)
+            # libzmq's monitor tells nothing of this.
+            client.disconnect(address)
+            assert connections(registry, "client")["disconnected"] == number
+            assert connections(registry, "client")["connections"] == 0
+    client.close()
+    assert connections(registry, "client")["disconnected"] == 2
+
+
+def test_a_server_that_is_unbound_has_lost_its_clients(watched: Any, registry: Registry, tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/s"
+    server, client = watched(zmq.PULL), watched(zmq.PUSH)
+    server.link, client.link = "server", "client"
+    server.bind(address)
+    client.connect(address)
+    reach(registry, "server", accepted=1, connections=1)
+    reach(registry, "client", connected=1, connections=1)
+    server.unbind(address)
+    assert connections(registry, "server")["disconnected"] == 1
+    assert connections(registry, "server")["connections"] == 0
+    # It is so: libzmq lets go of them when the socket is used the next time.
+    with pytest.raises(zmq.Again):
+        server.recv(zmq.NOBLOCK)
+    reach(registry, "client", disconnected=1, connections=0)
+    server.close()
+    assert connections(registry, "server")["disconnected"] == 1
+
+
+def test_a_connection_ends_where_it_was_counted(watched: Any, registry: Registry, tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/s"
+    server, client = watched(zmq.PULL), watched(zmq.PUSH)
+    server.link = "server"
+    server.bind(address)
+    client.connect(address)
+    reach(registry, address, connected=1, connections=1)
+    client.link = "named later"
+    client.close()
+    reach(registry, address, disconnected=1, connections=0)
+    assert set(connections(registry, "named later").values()) <= {0, None}
+
+
+def test_raw_tcp_has_no_handshakes(watched: Any, registry: Registry) -> None:
+    server, client = watched(zmq.STREAM), watched(zmq.STREAM)
+    server.link, client.link = "server", "client"
+    port = server.bind_to_random_port("tcp://127.0.0.1")
+    client.connect(f"tcp://127.0.0.1:{port}")
+    reach(registry, "server", accepted=1, connections=1)
+    reach(registry, "client", connected=1, connections=1)
+    client.close()
+    reach(registry, "server", disconnected=1, connections=0)
+    reach(registry, "client", disconnected=1, connections=0)
+
+
+def test_who_terminates_the_context_finds_all_connections_ended(registry: Registry, tmp_path: Path) -> None:
+    for number in range(1, 21):
+        with zmq.Context() as plain, plain.socket(zmq.PUSH) as client:
+            client.linger = 0
+            context = fdmetrics.zmq.Context(registry=registry, monitor=True)
+            server = context.socket(zmq.PULL)
+            server.link = "server"
+            server.bind(f"ipc://{tmp_path}/{number}")
+            client.connect(f"ipc://{tmp_path}/{number}")
+            reach(registry, "server", accepted=number)
+            server.close()
+            context.term()
+            assert connections(registry, "server")["disconnected"] == number
+            assert connections(registry, "server")["connections"] == 0
+
+
+def ledger(has_handshakes: bool = True) -> Tuple[_monitor.Connections, List[int]]:
+    """What counts connections, and the events that it has reported."""
     reported: List[int] = []
-    ledger = _monitor.Connections(reported.append)
-    ledger.take(zmq.EVENT_CONNECTED, 7, b"tcp://a")
-    ledger.take(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, 0, b"tcp://a")
-    ledger.take(zmq.EVENT_DISCONNECTED, 7, b"tcp://a")
+    return _monitor.Connections(lambda: reported.append, has_handshakes), reported
+
+
+def test_a_connection_counts_when_the_peer_has_shown_to_be_one() -> None:
+    connections, reported = ledger()
+    connections.take(zmq.EVENT_CONNECTED, 7, b"tcp://a")
+    connections.take(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, 0, b"tcp://a")
+    connections.take(zmq.EVENT_DISCONNECTED, 7, b"tcp://a")
     assert reported == [5]
-    ledger.take(zmq.EVENT_CONNECTED, 7, b"tcp://a")
-    ledger.take(zmq.EVENT_HANDSHAKE_SUCCEEDED, 0, b"tcp://a")
-    ledger.take(zmq.EVENT_DISCONNECTED, 7, b"tcp://a")
-    ledger.take(zmq.EVENT_DISCONNECTED, 7, b"tcp://a")
+    connections.take(zmq.EVENT_CONNECTED, 7, b"tcp://a")
+    connections.take(zmq.EVENT_HANDSHAKE_SUCCEEDED, 0, b"tcp://a")
+    connections.take(zmq.EVENT_DISCONNECTED, 7, b"tcp://a")
+    connections.take(zmq.EVENT_DISCONNECTED, 7, b"tcp://a")
     assert reported == [5, 1, 3]
-    ledger.take(zmq.EVENT_ACCEPTED, 8, b"tcp://b")
-    ledger.end()
-    ledger.end()
+    connections.take(zmq.EVENT_ACCEPTED, 8, b"tcp://b")
+    connections.end()
+    connections.end()
     assert reported == [5, 1, 3, 2, 3]
+
+
+def test_a_handshake_may_be_told_of_before_its_connection() -> None:
+    connections, reported = ledger()
+    connections.take(zmq.EVENT_HANDSHAKE_SUCCEEDED, 0, b"tcp://a")
+    assert reported == []
+    connections.take(zmq.EVENT_CONNECTED, 7, b"tcp://a")
+    assert reported == [1]
+    connections.take(zmq.EVENT_CONNECTED, 8, b"tcp://a")
+    assert reported == [1]
+    connections.take(zmq.EVENT_DISCONNECTED, 8, b"tcp://a")
+    connections.take(zmq.EVENT_DISCONNECTED, 7, b"tcp://a")
+    assert reported == [1, 3]
+
+
+def test_a_descriptor_that_is_used_again_is_that_of_a_connection_that_ended() -> None:
+    connections, reported = ledger(has_handshakes=False)
+    connections.take(zmq.EVENT_CONNECTED, 7, b"tcp://a")
+    connections.take(zmq.EVENT_CONNECTED, 7, b"tcp://a")
+    connections.take(zmq.EVENT_ACCEPTED, 7, b"tcp://b")
+    assert reported == [1, 3, 1, 3, 2]
 
 
 def test_a_watched_socket_that_is_dropped_ends_its_thread(registry: Registry) -> None:

@@ -13,6 +13,7 @@ struct DemoEngine {
             let engine = try Engine(endpoint: CommandLine.arguments[1])
             Ledger.say("ready")
             try engine.run()
+            try engine.close()
         } catch {
             fail("\(error)")
         }

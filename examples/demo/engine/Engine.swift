@@ -7,6 +7,7 @@ import Glibc
 
 /// Answers requests on a ROUTER socket, and records what it does. Its socket records by itself.
 final class Engine {
+    private let context: ZMQContext
     private let socket: ZMQSocket
     private let requests: Counter
     private let operations: Counter
@@ -29,7 +30,9 @@ final class Engine {
             "demo_longest_payload_bytes", mode: .max, help: "The longest payload of any process so far.")
 
         // Both ends give the link the same name, and so share its series; without one it would be the endpoint.
-        socket = try ZMQSocket(ZMQContext(recording: .on(registry)), .router, link: "engine")
+        context = try ZMQContext(recording: .on(registry))
+        socket = try ZMQSocket(context, .router, link: "engine")
+        try socket.watchConnections()
         try socket.bind(endpoint)
         if let failure = socket.recordingFailure { throw failure }
     }
@@ -51,6 +54,12 @@ final class Engine {
                 }
             }
         }
+    }
+
+    /// Ends when every connection that was lost is counted.
+    func close() throws {
+        socket.close(linger: .zero)
+        try context.terminate()
     }
 
     /// Takes one request, which is there, and answers it. A worker that is gone gets no answer: the ROUTER drops it.

@@ -150,7 +150,7 @@ class RecordedChannel:
         return self._recv(pickle.loads, flags)
 
     def _recv(self, deserialize: Callable[[Any], Any], flags: int) -> Any:
-        message = self.socket.recv(flags=flags)
+        message = self.socket.recv(flags)
         try:
             payload, send_seconds = _link.unwrapped(deserialize(message))
         except Exception:
@@ -169,7 +169,7 @@ class RecordedChannel:
         self._recorder.sent(_size(frames), False)
 
     def recv_multipart(self, flags: int) -> List[bytes]:
-        frames: List[bytes] = self.socket.recv_multipart(flags=flags)
+        frames: List[bytes] = self.socket.recv_multipart(flags)
         self._recorder.received(_size(frames), False)
         return frames
 

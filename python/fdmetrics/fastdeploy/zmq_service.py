@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional, Tuple, Type, TypeVar
 import zmq
 
 from .. import zmq as instrumented
+from ..zmq._state import last_endpoint
 from . import zmq_channel
 from .zmq_channel import Channel, Recording
 
@@ -55,7 +56,8 @@ class ZmqServiceBase(abc.ABC):
     has send and recv, such as a test's own, is recorded like what goes through the service's own sockets; one of
     fdmetrics.zmq records by itself, in its own carrier and link. Messages travel in the envelope
     {"__meta": {"send_ts": seconds}, "data": data}. What comes without one, or in what only looks like one, is handed
-    over as it is, and counted.
+    over as it is, and counted. What a subclass sends and receives through `socket` itself, commands, say, or responses
+    in a form of its own, is counted, too, where that is one that the service has made.
 
     A service belongs to one thread at a time, and is not carried over a fork.
     """
@@ -69,6 +71,7 @@ class ZmqServiceBase(abc.ABC):
     _carrier = "envelope"
     _pickle = False
     _owns_context = False
+    _own_socket: Any = None
     _channel_now: Optional[Channel] = None
 
     def __init__(
@@ -105,7 +108,7 @@ class ZmqServiceBase(abc.ABC):
     def _ensure_socket(self) -> None:
         """Makes the socket where there is none; a closed service stays closed."""
         if self.socket is None and self.running:
-            self.socket = self._create_socket()
+            self.socket = self._own_socket = self._create_socket()
 
     def _new_socket(self, mode: int) -> instrumented.Socket:
         """A socket of the service's context that records."""
@@ -130,8 +133,13 @@ class ZmqServiceBase(abc.ABC):
         return channel
 
     def _allow_pickle(self) -> None:
+        if self._pickle:
+            return
         address = self.address
-        if not self._pickle and (address is None or not address.startswith(LOCAL_TRANSPORTS)):
+        if self.socket is not self._own_socket and isinstance(self.socket, zmq.Socket):
+            # A given one may be bound or connected to anything.
+            address = last_endpoint(self.socket) or address
+        if address is None or not address.startswith(LOCAL_TRANSPORTS):
             raise PickleRefusedError(
                 f"{self!r} does not pickle: whoever can write to {address or 'its socket'} would run code here. Send "
                 "JSON, or make the service with pickle=True where every peer is trusted."
@@ -190,10 +198,11 @@ class ZmqServiceBase(abc.ABC):
             return NOTHING
 
     def _received_once(self, receive: Callable[[bool], Any], block: bool) -> Tuple[Optional[str], Any]:
-        # `is True`: an object with send and recv alone need not have the attribute, a test's stand-in has anything.
-        if not self.running or getattr(self.socket, "closed", False) is True:
-            return CLOSED, None
         try:
+            self._ensure_socket()
+            # `is True`: an object with send and recv alone need not have the attribute, a test's stand-in has anything.
+            if not self.running or self.socket is None or getattr(self.socket, "closed", False) is True:
+                return CLOSED, None
             data = receive(block)
         except Exception as error:
             logger.warning("fdmetrics: %r is closed, because receiving failed: %s", self, error)

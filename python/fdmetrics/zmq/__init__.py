@@ -32,14 +32,15 @@ from typing import Any, Optional
 import zmq
 
 from ._instrument import Instrumentation, instrument
-from ._recording import Recording
+from ._receiving import Receiving
+from ._sending import Sending
 from ._settings import ContextSettings
 from ._state import CARRIERS
 
 __all__ = ["CARRIERS", "Context", "Instrumentation", "Socket", "instrument"]
 
 
-class Socket(Recording, zmq.Socket):  # type: ignore[type-arg]
+class Socket(Sending, Receiving, zmq.Socket):  # type: ignore[type-arg]
     """A pyzmq socket that records its messages.
 
     A multipart message is one message. What fails to be sent is counted, serialisation and a full queue included.

@@ -15,12 +15,11 @@ from typing import Any, Callable, Optional
 
 import zmq
 import zmq._future
-from zmq.sugar.socket import DEFAULT_PROTOCOL
 from zmq.utils import jsonapi
 
-from .._link import now, wrapped
-from ._recording import DEFERRED, Undecoded, seen
-from ._settings import Settings
+from .._link import unwrapped
+from ._receiving import DEFERRED, Undecoded, seen
+from ._serialized import SerializedSends
 from ._state import DONTWAIT, POLLIN, SocketState, get_option, state_of
 
 _Async: Any = zmq._future._AsyncSocket
@@ -28,12 +27,9 @@ _Async: Any = zmq._future._AsyncSocket
 _add_send_event: Callable[..., Any] = _Async._add_send_event
 _handle_send: Callable[..., None] = _Async._handle_send
 _deserialize: Callable[..., Any] = _Async._deserialize
+_async_recv: Callable[..., Any] = _Async.recv
 _async_get: Callable[..., Any] = _Async.get
 _async_poll: Callable[..., Any] = _Async.poll
-_zmq_send_string: Callable[..., Any] = zmq.Socket.send_string
-_zmq_send_serialized: Callable[..., Any] = zmq.Socket.send_serialized
-_zmq_send_json: Callable[..., Any] = zmq.Socket.send_json
-_zmq_send_pyobj: Callable[..., Any] = zmq.Socket.send_pyobj
 
 
 def _settled(state: SocketState, started: float, future: Any) -> None:
@@ -50,7 +46,7 @@ def _exception(future: Any) -> Optional[BaseException]:
     return error
 
 
-class AsyncRecording(Settings):
+class AsyncRecording(SerializedSends):
     """What an asyncio socket records, beside what its _shadow_sock does; see the functions of the same names."""
 
     def _add_send_event(self, kind: str, msg: Any = None, kwargs: Any = None, future: Any = None) -> Any:
@@ -75,56 +71,6 @@ class AsyncRecording(Settings):
         finally:
             state.quiet = 0
 
-    # Sending ----------------------------------------------------------------------------------------------------------
-
-    def send_serialized(
-        self, msg: Any, serialize: Callable[[Any], Any], flags: int = 0, copy: bool = True, **kwargs: Any
-    ) -> Any:
-        """As zmq.asyncio.Socket.send_serialized."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        try:
-            return _zmq_send_serialized(self, msg, serialize, flags, copy=copy, **kwargs)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
-    def send_string(self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **kwargs: Any) -> Any:
-        """As zmq.asyncio.Socket.send_string."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        try:
-            return _zmq_send_string(self, u, flags, copy=copy, encoding=encoding, **kwargs)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
-    send_unicode = send_string
-
-    def send_pyobj(self, obj: object, flags: int = 0, protocol: int = DEFAULT_PROTOCOL, **kwargs: Any) -> Any:
-        """As zmq.asyncio.Socket.send_pyobj; in the envelope if that is the socket's carrier."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        if state.carrier == "envelope":
-            obj = wrapped(obj, now())
-        try:
-            return _zmq_send_pyobj(self, obj, flags, protocol, **kwargs)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
-    def send_json(self, obj: object, flags: int = 0, **kwargs: Any) -> Any:
-        """As zmq.asyncio.Socket.send_json; in the envelope if that is the socket's carrier."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        if state.carrier == "envelope":
-            obj = wrapped(obj, now())
-        try:
-            return _zmq_send_json(self, obj, flags, **kwargs)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
     # Receiving --------------------------------------------------------------------------------------------------------
 
     def recv_pyobj(self, flags: int = 0) -> Any:
@@ -137,15 +83,21 @@ class AsyncRecording(Settings):
 
     def _decoded(self, flags: int, load: Callable[[bytes], Any]) -> Any:
         socket: Any = self
+        if type(socket).recv is not _async_recv:
+            # A subclass's own. It records the message with its trailer, if it has one, but no stamp of an envelope.
+            return _deserialize(self, socket.recv(flags), self._counted(lambda data: unwrapped(load(data)).payload))
         receiving = socket._add_recv_event("recv", kwargs={"flags": flags, "copy": True, "track": DEFERRED})
 
-        def decode(undecoded: Undecoded) -> Any:
-            return undecoded.decoded(load)
+        def decode(received: Any) -> Any:
+            return received.decoded(load) if isinstance(received, Undecoded) else load(received)
 
         def record(_future: Any) -> None:
             # Where the caller has cancelled meanwhile, nothing is decoded, and pyzmq warns of a lost message.
             if not receiving.cancelled() and _exception(receiving) is None:
-                receiving.result().record()
+                received = receiving.result()
+                # Else it was received after instrument() was undone.
+                if isinstance(received, Undecoded):
+                    received.record()
 
         result = _deserialize(self, receiving, decode)
         receiving.add_done_callback(record)
@@ -153,6 +105,9 @@ class AsyncRecording(Settings):
 
     def _deserialize(self, recvd: Any, load: Callable[[Any], Any]) -> Any:
         # recv_string and recv_serialized end here.
+        return _deserialize(self, recvd, self._counted(load))
+
+    def _counted(self, load: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def counted(data: Any) -> Any:
             try:
                 return load(data)
@@ -160,7 +115,7 @@ class AsyncRecording(Settings):
                 state_of(self).receive_failed()
                 raise
 
-        return _deserialize(self, recvd, counted)
+        return counted
 
     # What a frame that was read ahead changes -------------------------------------------------------------------------
 

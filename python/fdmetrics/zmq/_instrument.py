@@ -17,7 +17,9 @@ from ..registry import REGISTRY, registry_of
 from . import _state
 from ._async_recording import AsyncRecording
 from ._monitor import watch
-from ._recording import Recording
+from ._receiving import Receiving
+from ._sending import Sending
+from ._serialized import SerializedSends
 from ._settings import Settings
 from ._state import SocketState, checked_carrier
 
@@ -95,10 +97,10 @@ class Instrumentation:
         self.undo()
 
     def _begin(self) -> None:
-        settings = _methods(Settings)
         _state.on_state.append(self._prepare)
-        self._replace(zmq.Socket, {"_recorder": None, **settings, **_methods(Recording)})
-        self._replace(zmq._future._AsyncSocket, _methods(AsyncRecording))
+        blocking = _methods(Settings, SerializedSends, Receiving, Sending)
+        self._replace(zmq.Socket, {"_recorder": None, **blocking})
+        self._replace(zmq._future._AsyncSocket, _methods(SerializedSends, AsyncRecording))
 
     def _replace(self, owner: type, methods: Dict[str, Any]) -> None:
         for name, method in methods.items():
@@ -121,9 +123,11 @@ class Instrumentation:
             watch(socket)
 
 
-def _methods(owner: type) -> Dict[str, Any]:
+def _methods(*owners: type) -> Dict[str, Any]:
+    """What classes define, the later ones before the earlier ones."""
     return {
         name: member
+        for owner in owners
         for name, member in vars(owner).items()
         if isinstance(member, types.FunctionType) and name not in _OURS
     }

@@ -8,7 +8,7 @@ import itertools
 import struct
 import threading
 from collections import defaultdict
-from typing import Any, Callable, DefaultDict, List, Optional, Set
+from typing import Any, Callable, DefaultDict, Dict, Optional, Set, Tuple
 
 import zmq
 
@@ -39,43 +39,88 @@ _ATTACH_SECONDS = 10.0
 _numbers = itertools.count(1)
 
 
-class Connections:
-    """What the events of one socket's monitor add up to. An accepted connection counts at once, one of our own when
-    the peer has shown to be one; whatever was counted is counted as lost once."""
+#: Counts an event of a connection; see FDM_ZMQ_CONNECTED and its like in fdmetrics.h.
+Report = Callable[[int], None]
 
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self._report = report
-        self._connecting: DefaultDict[bytes, List[int]] = defaultdict(list)
-        self._live: Set[int] = set()
+
+class Connections:
+    """What the events of one socket's monitor add up to. An accepted connection counts at once, one of our own when the
+    peer has shown to be one; whatever was counted is counted as lost once, for the link that it was counted for.
+
+    Belongs to the monitor's thread, but for give_up.
+    """
+
+    def __init__(self, current: Callable[[], Report], has_handshakes: bool = True) -> None:
+        """current is asked at each event for what counts it. Raw TCP has no handshakes."""
+        self._current = current
+        self._has_handshakes = has_handshakes
+        self._lock = threading.Lock()
+        #: Connections that are counted, and those whose handshake is not done, by their file descriptors.
+        self._live: Dict[int, Tuple[bytes, Report]] = {}
+        self._reached: Dict[int, bytes] = {}
+        #: Handshakes whose connection was not told of yet: the two are told by different threads where there are some.
+        self._early: DefaultDict[bytes, int] = defaultdict(int)
+        #: Where connections are accepted, whose handshakes say nothing new.
+        self._accepting: Set[bytes] = set()
 
     def take(self, event: int, descriptor: int, endpoint: bytes) -> None:
         """An event with its value, a file descriptor for most."""
-        if event == zmq.EVENT_CONNECTED:
-            self._connecting[endpoint].append(descriptor)
-        elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            # Its value is no descriptor. On the side that accepted, there is nothing to be found here.
-            if self._connecting[endpoint]:
-                self._live.add(self._connecting[endpoint].pop(0))
-                self._report(c.FDM_ZMQ_CONNECTED)
-        elif event == zmq.EVENT_ACCEPTED:
-            self._live.add(descriptor)
-            self._report(c.FDM_ZMQ_ACCEPTED)
-        elif event == zmq.EVENT_DISCONNECTED:
-            if descriptor in self._live:
-                self._live.remove(descriptor)
-                self._report(c.FDM_ZMQ_DISCONNECTED)
-            elif descriptor in self._connecting[endpoint]:
-                self._connecting[endpoint].remove(descriptor)
-        elif event == zmq.EVENT_CONNECT_RETRIED:
-            self._report(c.FDM_ZMQ_CONNECT_RETRIED)
-        elif event & _REFUSED:
-            self._report(c.FDM_ZMQ_HANDSHAKE_FAILED)
+        report = self._current()
+        with self._lock:
+            if event == zmq.EVENT_CONNECTED:
+                # A descriptor that is in use again is that of a connection whose end was not told of.
+                self._end(descriptor)
+                if self._early[endpoint]:
+                    self._early[endpoint] -= 1
+                elif self._has_handshakes:
+                    self._reached[descriptor] = endpoint
+                    return
+                self._begin(descriptor, endpoint, c.FDM_ZMQ_CONNECTED, report)
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                # Its value is no descriptor: any connection to its endpoint will do, they are only counted.
+                reached = next((number for number, known in self._reached.items() if known == endpoint), None)
+                if reached is not None:
+                    self._begin(reached, endpoint, c.FDM_ZMQ_CONNECTED, report)
+                elif endpoint not in self._accepting:
+                    self._early[endpoint] += 1
+            elif event == zmq.EVENT_ACCEPTED:
+                self._accepting.add(endpoint)
+                self._early.pop(endpoint, None)
+                self._end(descriptor)
+                self._begin(descriptor, endpoint, c.FDM_ZMQ_ACCEPTED, report)
+            elif event == zmq.EVENT_DISCONNECTED:
+                self._end(descriptor)
+            elif event == zmq.EVENT_CONNECT_RETRIED:
+                report(c.FDM_ZMQ_CONNECT_RETRIED)
+            elif event & _REFUSED:
+                report(c.FDM_ZMQ_HANDSHAKE_FAILED)
+
+    def _begin(self, descriptor: int, endpoint: bytes, event: int, report: Report) -> None:
+        self._reached.pop(descriptor, None)
+        self._live[descriptor] = endpoint, report
+        report(event)
+
+    def _end(self, descriptor: int) -> None:
+        self._reached.pop(descriptor, None)
+        counted = self._live.pop(descriptor, None)
+        if counted is not None:
+            counted[1](c.FDM_ZMQ_DISCONNECTED)
+
+    def give_up(self, endpoint: bytes) -> None:
+        """The socket was unbound or disconnected, of which libzmq tells nothing. Called by the socket's thread."""
+        with self._lock:
+            self._accepting.discard(endpoint)
+            self._early.pop(endpoint, None)
+            ended = [number for number, known in self._reached.items() if known == endpoint]
+            ended += [number for number, (known, _) in self._live.items() if known == endpoint]
+            for descriptor in ended:
+                self._end(descriptor)
 
     def end(self) -> None:
         """The socket was closed, and its connections with it."""
-        for _ in range(len(self._live)):
-            self._report(c.FDM_ZMQ_DISCONNECTED)
-        self._live.clear()
+        with self._lock:
+            for descriptor in list(self._live):
+                self._end(descriptor)
 
 
 class ConnectionWatcher(threading.Thread):
@@ -86,12 +131,15 @@ class ConnectionWatcher(threading.Thread):
         # Not the socket's own recorder, which belongs to the socket's thread.
         self._link: Optional[_link.LinkRecorder] = None
         self._attached = threading.Event()
+        self._connections = Connections(self._current, state.kind != zmq.STREAM)
         self.follow(state)
         address = f"inproc://fdmetrics.monitor-{next(_numbers)}"
         socket.monitor(address, _WATCHED)
         # Of the backend, and of a shadow of the context: neither records, and neither is closed with the context.
         context: Any = zmq.Context.shadow(socket.context.underlying)
         self._monitor: Any = zmq.backend.Socket(context, zmq.PAIR)
+        # Without a limit: libzmq's I/O threads would wait for this one at one.
+        self._monitor.set(zmq.RCVHWM, 0)
         self._monitor.connect(address)
 
     def follow(self, state: SocketState) -> None:
@@ -112,7 +160,7 @@ class ConnectionWatcher(threading.Thread):
 
     def run(self) -> None:
         """The thread's body."""
-        connections = Connections(self._report)
+        connections = self._connections
         try:
             while True:
                 event, descriptor = _EVENT.unpack(self._monitor.recv())
@@ -126,12 +174,20 @@ class ConnectionWatcher(threading.Thread):
             connections.end()
             self._monitor.close(linger=0)
 
-    def _report(self, event: int) -> None:
+    def gave_up(self, endpoint: str) -> None:
+        """The socket gave up an endpoint. Called by the socket's thread."""
+        self._connections.give_up(endpoint.encode())
+
+    def _current(self) -> Report:
         self._attached.wait(_ATTACH_SECONDS)
         link = self._link
-        calls = None if link is None else link.calls()
-        if calls is not None:
-            calls.connection_event(event)
+
+        def report(event: int) -> None:
+            calls = None if link is None else link.calls()
+            if calls is not None:
+                calls.connection_event(event)
+
+        return report
 
 
 def watch(socket: Any) -> None:
@@ -140,3 +196,10 @@ def watch(socket: Any) -> None:
     if state.watcher is None or not state.watcher.is_alive():
         state.watcher = ConnectionWatcher(socket, state)
         state.watcher.start()
+
+
+def gave_up(state: SocketState, endpoint: Any) -> None:
+    """The socket was unbound or disconnected from an endpoint."""
+    state.give_up(endpoint)
+    if state.watcher is not None:
+        state.watcher.gave_up(endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint))

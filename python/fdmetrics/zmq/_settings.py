@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 import zmq
 
 from ..registry import Registry, registry_of
-from ._monitor import watch
+from ._monitor import gave_up, watch
 from ._state import SocketState, checked_carrier, last_endpoint, state_of
 
 _bind: Callable[..., Any] = zmq.Socket.bind
@@ -115,12 +115,12 @@ class Settings:
     def unbind(self, addr: Any) -> None:
         """As zmq.Socket.unbind."""
         _unbind(self, addr)
-        state_of(self).give_up(addr)
+        gave_up(state_of(self), addr)
 
     def disconnect(self, addr: Any) -> None:
         """As zmq.Socket.disconnect."""
         _disconnect(self, addr)
-        state_of(self).give_up(addr)
+        gave_up(state_of(self), addr)
 
 
 class ContextSettings:

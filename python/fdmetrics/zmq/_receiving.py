@@ -1,39 +1,27 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""The methods of zmq.Socket that record.
+"""The methods of zmq.Socket that receive, and record that; and what a frame that was read ahead changes.
 
-They call pyzmq's by the names that those had when this module was imported, not through super(): so the same functions
-serve the subclass Socket, and zmq.Socket itself while it is instrumented. The short way of a message of one frame is
-written out in each of send, recv, send_json and recv_json: a Python call costs as much as the recording.
+As in _sending, they call pyzmq's by the names that those had, and the short way of a message of one frame is written
+out in each of recv and recv_json.
 """
 
 from __future__ import annotations
 
 import pickle
-import time
 from typing import Any, Callable, List, Optional
 
 import zmq
-from zmq.sugar.socket import DEFAULT_PROTOCOL
 from zmq.utils import jsonapi
 
-from .._link import TRAILER_MAGIC, TRAILER_SIZE, now, unwrapped, wrapped
+from .._link import TRAILER_MAGIC, TRAILER_SIZE, unwrapped
 from ._settings import Settings
-from ._state import DONTWAIT, EVENTS, POLLIN, RCVMORE, SNDMORE, XSUB, SocketState, get_option, state_of
+from ._state import DONTWAIT, EVENTS, POLLIN, RCVMORE, SocketState, get_option, state_of
 
-_Again = zmq.Again
-
-# Of the backend: one frame, without routing_id and group.
-_send: Callable[..., Any] = zmq.backend.Socket.send
+# Of the backend: one frame.
 _recv: Callable[..., Any] = zmq.backend.Socket.recv
 _recv_into: Callable[..., int] = getattr(zmq.backend.Socket, "recv_into", None)  # type: ignore[assignment]
 
-_zmq_send: Callable[..., Any] = zmq.Socket.send
-_zmq_send_multipart: Callable[..., Any] = zmq.Socket.send_multipart
-_zmq_send_serialized: Callable[..., Any] = zmq.Socket.send_serialized
-_zmq_send_string: Callable[..., Any] = zmq.Socket.send_string
-_zmq_send_json: Callable[..., Any] = zmq.Socket.send_json
-_zmq_send_pyobj: Callable[..., Any] = zmq.Socket.send_pyobj
 _zmq_poll: Callable[..., int] = zmq.Socket.poll
 
 
@@ -42,9 +30,6 @@ class _Deferred:
 
 
 DEFERRED: Any = _Deferred()
-
-# The first attempt to send a frame that a trailer follows.
-_FIRST = DONTWAIT | SNDMORE
 
 
 class Undecoded:
@@ -78,64 +63,6 @@ class Undecoded:
             raise
         self.record(send_seconds)
         return payload
-
-
-# Sending --------------------------------------------------------------------------------------------------------------
-
-
-def _size(data: Any) -> int:
-    if isinstance(data, (bytes, zmq.Frame)):
-        return len(data)
-    return memoryview(data).nbytes
-
-
-def _wait(socket: Any, state: SocketState, put: Callable[..., Any], arguments: Any, keywords: Any) -> Any:
-    """Sends a frame for which there was no room, and times that."""
-    started = time.monotonic()
-    try:
-        return put(socket, *arguments, **keywords)
-    finally:
-        state.send_blocked(time.monotonic() - started)
-
-
-def _attempt(socket: Any, state: SocketState, data: Any, flags: int, arguments: Any, keywords: Any) -> Any:
-    """Sends a frame; measures the time only where there is no room at once."""
-    put = _zmq_send if keywords else _send
-    if flags & DONTWAIT or state.sending:
-        return put(socket, data, flags, *arguments, **keywords)
-    try:
-        return put(socket, data, flags | DONTWAIT, *arguments, **keywords)
-    except _Again:
-        pass
-    return _wait(socket, state, put, (data, flags, *arguments), keywords)
-
-
-def _is_subscription(state: SocketState, data: Any) -> bool:
-    # What an XSUB sends upwards is a subscription if its first byte is 0 or 1.
-    return state.kind == XSUB and not state.sending and bytes(memoryview(data)[:1]) in (b"\0", b"\1")
-
-
-def _put(socket: Any, state: SocketState, data: Any, flags: int, arguments: Any, keywords: Any) -> Any:
-    """Sends a frame by the long way: one of several, with a trailer, no bytes, with flags, of a link not open yet."""
-    more = bool(flags & SNDMORE)
-    try:
-        if state.trailing and not more and not _is_subscription(state, data):
-            calls = state.calls()
-            if calls is not None:
-                stamp = calls.trailer()
-                result = _attempt(socket, state, data, flags | SNDMORE, arguments, keywords)
-                _send(socket, stamp, flags)
-                state.sent(_size(data), False)
-                return result
-        result = _attempt(socket, state, data, flags, arguments, keywords)
-    except BaseException as error:
-        state.refused(error)
-        raise
-    state.sent(_size(data), more)
-    return result
-
-
-# Receiving ------------------------------------------------------------------------------------------------------------
 
 
 def _follow(socket: Any, state: SocketState, frame: Any, size: int, more: bool, copy: bool, track: bool) -> None:
@@ -212,116 +139,8 @@ def _take(socket: Any, state: SocketState, flags: int, copy: bool, track: bool) 
     return frame
 
 
-class Recording(Settings):
-    """What a blocking socket records. A multipart message is one message; see the functions of the same names."""
-
-    # Sending ----------------------------------------------------------------------------------------------------------
-
-    def send(
-        self,
-        data: Any,
-        flags: int = 0,
-        copy: bool = True,
-        track: bool = False,
-        routing_id: Optional[int] = None,
-        group: Optional[str] = None,
-    ) -> Any:
-        """As zmq.Socket.send."""
-        state = self._recorder or state_of(self)
-        record = state.plain_sent
-        if record is None or flags or data.__class__ is not bytes or routing_id is not None or group is not None:
-            alone = routing_id is None and group is None
-            keywords = {} if alone else {"routing_id": routing_id, "group": group}
-            return _put(self, state, data, flags, (copy, track), keywords)
-        stamp = state.plain_stamp
-        try:
-            if stamp is None:
-                result = _send(self, data, DONTWAIT, copy, track)
-            else:
-                trailer = stamp()
-                result = _send(self, data, _FIRST, copy, track)
-        except _Again:
-            record = None
-        except BaseException as error:
-            state.refused(error)
-            raise
-        if record is None:
-            # Outside of the handler: what is raised there must not name the first attempt as its context.
-            return _put(self, state, data, flags, (copy, track), {})
-        if stamp is not None:
-            try:
-                _send(self, trailer)
-            except BaseException as error:
-                state.refused(error)
-                raise
-        record(len(data))
-        return result
-
-    # Each of the following ends in send(); what fails before it gets there is counted here.
-
-    def send_multipart(
-        self, msg_parts: Any, flags: int = 0, copy: bool = True, track: bool = False, **kwargs: Any
-    ) -> Any:
-        """As zmq.Socket.send_multipart."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        try:
-            return _zmq_send_multipart(self, msg_parts, flags, copy=copy, track=track, **kwargs)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
-    def send_serialized(
-        self, msg: Any, serialize: Callable[[Any], Any], flags: int = 0, copy: bool = True, **kwargs: Any
-    ) -> Any:
-        """As zmq.Socket.send_serialized."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        try:
-            return _zmq_send_serialized(self, msg, serialize, flags, copy=copy, **kwargs)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
-    def send_string(self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **kwargs: Any) -> Any:
-        """As zmq.Socket.send_string."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        try:
-            return _zmq_send_string(self, u, flags, copy=copy, encoding=encoding, **kwargs)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
-    send_unicode = send_string
-
-    def send_pyobj(self, obj: object, flags: int = 0, protocol: int = DEFAULT_PROTOCOL, **kwargs: Any) -> Any:
-        """As zmq.Socket.send_pyobj; in the envelope if that is the socket's carrier."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        if state.carrier == "envelope":
-            obj = wrapped(obj, now())
-        try:
-            return _zmq_send_pyobj(self, obj, flags, protocol, **kwargs)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
-    def send_json(self, obj: object, flags: int = 0, **kwargs: Any) -> Any:
-        """As zmq.Socket.send_json; in the envelope if that is the socket's carrier."""
-        state = self._recorder or state_of(self)
-        failed = state.failed
-        if state._carrier == "envelope":
-            obj = wrapped(obj, now())
-        try:
-            if kwargs:
-                return _zmq_send_json(self, obj, flags, **kwargs)
-            return self.send(jsonapi.dumps(obj), flags)
-        except BaseException:
-            state.refused_before(failed)
-            raise
-
-    # Receiving --------------------------------------------------------------------------------------------------------
+class Receiving(Settings):
+    """What a blocking socket records of what it receives. A multipart message is one message."""
 
     def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """As zmq.Socket.recv."""
@@ -425,7 +244,7 @@ class Recording(Settings):
         return _zmq_poll(self, 0, flags) | POLLIN
 
 
-_own_recv = Recording.recv
+_own_recv = Receiving.recv
 
 
 def _undecoded(socket: Any, flags: int) -> Undecoded:
