@@ -134,10 +134,11 @@ const char *fdm_default_directory(void);
 // does, or else whoever makes the next automatic directory beside it. Returns the name. Owned by the library, never NULL.
 const char *fdm_plan_directory(void);
 
-// Makes this process one of those that the store knows to be alive. fdm_store_open does so; a fork child of a process that
-// did becomes one at its first update of a gauge, or by this call, which nothing but metrics of live processes need.
-// Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, PROCESS_LIMIT, NOT_FOUND.
-fdm_status fdm_store_join(fdm_store *store);
+// Makes this process one of those that the store knows to be alive, and says its number: what stands in the label worker.
+// fdm_store_open does so; a fork child of a process that did becomes one at its first update of a gauge, or by this call,
+// which nothing but metrics of live processes need. A later process takes the number over when this one has ended. worker
+// may be NULL. Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, PROCESS_LIMIT, NOT_FOUND.
+fdm_status fdm_store_join(fdm_store *store, uint32_t *worker);
 
 // Numbers of a store that cost nothing to keep. The dropped ones are counted by all processes together.
 typedef struct fdm_statistics {

@@ -58,11 +58,14 @@ public func fdm_default_directory() -> UnsafePointer<CChar>! { StoreDirectory.de
 @_cdecl("fdm_plan_directory") @implementation
 public func fdm_plan_directory() -> UnsafePointer<CChar>! { StoreDirectory.plan() }
 
-/// Makes this process one of those that the store knows to be alive.
+/// Makes this process one of those that the store knows to be alive, and says its number.
 @_cdecl("fdm_store_join") @implementation
-public func fdm_store_join(_ store: OpaquePointer!) -> fdm_status {
+public func fdm_store_join(_ store: OpaquePointer!, _ worker: UnsafeMutablePointer<UInt32>!) -> fdm_status {
     guard let store = Store.of(store) else { return invalidArgument("fdm_store_join: store is NULL or closed") }
-    return status { () throws(StoreError) in _ = try store.lease() }
+    return status { () throws(StoreError) in
+        let slot = try store.lease().slot
+        worker?.pointee = UInt32(truncatingIfNeeded: slot)
+    }
 }
 
 /// Numbers of a store.

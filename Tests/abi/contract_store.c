@@ -122,8 +122,11 @@ void check_stores(void) {
   statistics.struct_size = 1;
   CHECK_STATUS(fdm_store_statistics(store, &statistics), FDM_ERR_INVALID_ARGUMENT);
 
-  CHECK(fdm_store_join(NULL) == FDM_ERR_INVALID_ARGUMENT);
-  CHECK(fdm_store_join(store) == FDM_OK);
+  uint32_t worker = 99;
+  CHECK_STATUS(fdm_store_join(NULL, &worker), FDM_ERR_INVALID_ARGUMENT);
+  CHECK_OK(fdm_store_join(store, NULL));
+  CHECK_OK(fdm_store_join(store, &worker));
+  CHECK(worker == 0);
   CHECK(fdm_store_removals(NULL) == NULL);
   CHECK(fdm_store_removals(store) != NULL);
   CHECK((uintptr_t)fdm_store_removals(store) % sizeof(uint64_t) == 0);

@@ -115,7 +115,7 @@ PROTOTYPES: Dict[str, Prototype] = {
     "fdm_store_path": _quick(_text, c_handle),
     "fdm_default_directory": _slow(_text),
     "fdm_plan_directory": _slow(_text),
-    "fdm_store_join": _slow(c_status, c_handle),
+    "fdm_store_join": _slow(c_status, c_handle, ctypes.POINTER(_u32)),
     "fdm_store_statistics": _slow(c_status, c_handle, ctypes.POINTER(StatisticsNumbers)),
     "fdm_store_removals": _quick(_out_u64, c_handle),
     "fdm_register": _slow(c_status, c_handle, ctypes.POINTER(Descriptor), _out_handle),

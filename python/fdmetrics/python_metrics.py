@@ -11,6 +11,9 @@
   python_gc_collections_total            by generation: how often they ran
   python_info                            1 for each version and implementation that a live process runs
 
+With FDMETRICS_PROCESS_METRICS=worker in the environment of all processes they are told apart by the label worker, the
+small number that a process has and a later one takes over when it has ended.
+
 They are ordinary series: what a process that has ended collected stays in the totals, and a fork child counts what it
 collects itself. A process counts from its start on as soon as it attaches the store, which is at its first update, and
 not because of install(). Fork children go on by themselves; a process that is started otherwise calls install() too.
@@ -20,16 +23,20 @@ fdmetrics.install() and fdmetrics.prometheus_client call it. Needs nothing but f
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 from typing import Any, Dict, List, Tuple
 
 from ._bindings import Increment
+from .errors import FDMetricsError
 from .instruments import Counter, Gauge
 from .registry import REGISTRY, Registry
 
 #: The garbage collectors' families.
 COLLECTOR_FAMILIES = ("python_gc_objects_collected", "python_gc_objects_uncollectable", "python_gc_collections")
+#: The environment variable that tells the processes apart when it is "worker".
+VARIABLE = "FDMETRICS_PROCESS_METRICS"
 #: The interpreters' family.
 INFO_FAMILY = "python_info"
 
@@ -41,7 +48,8 @@ class PythonMetrics:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        generation = ["generation"]
+        self._by_worker = os.environ.get(VARIABLE) == "worker"
+        generation = ["generation", "worker"] if self._by_worker else ["generation"]
         self._collected = Counter(COLLECTOR_FAMILIES[0], "Objects collected during gc", generation, registry=registry)
         self._uncollectable = Counter(
             COLLECTOR_FAMILIES[1], "Uncollectable objects found during GC", generation, registry=registry
@@ -50,7 +58,11 @@ class PythonMetrics:
             COLLECTOR_FAMILIES[2], "Number of times this generation was collected", generation, registry=registry
         )
         self._info = Gauge(
-            INFO_FAMILY, "Python platform information", _INFO_LABELS, registry=registry, multiprocess_mode="livemax"
+            INFO_FAMILY,
+            "Python platform information",
+            _INFO_LABELS,
+            registry=registry,
+            multiprocess_mode="liveall" if self._by_worker else "livemax",
         )
         # What an ancestor collected before it forked is the ancestor's.
         self._of_ancestors = [dict.fromkeys(stats, 0) for stats in gc.get_stats()]
@@ -78,14 +90,7 @@ class PythonMetrics:
         self._attached = True
         self._alive = [self._info.labels(**_platform())]
         self._alive[0].set(1)
-        generations = [
-            (
-                self._collections.labels(generation).inc,
-                self._collected.labels(generation).inc,
-                self._uncollectable.labels(generation).inc,
-            )
-            for generation in map(str, range(len(gc.get_stats())))
-        ]
+        generations = self._increments()
         # No collection may come between what is read here and the first that is counted by itself.
         enabled = gc.isenabled()
         gc.disable()
@@ -99,6 +104,18 @@ class PythonMetrics:
             if enabled:
                 gc.enable()
 
+    def _increments(self) -> List[Tuple[Increment, Increment, Increment]]:
+        """What adds to the series of each generation."""
+        worker = (self._registry._attach().join(),) if self._by_worker else ()
+        return [
+            (
+                self._collections.labels(generation, *worker).inc,
+                self._collected.labels(generation, *worker).inc,
+                self._uncollectable.labels(generation, *worker).inc,
+            )
+            for generation in range(len(gc.get_stats()))
+        ]
+
     def _collection(self, phase: str, info: Dict[str, int]) -> None:
         # Called amid any allocation of any thread: nothing here allocates much, takes a lock or attaches anything.
         if phase == "stop":
@@ -111,6 +128,9 @@ class PythonMetrics:
 
     def _in_child(self) -> None:
         if self._attached:
+            if self._by_worker:
+                with contextlib.suppress(FDMetricsError):
+                    self._generations = self._increments()
             # Who is alive is known by process: the parent's 1 leaves with the parent.
             for gauge in self._alive:
                 gauge.set(1)

@@ -200,7 +200,8 @@ def _join_after_fork() -> None:
     # A fork child that only counts would otherwise never be one of the live processes whose memory and time are shown.
     store = REGISTRY._store
     if store is not None:
-        store.library.fdm_store_join(store.pointer)
+        with contextlib.suppress(FDMetricsError):
+            store.join()
 
 
 os.register_at_fork(after_in_child=_join_after_fork)

@@ -123,6 +123,15 @@ class Store:
         check_status(library, status)
         return _taken(library, text, length)
 
+    def join(self) -> int:
+        """Makes this process one that the store knows to be alive, and returns its number, the label worker's.
+
+        Opening a store does so; a fork child does it right after the fork. Errors: as Store().
+        """
+        worker = ctypes.c_uint32()
+        check_status(self.library, self.library.fdm_store_join(self.pointer, ctypes.byref(worker)))
+        return worker.value
+
     def end_worker(self, worker: int) -> None:
         """Takes the values of a logical worker out of all gauges of live modes; see Family.series.
 

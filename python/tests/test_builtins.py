@@ -291,3 +291,19 @@ def test_a_callable_that_was_taken_out_early_binds_once(
     registry.close()
     inc()
     assert registry.lost_updates == 1
+
+
+def test_development_mode_has_nothing_to_say(tmp_path: Path) -> None:
+    """It checks memory and reports what is unsafe: with builtins."""
+    names = ("instruments", "labels", "gauge_modes")
+    command = [sys.executable, "-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        [*command, f"--basetemp={tmp_path / 'run'}", *(f"tests/test_{name}.py" for name in names)],
+        cwd=PACKAGE_ROOT,
+        env={**os.environ, _builtins.VARIABLE: "0", "PYTHONMALLOC": "debug"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr

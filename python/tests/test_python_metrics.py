@@ -147,3 +147,26 @@ def test_another_declaration_of_a_name_is_an_error(registry: fdmetrics.Registry)
     fdmetrics.Gauge("python_info", "", registry=registry)
     with pytest.raises(fdmetrics.ConflictError, match="python_info"):
         python_metrics.install(registry)
+
+
+def test_by_worker_where_the_environment_asks_for_it(
+    registry: fdmetrics.Registry, no_automatic_collection: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(python_metrics.VARIABLE, "worker")
+    python_metrics.install(registry)
+    before = [stats["collections"] for stats in gc.get_stats()]
+    registry.attach()
+    in_child("gc.collect(0); gc.collect(0)", registry)
+    in_child("gc.collect(0)", registry)
+    gc.collect(1)
+    samples = Samples(registry)
+    shown = [
+        [
+            samples.get("python_gc_collections_total", generation=str(generation), worker=str(worker))
+            for generation in (0, 1)
+        ]
+        for worker in (0, 1)
+    ]
+    # The second child had the number of the first, which had ended.
+    assert shown == [[before[0], before[1] + 1], [3, 0]]
+    assert [dict(labels)["worker"] for labels in samples.named("python_info")] == ["0"]

@@ -23,14 +23,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import CollectorRegistry
 
 from ..python_metrics import COLLECTOR_FAMILIES, INFO_FAMILY
+from ..python_metrics import VARIABLE as PROCESS_METRICS
 from ..registry import REGISTRY
 from .declaration import declared_names, store_name
 from .families import Block, ProcessMetrics, blocks, family, identity, rendered, restricted
 
 #: Gauges of the modes all and liveall carry pid="<process id>" where this variable is 1.
 PID_LABEL = "FDMETRICS_PID_LABEL"
-#: process_* families are those of each worker where this variable is "worker", and left out where it is 0.
-PROCESS_METRICS = "FDMETRICS_PROCESS_METRICS"
 
 #: The families of the processes, as the library renders them.
 PROCESS_NAMES = frozenset(
@@ -53,7 +52,10 @@ def wants_pid_label() -> bool:
 
 
 def wanted_process_metrics() -> ProcessMetrics:
-    """What the environment says of process_* families: True where it says nothing."""
+    """What the environment says of process_* families: True where it says nothing.
+
+    "worker": those of each worker; 0: none.
+    """
     chosen = os.environ.get(PROCESS_METRICS, "1")
     return "worker" if chosen == "worker" else chosen not in ("0", "")
 
