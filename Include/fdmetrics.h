@@ -399,9 +399,10 @@ void fdm_zmq_connection_event(fdm_zmq_link *link, uint32_t event);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // CPython. Functions of its METH_FASTCALL convention (with four parameters: METH_FASTCALL | METH_KEYWORDS), from which
-// ctypes makes builtins (PyCFunction_NewEx) that cost no Python frame and no conversion of arguments. self is a Python int
-// that holds a handle; arguments and results are PyObject pointers. The few functions of CPython that they need are looked up in the process; call them with the
-// interpreter's lock held, as CPython calls a builtin. They are not for C programs.
+// ctypes makes builtins (PyCFunction_NewEx) that cost no Python frame and no conversion of arguments. self is a Python
+// bytes object whose 8 bytes are a handle, unless it says otherwise; arguments and results are PyObject pointers. The few
+// functions of CPython that they need are looked up in the process. Call them with the interpreter's lock held, as CPython
+// calls a builtin. They are not for C programs.
 
 // Looks up what the functions below need. FDM_OK, or UNSUPPORTED where this process has no CPython. Call it first.
 fdm_status fdm_py_prepare(void);

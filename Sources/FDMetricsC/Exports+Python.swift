@@ -7,7 +7,7 @@ import FDMetricsStore
 import FDMetricsZMQRecording
 
 // Builtins for CPython; see the header. Each is called with the interpreter's lock held (or, in a free-threaded build,
-// without one: nothing here is shared but the cells). self is a Python int with a handle.
+// without one: nothing here is shared but the cells). self is a Python bytes object with a handle.
 
 /// A PyObject pointer.
 public typealias PythonObject = UnsafeMutableRawPointer
@@ -21,7 +21,7 @@ public func fdm_py_prepare() -> fdm_status { status { () throws(StoreError) in t
 @inline(__always)
 private func handle(_ python: UnsafePointer<PythonAPI>, _ object: PythonObject?) -> UnsafeMutablePointer<SeriesHandle>?
 {
-    python.pointee.asPointer(object)?.assumingMemoryBound(to: SeriesHandle.self)
+    python.handle(object)?.assumingMemoryBound(to: SeriesHandle.self)
 }
 
 /// inc(amount=1) of a counter.
@@ -125,7 +125,7 @@ private func withLink(
 ) -> PythonObject? {
     guard let python = PythonAPI.current else { return nil }
     guard count == expected else { return python.raise(python.pointee.typeError, "wrong number of arguments") }
-    guard let link = python.pointee.asPointer(object)?.assumingMemoryBound(to: ZMQLinkSeries.self) else {
+    guard let link = python.handle(object)?.assumingMemoryBound(to: ZMQLinkSeries.self) else {
         return python.nothing()
     }
     var size = 0

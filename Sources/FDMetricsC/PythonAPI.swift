@@ -132,6 +132,14 @@ struct PythonAPI {
 }
 
 extension UnsafePointer where Pointee == PythonAPI {
+    /// The address in a builtin's self: 8 bytes, which is quicker to read than an int. nil: it is 0, or self is no bytes
+    /// object, which has raised.
+    @inline(__always)
+    func handle(_ object: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        guard let bytes = pointee.bytesAddress(object) else { return nil }
+        return UnsafeRawPointer(bytes).loadUnaligned(as: UnsafeMutableRawPointer?.self)
+    }
+
     /// None, as a new reference.
     @inline(__always)
     func none() -> UnsafeMutableRawPointer? {

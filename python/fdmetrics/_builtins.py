@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any, Callable, Dict
+import sys
+from typing import Any, Callable, Dict, Tuple, Union
 
 from . import _constants as c
 from ._library import Library
@@ -45,8 +46,8 @@ def available(library: Library) -> bool:
     return bool(library.fdm_py_prepare() == c.FDM_OK)
 
 
-def make(library: Library, function: str, self: object, doc: str) -> Callable[..., Any]:
-    """A builtin that calls a function fdm_py_* for a handle, or what else it takes as self.
+def make(library: Library, function: str, self: Union[int, Tuple[Any, ...]], doc: str) -> Callable[..., Any]:
+    """A builtin that calls a function fdm_py_* for a handle, or for a tuple where it takes that.
 
     doc begins with its name and its arguments. Only where `available`. The handle is not kept alive: a builtin must not
     be called after its store was closed.
@@ -61,8 +62,12 @@ def make(library: Library, function: str, self: object, doc: str) -> Callable[..
         made = _PyMethodDef(doc.partition("(")[0].encode(), address, flags, doc.encode())
         # Of two threads that get here at once, both use the one that is kept.
         definition = _definitions.setdefault(address, made)
+    if isinstance(self, int):
+        bound: object = self.to_bytes(ctypes.sizeof(ctypes.c_void_p), sys.byteorder)
+    else:
+        bound = self
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object
     new.argtypes = (ctypes.POINTER(_PyMethodDef), ctypes.py_object, ctypes.c_void_p)
-    builtin: Callable[..., Any] = new(ctypes.byref(definition), self, None)
+    builtin: Callable[..., Any] = new(ctypes.byref(definition), bound, None)
     return builtin

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Mapping, Optional, Sequence, Tuple, TypeVar
+import functools
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Mapping, NoReturn, Optional, Sequence, Tuple, TypeVar
 
 from . import _builtins
 from ._descriptor import KIND_NAMES, Descriptor, checked_label_names, full_name, strings
@@ -61,14 +62,6 @@ class Metric:
 
         def labels(self: M, *labelvalues: object, **labelkwargs: object) -> M: ...
 
-    else:
-
-        def __getattr__(self, name):
-            # Only a metric with label names keeps its look-up; the others raise.
-            if name == "labels":
-                return self._labels
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     def _declare(
         self,
         name: str,
@@ -102,8 +95,10 @@ class Metric:
         self._disconnect()
 
     def _look_up_slowly(self) -> None:
-        if self._is_parent:
-            _labels_slot.__set__(self, self._labels)
+        # Whoever has no look-up refuses without a reference to itself: there are many, and a cycle would keep each.
+        # Not by a __getattr__, which would make every other attribute slower.
+        refuse = functools.partial(_refuse_labels, self._family.descriptor, self._values)
+        _labels_slot.__set__(self, self._labels if self._is_parent else refuse)
 
     # What an instrument adds ------------------------------------------------------------------------------------------
 
@@ -220,13 +215,9 @@ class Metric:
         return children
 
     def _check_parent(self) -> Tuple[str, ...]:
-        names = self._family.descriptor.label_names
-        if not names:
-            raise LabelsError(f"No label names were set when constructing {self}")
-        if self._values:
-            values = dict(zip(names, self._values))
-            raise LabelsError(f"{self} already has labels set ({values}); can not chain calls to .labels()")
-        return names
+        if not self._is_parent:
+            _refuse_labels(self._family.descriptor, self._values)
+        return self._family.descriptor.label_names
 
     def _label_values(self, labelvalues: Sequence[object], labelkwargs: Mapping[str, object]) -> Tuple[str, ...]:
         names = self._check_parent()
@@ -322,6 +313,16 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"{type(self).__module__}.{type(self).__name__}({self.name})"
+
+
+def _refuse_labels(
+    descriptor: Descriptor, values: Tuple[str, ...], /, *_labelvalues: object, **_labelkwargs: object
+) -> NoReturn:
+    metric = f"{KIND_NAMES[descriptor.kind]}:{descriptor.name}"
+    if not descriptor.label_names:
+        raise LabelsError(f"No label names were set when constructing {metric}")
+    known = dict(zip(descriptor.label_names, values))
+    raise LabelsError(f"{metric} already has labels set ({known}); can not chain calls to .labels()")
 
 
 _labels_slot: Any = Metric.__dict__["labels"]
