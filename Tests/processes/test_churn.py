@@ -11,12 +11,11 @@ from expositions import key
 from load import KINDS, check_totals
 from shells import Shell
 
-FIRST = 20
+BATCH = 20
 PROCESSES = 1_000
 TURNS = 16  # of each kind, in each process; see worker/forks.c
-# Four processes run at once. Should fewer of them have met among the first 20, up to three more slots are used later: 3
-# times 18 instances of 64 bytes, which is less than a page of 8 blocks.
-LATER_SLOTS = 8
+# Four processes run at once, and each has 18 gauges; see worker/load.c.
+INSTANCES = 4 * 18
 
 
 def blocks(store: Path) -> int:
@@ -32,13 +31,24 @@ def test_store_does_not_grow_with_processes(
     shell: Callable[[], Shell],
     check: Callable[[], None],
 ) -> None:
-    run("churn", store, FIRST)
+    def gauge_instances() -> int:
+        teller = shell()
+        teller.ask("open", store)
+        found = teller.statistics()["gauge_instances"]
+        teller.exit()
+        return int(found)
+
+    # Until all slots that will ever be used have been: so many processes have met at once.
+    started = 0
+    while started == 0 or gauge_instances() < INSTANCES:
+        run("churn", store, BATCH)
+        started += BATCH
+        assert started < PROCESSES, f"of {started} processes no four have met"
     first = blocks(store)
     first_files = sorted(path.name for path in store.iterdir())
     first_length = len(render())
-    rest = PROCESSES * stress - FIRST
-    run("churn", store, rest)
-    assert first <= blocks(store) <= first + LATER_SLOTS
+    run("churn", store, PROCESSES * stress - started)
+    assert blocks(store) == first
     assert sorted(path.name for path in store.iterdir()) == first_files
     updates = [PROCESSES * stress * TURNS] * KINDS
     text = render()
@@ -49,8 +59,7 @@ def test_store_does_not_grow_with_processes(
     teller = shell()
     teller.ask("open", store)
     assert teller.statistics()["live_processes"] == 1
-    # Four processes at once, and 18 gauges; see worker/load.c.
-    assert teller.statistics()["gauge_instances"] <= 4 * 18
+    assert teller.statistics()["gauge_instances"] == INSTANCES
     teller.exit()
-    assert first <= blocks(store) <= first + LATER_SLOTS
+    assert blocks(store) == first
     check()
