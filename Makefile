@@ -165,7 +165,7 @@ lint: packages venv ## swift format, ruff, mypy --strict, the header as C99, C11
 	$(VENV)/bin/ruff format --check --config python/pyproject.toml $(PYTHON_SOURCES)
 	cd python && $(VENV)/bin/mypy --strict fdmetrics
 
-PYTHON_SOURCES = $(wildcard python Tests examples Benchmarks)
+PYTHON_SOURCES = $(wildcard python Tests examples Benchmarks deploy)
 
 .PHONY: format
 format: venv ## rewrite the sources as the linters want them
@@ -183,6 +183,7 @@ test: packages venv self-contained $(ZMQ_PEER) ## all tests: Swift, the C ABI, P
 	$(PYTEST) Tests/format
 	$(PYTEST) Tests/exposition
 	$(PYTEST) Tests/tools
+	$(PYTEST) Tests/deploy
 	$(PYTEST) python/tests
 	$(PYTEST) Tests/zmq
 	$(PYTEST) Tests/processes

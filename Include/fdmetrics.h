@@ -316,6 +316,7 @@ enum {
   // renderer's pid namespace: process_cpu_seconds_total, process_open_fds, process_max_fds, process_threads,
   // process_resident_memory_bytes, process_virtual_memory_bytes (sums) and process_start_time_seconds (the earliest).
   // The CPU time of a process stays in the total when it has ended; what it used since it was last asked may be missing.
+  // Who only reads (fdm_render_directory) takes no notes: for it, what nobody else has asked for leaves with the process.
   FDM_RENDER_PROCESS_METRICS = 2,
   FDM_RENDER_PROCESS_METRICS_BY_WORKER = 4,  // the same, one sample for each live process, with the label worker
   FDM_RENDER_CREATED = 8,  // in OpenMetrics: when each series was registered, as x_created

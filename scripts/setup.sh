@@ -6,7 +6,7 @@
 #
 #   scripts/setup.sh packages build|bench   the apt packages that a build or the benchmarks need (root, or sudo)
 #   scripts/setup.sh venv DIRECTORY         a Python virtual environment with python/requirements-dev.txt
-#   scripts/setup.sh promtool DIRECTORY     the program promtool into DIRECTORY, unless it is on the PATH
+#   scripts/setup.sh promtool DIRECTORY     the programs promtool and prometheus into DIRECTORY, unless on the PATH
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -90,12 +90,13 @@ venv() {
 
 # Taken out of Debian's package without installing it: installing it would start a Prometheus server.
 promtool() {
-    local directory=$1 download
-    if type -P promtool > /dev/null || [ -x "$directory/promtool" ]; then
-        return
-    fi
-    command -v apt-get > /dev/null || fail "no apt-get here; put promtool of Prometheus on the PATH"
-    say "fetching promtool"
+    local directory=$1 download program missing=()
+    for program in promtool prometheus; do
+        type -P "$program" > /dev/null || [ -x "$directory/$program" ] || missing+=("$program")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get > /dev/null || fail "no apt-get here; put ${missing[*]} of Prometheus on the PATH"
+    say "fetching ${missing[*]}"
     download=$(mktemp -d)
     # shellcheck disable=SC2064  # the directory of now
     trap "rm -rf '$download'" EXIT
@@ -105,8 +106,11 @@ promtool() {
     fi
     dpkg-deb --extract "$download"/prometheus_*.deb "$download/package"
     mkdir -p "$directory"
-    install -m 755 "$download/package/usr/bin/promtool" "$directory/promtool"
-    "$directory/promtool" --version > /dev/null || fail "$directory/promtool of Debian's package does not run here"
+    for program in "${missing[@]}"; do
+        install -m 755 "$download/package/usr/bin/$program" "$directory/$program"
+        "$directory/$program" --version > /dev/null 2>&1 \
+            || fail "$directory/$program of Debian's package does not run here"
+    done
 }
 
 usage="usage: scripts/setup.sh packages build|bench | venv DIRECTORY | promtool DIRECTORY"

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import gzip
-from typing import Any, Dict, List, NamedTuple, Tuple
+from http import HTTPStatus
+from typing import Dict, List, NamedTuple, Tuple
 
 from .exposition import CONTENT_TYPE_LATEST
 from .registry import registry_of
+from .store import ProcessMetrics
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
 # Text of this kind shrinks to a tenth at the fastest level, and hardly further at the others.
@@ -27,11 +29,17 @@ class Answer(NamedTuple):
 class Scrape:
     """What a /metrics endpoint renders: a registry and the options of fdmetrics.generate_latest."""
 
-    def __init__(self, registry: object, pid_label: bool, process_metrics: object) -> None:
+    def __init__(
+        self,
+        registry: object = None,
+        pid_label: bool = False,
+        process_metrics: ProcessMetrics = False,
+        self_metrics: bool = False,
+    ) -> None:
         self._registry = registry_of(registry)
-        self._options: Dict[str, Any] = {"pid_label": pid_label}
-        if process_metrics:
-            self._options["process_metrics"] = process_metrics
+        self._pid_label = pid_label
+        self._process_metrics = process_metrics
+        self._self_metrics = self_metrics
 
     def answer(self, method: str, accept_encoding: str) -> Answer:
         """Renders for GET and HEAD; 405 for other methods, 500 with the error's text where it cannot be rendered.
@@ -39,24 +47,28 @@ class Scrape:
         Takes a few milliseconds for thousands of series, without the interpreter lock. Raises nothing.
         """
         if method not in ("GET", "HEAD"):
-            return _answer(
-                405, "Method Not Allowed", PLAIN_TEXT, b"GET and HEAD are expected.\n", ("Allow", "GET, HEAD")
-            )
+            return plain_answer(HTTPStatus.METHOD_NOT_ALLOWED, "GET and HEAD are expected.\n", ("Allow", "GET, HEAD"))
         try:
-            body = self._registry.render(**self._options)
+            body = self._registry.render(
+                pid_label=self._pid_label, process_metrics=self._process_metrics, self_metrics=self._self_metrics
+            )
         except Exception as error:
-            text = f"{type(error).__name__}: {error}\n"
-            return _answer(500, "Internal Server Error", PLAIN_TEXT, text.encode("utf-8", "replace"))
+            return plain_answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}\n")
         vary = ("Vary", "Accept-Encoding")
         if not accepts_gzip(accept_encoding):
-            return _answer(200, "OK", CONTENT_TYPE_LATEST, body, vary)
+            return _answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, body, vary)
         body = gzip.compress(body, _LEVEL, mtime=0)
-        return _answer(200, "OK", CONTENT_TYPE_LATEST, body, vary, ("Content-Encoding", "gzip"))
+        return _answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, body, vary, ("Content-Encoding", "gzip"))
 
 
-def _answer(status: int, reason: str, content_type: str, body: bytes, *headers: Tuple[str, str]) -> Answer:
+def plain_answer(status: HTTPStatus, text: str, *headers: Tuple[str, str]) -> Answer:
+    """An answer for a person to read."""
+    return _answer(status, PLAIN_TEXT, text.encode("utf-8", "replace"), *headers)
+
+
+def _answer(status: HTTPStatus, content_type: str, body: bytes, *headers: Tuple[str, str]) -> Answer:
     length = ("Content-Length", str(len(body)))
-    return Answer(status, reason, [("Content-Type", content_type), length, *headers], body)
+    return Answer(status.value, status.phrase, [("Content-Type", content_type), length, *headers], body)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

@@ -34,6 +34,7 @@ from ._http_metrics import (
 )
 from ._route_templates import RouteTemplates
 from ._scrape import Answer, Scrape
+from .store import ProcessMetrics
 
 __all__ = [
     "DEFAULT_EXCLUDED_PATHS",
@@ -143,9 +144,16 @@ class MetricsApp:
     own requests are not recorded.
     """
 
-    def __init__(self, registry: object = None, *, pid_label: bool = False, process_metrics: object = False) -> None:
+    def __init__(
+        self,
+        registry: object = None,
+        *,
+        pid_label: bool = False,
+        process_metrics: ProcessMetrics = False,
+        self_metrics: bool = False,
+    ) -> None:
         """The arguments are those of fdmetrics.generate_latest."""
-        self._scrape = Scrape(registry, pid_label, process_metrics)
+        self._scrape = Scrape(registry, pid_label, process_metrics, self_metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one connection; refuses websockets."""
@@ -173,13 +181,19 @@ class MetricsApp:
         return await loop.run_in_executor(None, self._scrape.answer, method, accept_encoding)
 
 
-def make_asgi_app(registry: object = None, *, pid_label: bool = False, process_metrics: object = False) -> MetricsApp:
+def make_asgi_app(
+    registry: object = None,
+    *,
+    pid_label: bool = False,
+    process_metrics: ProcessMetrics = False,
+    self_metrics: bool = False,
+) -> MetricsApp:
     """An ASGI application that serves the metrics; the arguments are those of fdmetrics.generate_latest.
 
     app.add_route("/metrics", make_asgi_app()) answers at that path alone. app.mount("/metrics", make_asgi_app()) of
     Starlette and FastAPI answers below it, at "/metrics/", to which they redirect "/metrics".
     """
-    return MetricsApp(registry, pid_label=pid_label, process_metrics=process_metrics)
+    return MetricsApp(registry, pid_label=pid_label, process_metrics=process_metrics, self_metrics=self_metrics)
 
 
 metrics_app = make_asgi_app

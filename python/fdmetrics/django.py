@@ -19,6 +19,7 @@ from typing import Any, Awaitable, Callable, ClassVar, Collection, Optional, Uni
 
 from ._http_metrics import CLIENT_GONE, DEFAULT_EXCLUDED_PATHS, PATH_NOTE, HTTPMetrics
 from ._scrape import Scrape
+from .store import ProcessMetrics
 
 __all__ = ["MetricsMiddleware", "make_metrics_view", "metrics_view"]
 
@@ -113,14 +114,18 @@ def metrics_view(request: Any) -> Any:
 
     For options of fdmetrics.generate_latest, or another registry, use make_metrics_view.
     """
-    return _view(Scrape(None, False, False), request)
+    return _view(Scrape(), request)
 
 
 def make_metrics_view(
-    registry: object = None, *, pid_label: bool = False, process_metrics: object = False
+    registry: object = None,
+    *,
+    pid_label: bool = False,
+    process_metrics: ProcessMetrics = False,
+    self_metrics: bool = False,
 ) -> Callable[[Any], Any]:
     """A view as metrics_view. The arguments are those of fdmetrics.generate_latest."""
-    scrape = Scrape(registry, pid_label, process_metrics)
+    scrape = Scrape(registry, pid_label, process_metrics, self_metrics)
 
     def view(request: Any) -> Any:
         return _view(scrape, request)

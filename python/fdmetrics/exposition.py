@@ -34,14 +34,22 @@ def generate_latest(
 
 
 def start_http_server(
-    port: int, addr: str = "127.0.0.1", registry: object = None
+    port: int,
+    addr: str = "127.0.0.1",
+    registry: object = None,
+    *,
+    pid_label: bool = False,
+    process_metrics: ProcessMetrics = False,
+    self_metrics: bool = False,
 ) -> Tuple[ThreadingHTTPServer, threading.Thread]:
-    """Serves the metrics at /metrics and / from a daemon thread, as plain HTTP.
+    """Serves the metrics at /metrics and / from a daemon thread, as plain HTTP; compressed where gzip is asked for.
 
-    port 0 takes a free port: server.server_port has it. Returns the server and its thread; server.shutdown(), then
-    server.server_close() end it. A fork child does not serve. Errors: OSError where the address cannot be bound.
+    port 0 takes a free port: server.server_port has it. The others are those of generate_latest. Returns the server and
+    its thread; server.shutdown(), then server.server_close() end it. A fork child does not serve. Errors: OSError where
+    the address cannot be bound.
     """
     # Only who serves pays for the import of http.server.
+    from ._scrape import Scrape
     from .http_server import serve
 
-    return serve(port, addr, registry_of(registry))
+    return serve(port, addr, Scrape(registry, pid_label, process_metrics, self_metrics))

@@ -11,9 +11,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Tuple, Type
 
-from .errors import FDMetricsError
-from .exposition import CONTENT_TYPE_LATEST
-from .registry import Registry
+from ._scrape import Scrape, plain_answer
 
 _PATHS = ("/", "/metrics")
 
@@ -21,8 +19,8 @@ _PATHS = ("/", "/metrics")
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: Tuple[str, int], handler: Type[BaseHTTPRequestHandler], registry: Registry) -> None:
-        self.registry = registry
+    def __init__(self, address: Tuple[str, int], handler: Type[BaseHTTPRequestHandler], scrape: Scrape) -> None:
+        self.scrape = scrape
         self.address_family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         super().__init__(address, handler)
 
@@ -37,37 +35,30 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self._answer(with_body=True)
+        self._answer()
 
     def do_HEAD(self) -> None:
-        self._answer(with_body=False)
+        self._answer()
 
-    def _answer(self, with_body: bool) -> None:
-        status, content_type, body = self._content()
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+    def _answer(self) -> None:
+        if self.path.partition("?")[0] in _PATHS:
+            answer = self.server.scrape.answer(self.command, ",".join(self.headers.get_all("Accept-Encoding", [])))
+        else:
+            answer = plain_answer(HTTPStatus.NOT_FOUND, "Not found. The metrics are at /metrics.\n")
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
         self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-    def _content(self) -> Tuple[HTTPStatus, str, bytes]:
-        plain = "text/plain; charset=utf-8"
-        if self.path.partition("?")[0] not in _PATHS:
-            return HTTPStatus.NOT_FOUND, plain, b"Not found. The metrics are at /metrics.\n"
-        try:
-            return HTTPStatus.OK, CONTENT_TYPE_LATEST, self.server.registry.render()
-        except FDMetricsError as error:
-            text = f"{type(error).__name__}: {error}\n"
-            return HTTPStatus.INTERNAL_SERVER_ERROR, plain, text.encode("utf-8", "replace")
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing: a scrape every few seconds is not worth a line."""
 
 
-def serve(port: int, addr: str, registry: Registry) -> Tuple[ThreadingHTTPServer, threading.Thread]:
-    """Serves a registry from a daemon thread; see fdmetrics.start_http_server."""
-    server = _Server((addr, port), _Handler, registry)
+def serve(port: int, addr: str, scrape: Scrape) -> Tuple[ThreadingHTTPServer, threading.Thread]:
+    """Serves an endpoint from a daemon thread; see fdmetrics.start_http_server."""
+    server = _Server((addr, port), _Handler, scrape)
     thread = threading.Thread(target=server.serve_forever, name="fdmetrics-http", daemon=True)
     thread.start()
     return server, thread

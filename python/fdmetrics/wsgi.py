@@ -27,6 +27,7 @@ from ._http_metrics import (
     HTTPMetrics,
 )
 from ._scrape import Scrape
+from .store import ProcessMetrics
 
 __all__ = [
     "DEFAULT_EXCLUDED_PATHS",
@@ -238,9 +239,16 @@ class MetricsApp:
     where the store cannot be rendered. Rendering releases the interpreter lock. Its own requests are not recorded.
     """
 
-    def __init__(self, registry: object = None, *, pid_label: bool = False, process_metrics: object = False) -> None:
+    def __init__(
+        self,
+        registry: object = None,
+        *,
+        pid_label: bool = False,
+        process_metrics: ProcessMetrics = False,
+        self_metrics: bool = False,
+    ) -> None:
         """The arguments are those of fdmetrics.generate_latest."""
-        self._scrape = Scrape(registry, pid_label, process_metrics)
+        self._scrape = Scrape(registry, pid_label, process_metrics, self_metrics)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
@@ -251,12 +259,18 @@ class MetricsApp:
         return [] if method == "HEAD" else [answer.body]
 
 
-def make_wsgi_app(registry: object = None, *, pid_label: bool = False, process_metrics: object = False) -> MetricsApp:
+def make_wsgi_app(
+    registry: object = None,
+    *,
+    pid_label: bool = False,
+    process_metrics: ProcessMetrics = False,
+    self_metrics: bool = False,
+) -> MetricsApp:
     """A WSGI application that serves the metrics; the arguments are those of fdmetrics.generate_latest.
 
     werkzeug's DispatcherMiddleware(app.wsgi_app, {"/metrics": make_wsgi_app()}) puts it beside a Flask application.
     """
-    return MetricsApp(registry, pid_label=pid_label, process_metrics=process_metrics)
+    return MetricsApp(registry, pid_label=pid_label, process_metrics=process_metrics, self_metrics=self_metrics)
 
 
 metrics_app = make_wsgi_app

@@ -110,11 +110,11 @@ def test_the_options_reach_the_rendering(monkeypatch: pytest.MonkeyPatch, regist
     monkeypatch.setattr(registry, "render", render)
     answer(asgi.make_asgi_app(registry))
     answer(asgi.metrics_app(registry, pid_label=True, process_metrics="worker"))
-    answer(asgi.make_asgi_app(registry, process_metrics=True))
+    answer(asgi.make_asgi_app(registry, process_metrics=True, self_metrics=True))
     assert asked == [
-        {"pid_label": False},
-        {"pid_label": True, "process_metrics": "worker"},
-        {"pid_label": False, "process_metrics": True},
+        {"pid_label": False, "process_metrics": False, "self_metrics": False},
+        {"pid_label": True, "process_metrics": "worker", "self_metrics": False},
+        {"pid_label": False, "process_metrics": True, "self_metrics": True},
     ]
 
 

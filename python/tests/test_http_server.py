@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import socket
 from typing import Iterator, Tuple
@@ -82,3 +83,21 @@ def test_ipv6_is_served(registry: Registry) -> None:
     server.server_close()
     thread.join()
     assert server.address_family == socket.AF_INET6
+
+
+def test_the_text_is_compressed_on_request_and_options_reach_it(registry: Registry) -> None:
+    Counter("c", "C.", registry=registry).inc()
+    server, _ = start_http_server(0, registry=registry, process_metrics=True, self_metrics=True)
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+        connection.request("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
+        response = connection.getresponse()
+        assert response.getheader("Content-Encoding") == "gzip"
+        text = gzip.decompress(response.read()).decode()
+        connection.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert {"c_total 1.0", "fdmetrics_live_processes 1.0", "process_threads"} <= {
+        line if not line.startswith("process_threads ") else "process_threads" for line in text.splitlines()
+    }
