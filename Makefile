@@ -30,6 +30,7 @@ TOOL := build/bin/fdmctl
 DEMO_ENGINE := build/demo/demo-engine
 ZMQ_PEER := build/tests/zmq-peer
 ZMQ_EXAMPLE := build/examples/zmq-example
+ZMQ_BENCH := build/bench/zmq-bench
 OLDER_GLIBC := build/older-glibc.o
 PYTHON_LIBRARY := python/fdmetrics/libfdmetrics.so
 
@@ -52,7 +53,8 @@ TOOL_OPTIONS := -Xlinker --no-export-dynamic
 # What the tests, the demo and the benchmarks find in their environment.
 RUN_ENVIRONMENT = PATH="$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/python" \
 	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" FDMCTL="$(CURDIR)/$(TOOL)" \
-	ZMQ_PEER_SWIFT="$(CURDIR)/$(ZMQ_PEER)" ZMQ_EXAMPLE_SWIFT="$(CURDIR)/$(ZMQ_EXAMPLE)"
+	ZMQ_PEER_SWIFT="$(CURDIR)/$(ZMQ_PEER)" ZMQ_EXAMPLE_SWIFT="$(CURDIR)/$(ZMQ_EXAMPLE)" \
+	ZMQ_BENCH_SWIFT="$(CURDIR)/$(ZMQ_BENCH)"
 PYTEST = $(RUN_ENVIRONMENT) $(VENV)/bin/python -m pytest -q
 
 .PHONY: help
@@ -100,7 +102,7 @@ $(OLDER_GLIBC): scripts/older-glibc.c
 	mkdir -p $(@D)
 	$(CC) -std=c99 -O2 -fPIC -Wall -Wextra -Werror -c $< -o $@
 
-$(SELF_CONTAINED) $(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(ZMQ_EXAMPLE): $(OLDER_GLIBC)
+$(SELF_CONTAINED) $(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(ZMQ_EXAMPLE) $(ZMQ_BENCH): $(OLDER_GLIBC)
 
 $(SELF_CONTAINED): $(SOURCES)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(LIBRARY_OPTIONS) --product fdmetrics
@@ -125,6 +127,10 @@ $(ZMQ_PEER): $(SOURCES) $(wildcard Tests/zmq/peer-swift/*.swift)
 $(ZMQ_EXAMPLE): $(SOURCES) $(wildcard examples/zmq/swift/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-example
 	install -D -m 755 .build/self-contained/release/zmq-example $@
+
+$(ZMQ_BENCH): $(SOURCES) $(wildcard Benchmarks/zmq-swift/*.swift)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-bench
+	install -D -m 755 .build/self-contained/release/zmq-bench $@
 
 pkgconfig = sed -e 's|@PREFIX@|$(1)|' -e 's|@INCLUDEDIR@|$(2)|' -e 's|@LIBDIR@|$(3)|' -e 's|@VERSION@|$(VERSION)|' \
 	scripts/fdmetrics.pc.in
@@ -200,7 +206,7 @@ demo: packages venv self-contained $(DEMO_ENGINE) ## the main job on real traffi
 	DEMO_ENGINE="$(CURDIR)/$(DEMO_ENGINE)" $(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
 
 .PHONY: bench
-bench: venv self-contained ## the figures, each beside its yardstick
+bench: venv self-contained $(ZMQ_BENCH) ## the figures, each beside its yardstick
 	@scripts/setup.sh packages bench
 	$(RUN_ENVIRONMENT) $(VENV)/bin/python Benchmarks/run.py
 

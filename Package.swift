@@ -80,6 +80,14 @@ let package = Package(
         .executableTarget(
             name: "zmq-example", dependencies: ["FDMetrics", "FDMetricsZMQ"], path: "examples/zmq/swift"),
         .executableTarget(name: "zmq-peer", dependencies: ["FDMetricsZMQ"], path: "Tests/zmq/peer-swift"),
+        .executableTarget(
+            name: "zmq-bench",
+            dependencies: [
+                "FDMetricsZMQ", "FDMetricsZMQRecording", "FDMetrics",
+                .target(name: "CZeroMQ", condition: .when(traits: ["ZeroMQ"])),
+            ],
+            path: "Benchmarks/zmq-swift"
+        ),
         .target(name: "FDMetricsTestSupport", dependencies: ["FDMetricsStore"], path: "Tests/FDMetricsTestSupport"),
         .testTarget(name: "FDMetricsStoreTests", dependencies: ["FDMetricsStore", "FDMetricsTestSupport"]),
         .testTarget(

@@ -157,6 +157,13 @@ def run_zmq(session: Session, first: bool) -> None:
         session.run([session.programs.built["zmq"], session.new_directory()])
         if first:
             session.run([session.programs.built["zmq"], session.new_directory(), "heap"])
+    swift = os.environ.get("ZMQ_BENCH_SWIFT")
+    if swift:
+        session.run([Path(swift).absolute(), session.new_directory()])
+    else:
+        session.note(
+            "the messages in Swift need the program zmq-bench (make bench builds it), named by ZMQ_BENCH_SWIFT"
+        )
     if has_prometheus_client() and has_package("pyzmq"):
         run_python(session, "python_zmq.py", session.new_directory())
         if first:

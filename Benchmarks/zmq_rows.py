@@ -9,7 +9,7 @@ from row import Row, number
 from figures import Figures
 
 PEER = "FastDeploy's way"
-PROGRAMS = (("zmq-python", "Python"), ("zmq-c", "C"))
+PROGRAMS = (("zmq-python", "Python"), ("zmq-c", "C"), ("zmq-swift", "Swift"))
 
 
 def _added(figures: Figures, program: str, way: str) -> float | None:
@@ -31,8 +31,13 @@ def rows(figures: Figures) -> list[Row]:
             Row("zmq", "the same, against what the peer adds", ratio, 1 / part),
         ]
 
-    def c(what: str, way: str) -> Row:
-        return Row("zmq", f"C, ipc, {what}, added to plain libzmq", _added(figures, "zmq-c", way), 0.3, "", "us")
+    def native(program: str, what: str, way: str) -> Row:
+        """Beside it what a second frame alone adds, without which there is no trailer."""
+        least = _added(figures, program, "two_frames") if way == "trailer" else None
+        shown = f"a second frame alone {number(least)} us" if least is not None else ""
+        language = dict(PROGRAMS)[program]
+        measured = _added(figures, program, way)
+        return Row("zmq", f"{language}, ipc, {what}, added to plain libzmq", measured, 0.3, shown, "us")
 
     def memory(what: str, program: str, op: str) -> Row:
         growth = figures.greatest(program, op, "growth_bytes")
@@ -41,8 +46,10 @@ def rows(figures: Figures) -> list[Row]:
     return [
         *python("counting only", "counting", 1.0, 30),
         *python("trailer and latency", "trailer", 4.0, 8),
-        c("counting only", "counting"),
-        c("trailer and latency", "trailer"),
+        native("zmq-c", "counting only", "counting"),
+        native("zmq-c", "trailer and latency", "trailer"),
+        native("zmq-swift", "counting only", "counting"),
+        native("zmq-swift", "trailer and latency", "trailer"),
         memory("C, 10,000,000 messages recorded", "zmq-c", "heap_recordings"),
         memory("C, 1,000,000 messages over inproc, counting only", "zmq-c", "heap_counting"),
         memory("C, the same, trailer", "zmq-c", "heap_trailer"),

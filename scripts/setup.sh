@@ -45,7 +45,7 @@ install_packages() {
 }
 
 packages() {
-    local list=(build-essential pkg-config libzmq3-dev)
+    local list=(build-essential pkg-config libzmq3-dev tmux)
     case "$1" in
         build) ;;
         bench) list+=(prometheus-cpp-dev) ;;

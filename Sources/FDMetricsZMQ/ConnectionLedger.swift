@@ -65,15 +65,14 @@ struct ConnectionLedger {
     // threads the two events may come in either order.
     private var reached: [UInt32: String] = [:]
     private var early: [String: Int] = [:]
+    // Where connections are accepted, whose handshakes say nothing new.
+    private var accepting: Set<String> = []
     private let hasHandshakes: Bool
 
     /// Raw TCP has no handshakes.
     init(hasHandshakes: Bool) {
         self.hasHandshakes = hasHandshakes
     }
-
-    /// The connections that are there.
-    var count: Int { live.count }
 
     /// Takes an event, and says what is to be recorded.
     mutating func take(_ event: ZMQMonitorEvent) -> [ZMQConnectionEvent] {
@@ -88,10 +87,12 @@ struct ConnectionLedger {
             }
             return end(event.value) + begin(event, .connected)
         case .accepted:
+            accepting.insert(event.endpoint)
+            early[event.endpoint] = nil
             return end(event.value) + begin(event, .accepted)
         case .handshakeSucceeded:
             guard let (descriptor, endpoint) = reached.first(where: { $0.value == event.endpoint }) else {
-                early[event.endpoint, default: 0] += 1
+                if !accepting.contains(event.endpoint) { early[event.endpoint, default: 0] += 1 }
                 return []
             }
             reached[descriptor] = nil
@@ -106,10 +107,18 @@ struct ConnectionLedger {
         }
     }
 
-    /// Ends the connections to an endpoint that the socket gave up, of which libzmq tells nothing.
+    /// Ends the connections at an endpoint that the socket gave up, of which libzmq tells nothing.
     mutating func giveUp(_ endpoint: String) -> [ZMQConnectionEvent] {
         reached = reached.filter { $0.value != endpoint }
+        accepting.remove(endpoint)
+        early[endpoint] = nil
         return live.filter { $0.value == endpoint }.keys.flatMap { end($0) }
+    }
+
+    /// Ends all connections: their socket is closed.
+    mutating func end() -> [ZMQConnectionEvent] {
+        reached = [:]
+        return live.keys.flatMap { end($0) }
     }
 
     private mutating func begin(_ event: ZMQMonitorEvent, _ kind: ZMQConnectionEvent) -> [ZMQConnectionEvent] {

@@ -71,7 +71,7 @@ final class ConnectionMonitor: Sendable {
         return code
     }
 
-    /// The socket gave up its connection to an endpoint, of which libzmq tells nothing.
+    /// The socket gave up its connections at an endpoint, of which libzmq tells nothing.
     func gaveUp(_ endpoint: String) {
         state.withLock { state in
             for event in state.ledger.giveUp(endpoint) { state.recorder?.record(event) }
@@ -88,9 +88,12 @@ final class ConnectionMonitor: Sendable {
             }
             handler?(event)
         }
+        // The connections that were there ended with their socket. First, because the context is not terminated before
+        // the reader is closed: whoever waits for that finds them counted.
+        state.withLock { state in
+            for event in state.ledger.end() { state.recorder?.record(event) }
+        }
         _ = zmq_close(reader)
-        // The connections that were there went with their socket.
-        state.withLock { $0.recorder?.forget(connections: $0.ledger.count) }
     }
 
     /// Receives an event: 16 bits of code and 32 of value in one frame, the endpoint in a second one. Nil when there will

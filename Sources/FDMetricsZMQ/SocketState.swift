@@ -79,9 +79,16 @@ extension SocketState {
         let waits = isFirst && !flags.contains(.dontWait)
         let first = waits ? frameFlags.rawValue | ZMQ_DONTWAIT : frameFlags.rawValue
         let handle = handle
-        var code = Self.attempt { frame(handle, first) }
-        if code == EAGAIN && waits { code = transmitBlocking(frameFlags, frame) }
-        if code == 0 && endsStamped { code = transmitTrailer(flags) }
+        var code: Int32
+        repeat {
+            code = Self.attempt { frame(handle, first) }
+            if code == EAGAIN && waits { code = transmitBlocking(frameFlags, frame) }
+            if code != 0 || !endsStamped { return code }
+            // Should the peer go away between the two, libzmq has dropped the frame with it. Waiting for another peer would
+            // send that one the trailer alone; who waits for room waits for it with the whole message. A REQ's question
+            // has begun all the same, and libzmq drops what is left of it.
+            code = transmitTrailer(type == .req ? flags : flags.union(.dontWait))
+        } while code == EAGAIN && waits && type != .req
         return code
     }
 
@@ -89,7 +96,8 @@ extension SocketState {
     @inline(__always)
     mutating func record(_ code: Int32, bytes: Int, _ flags: SendFlags) {
         guard code == 0 else {
-            outgoing = OutgoingMessage()
+            // Without memory for a later frame nothing happened to the message: the call may be made again.
+            if code != ENOMEM || outgoing.frames == 0 { outgoing = OutgoingMessage() }
             withLink { $0.sendFailed() }
             return
         }

@@ -25,16 +25,24 @@ public struct ZMQEnvelope: Sendable, Equatable {
         self = envelope
     }
 
-    /// The envelope of a payload, which must be JSON: this is not checked.
-    public static func message(around payload: UnsafeRawBufferPointer, sentAt seconds: Double) -> ZMQMessage {
-        var head = "{\"__meta\": {\"send_ts\": \(seconds)}, \"data\": "
-        return head.withUTF8 { head in
-            ZMQMessage(size: head.count + payload.count + 1) { bytes in
-                bytes.copyBytes(from: head)
-                UnsafeMutableRawBufferPointer(rebasing: bytes[head.count...]).copyBytes(from: payload)
-                bytes[bytes.count - 1] = UInt8(ascii: "}")
-            }
+    /// The envelope of a payload, which must be JSON: this is not checked. Errors: ENOMEM.
+    public static func message(
+        around payload: UnsafeRawBufferPointer, sentAt seconds: Double
+    ) throws(ZMQError) -> ZMQMessage {
+        let head = "{\"__meta\": {\"send_ts\": \(seconds)}, \"data\": ".utf8
+        return try ZMQMessage(size: head.count + payload.count + 1) { bytes in
+            bytes.copyBytes(from: head)
+            UnsafeMutableRawBufferPointer(rebasing: bytes[head.count...]).copyBytes(from: payload)
+            bytes[bytes.count - 1] = UInt8(ascii: "}")
         }
+    }
+
+    /// The envelope of a payload, as above.
+    static func message(around payload: [UInt8], sentAt seconds: Double) throws(ZMQError) -> ZMQMessage {
+        let made = payload.withUnsafeBytes { payload in
+            Result { () throws(ZMQError) in try message(around: payload, sentAt: seconds) }
+        }
+        return try made.get()
     }
 }
 

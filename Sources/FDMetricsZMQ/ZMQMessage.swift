@@ -14,11 +14,10 @@ public struct ZMQMessage: @unchecked Sendable {
     // with a fixed address, one for object and message together. Nothing writes to it once a message was made of it;
     // sending goes through a second zmq_msg_t (see withTransfer), because zmq_msg_copy writes to its source.
     private final class Storage: ManagedBuffer<Void, zmq_msg_t> {
-        static func make(_ initialize: (UnsafeMutablePointer<zmq_msg_t>) -> Int32) -> Storage {
+        /// An empty message.
+        static func make() -> Storage {
             let storage = unsafeDowncast(Storage.create(minimumCapacity: 1) { _ in () }, to: Storage.self)
-            storage.withUnsafeMutablePointerToElements { message in
-                guard initialize(message) == 0 else { fatalError("out of memory for a ZeroMQ message") }
-            }
+            storage.withUnsafeMutablePointerToElements { _ = zmq_msg_init($0) }
             return storage
         }
 
@@ -45,59 +44,72 @@ public struct ZMQMessage: @unchecked Sendable {
     /// Whether another frame of the same multipart message follows this one that was received. A trailer is none.
     public internal(set) var hasMore = false
 
-    private init(initializing body: (UnsafeMutablePointer<zmq_msg_t>) -> Int32) {
-        storage = Storage.make(body)
-    }
-
     /// An empty message, to be received into.
     init() {
-        self.init { zmq_msg_init($0) }
+        storage = Storage.make()
     }
 
-    /// A message of a size whose bytes the closure writes, all of them.
-    init(size: Int, writing body: (UnsafeMutableRawBufferPointer) -> Void) {
-        self.init { message in
+    /// A message that this call of libzmq makes: 0, or not and then errno says why.
+    private init(initializing body: (UnsafeMutablePointer<zmq_msg_t>) -> Int32) throws(ZMQError) {
+        self.init()
+        // The empty message needs no closing; one that could not be made is none.
+        guard withMessage(body) == 0 else {
+            let code = zmq_errno()
+            withMessage { _ = zmq_msg_init($0) }
+            throw ZMQError(code: code, operation: "make message")
+        }
+    }
+
+    /// A message of a size whose bytes the closure writes, all of them. Errors: ENOMEM.
+    init(size: Int, writing body: (UnsafeMutableRawBufferPointer) -> Void) throws(ZMQError) {
+        try self.init { message in
             guard zmq_msg_init_size(message, size) == 0 else { return -1 }
             body(UnsafeMutableRawBufferPointer(start: zmq_msg_data(message), count: size))
             return 0
         }
     }
 
-    /// A message with a copy of these bytes.
-    public init(copying bytes: UnsafeRawBufferPointer) {
-        self.init(size: bytes.count) { $0.copyMemory(from: bytes) }
+    /// A message with a copy of these bytes. Errors: ENOMEM.
+    public init(copying bytes: UnsafeRawBufferPointer) throws(ZMQError) {
+        try self.init(size: bytes.count) { $0.copyMemory(from: bytes) }
     }
 
-    /// A message with a copy of these bytes.
-    public init(_ bytes: some Collection<UInt8>) {
-        self.init(size: bytes.count) { $0.copyBytes(from: bytes) }
+    /// A message with a copy of these bytes. Errors: ENOMEM.
+    public init(_ bytes: some Collection<UInt8>) throws(ZMQError) {
+        try self.init(size: bytes.count) { $0.copyBytes(from: bytes) }
     }
 
-    /// A message with the UTF-8 of a text.
-    public init(_ text: String) {
-        self.init(text.utf8)
+    /// A message with the UTF-8 of a text. Errors: ENOMEM.
+    public init(_ text: String) throws(ZMQError) {
+        try self.init(text.utf8)
     }
 
     /// A message of memory that the caller owns until now. It is neither copied nor changed; `free` is called once, when
     /// neither a copy of this message nor libzmq needs it any more, on any thread, one of libzmq's included.
+    /// Errors: ENOMEM; then the memory stays the caller's, and `free` is not called.
     public init(
         adopting memory: UnsafeMutableRawBufferPointer,
         free: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void
-    ) {
+    ) throws(ZMQError) {
         guard let start = memory.baseAddress else {
             self.init()
             free(memory)
             return
         }
         let release = Unmanaged.passRetained(Release(free, size: memory.count))
-        self.init { message in
-            zmq_msg_init_data(
-                message, start, memory.count,
-                { data, hint in
-                    let release = Unmanaged<Release>.fromOpaque(hint!).takeRetainedValue()
-                    release.free(UnsafeMutableRawBufferPointer(start: data, count: release.size))
-                },
-                release.toOpaque())
+        do throws(ZMQError) {
+            try self.init { message in
+                zmq_msg_init_data(
+                    message, start, memory.count,
+                    { data, hint in
+                        let release = Unmanaged<Release>.fromOpaque(hint!).takeRetainedValue()
+                        release.free(UnsafeMutableRawBufferPointer(start: data, count: release.size))
+                    },
+                    release.toOpaque())
+            }
+        } catch {
+            release.release()
+            throw error
         }
     }
 
@@ -136,9 +148,9 @@ public struct ZMQMessage: @unchecked Sendable {
     /// libzmq keeps messages up to this size inside zmq_msg_t: copying them allocates nothing (max_vsm_size, msg.hpp).
     private static let inlineSize = 33
 
-    /// Runs a call that hands the bytes over to libzmq: `body` gets a zmq_msg_t of its own, which shares the bytes of this
-    /// message and holds on to them, and returns whether libzmq took it.
-    func withTransfer(_ body: (UnsafeMutablePointer<zmq_msg_t>) -> Bool) {
+    /// Runs a call that hands the bytes over to libzmq, with a zmq_msg_t of its own, which shares the bytes of this message
+    /// and holds on to them. Its result is that of the call; negative with errno if it failed, by ENOMEM before it.
+    func transfer(_ call: (UnsafeMutablePointer<zmq_msg_t>) -> Int32) -> Int32 {
         var transfer = zmq_msg_t()
         let status = withUnsafeBytes { bytes in
             if bytes.count <= Self.inlineSize {
@@ -146,13 +158,21 @@ public struct ZMQMessage: @unchecked Sendable {
                 if let start = bytes.baseAddress { memcpy(zmq_msg_data(&transfer), start, bytes.count) }
                 return status
             }
-            return zmq_msg_init_data(
+            let hold = Unmanaged<AnyObject>.passRetained(storage)
+            let status = zmq_msg_init_data(
                 &transfer, UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count,
-                { _, hint in Unmanaged<AnyObject>.fromOpaque(hint!).release() },
-                Unmanaged<AnyObject>.passRetained(storage).toOpaque())
+                { _, hint in Unmanaged<AnyObject>.fromOpaque(hint!).release() }, hold.toOpaque())
+            if status != 0 { hold.release() }
+            return status
         }
-        guard status == 0 else { fatalError("out of memory for a ZeroMQ message") }
-        if !body(&transfer) { _ = zmq_msg_close(&transfer) }
+        guard status == 0 else { return status }
+        let result = call(&transfer)
+        if result < 0 {
+            let code = errno
+            _ = zmq_msg_close(&transfer)
+            errno = code
+        }
+        return result
     }
 }
 

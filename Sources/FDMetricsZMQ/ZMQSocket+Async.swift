@@ -19,7 +19,7 @@ extension ZMQSocket {
     @discardableResult
     public func ready(for events: PollEvents = .readable) async throws(ZMQError) -> PollEvents {
         while true {
-            let present = try get(.events)
+            let present = try look()
             if !present.isDisjoint(with: events) { return present }
             try await waitForChange(wanting: events)
         }
@@ -54,12 +54,12 @@ extension ZMQSocket {
 
     /// Sends bytes as one frame. Errors: as above.
     public func send(_ bytes: [UInt8]) async throws(ZMQError) {
-        try await send(first: ZMQMessage(bytes), flags: [])
+        try await send(first: outgoing { () throws(ZMQError) in try ZMQMessage(bytes) }, flags: [])
     }
 
     /// Sends the UTF-8 of a text as one frame. Errors: as above.
     public func send(_ text: String) async throws(ZMQError) {
-        try await send(first: ZMQMessage(text), flags: [])
+        try await send(first: outgoing { () throws(ZMQError) in try ZMQMessage(text) }, flags: [])
     }
 
     /// Sends frames as one message: the peer gets all or none. Errors: EINVAL without any frame, and as above.
@@ -72,12 +72,14 @@ extension ZMQSocket {
     /// Sends JSON as the last frame after these, in an envelope if that is the socket's carrier. Errors: as `send`.
     public func sendJSON(_ payload: [UInt8], after leading: [ZMQMessage] = []) async throws(ZMQError) {
         if carrier == .envelope { return try await sendEnvelope(payload, after: leading) }
-        try await sendMultipart(leading + [ZMQMessage(payload)])
+        try await sendMultipart(leading + [outgoing { () throws(ZMQError) in try ZMQMessage(payload) }])
     }
 
     /// Sends JSON in an envelope whatever the socket's carrier is, as the last frame after these. Errors: as `send`.
     public func sendEnvelope(_ payload: [UInt8], after leading: [ZMQMessage] = []) async throws(ZMQError) {
-        let message = payload.withUnsafeBytes { ZMQEnvelope.message(around: $0, sentAt: ZMQLink.now()) }
+        let message = try outgoing { () throws(ZMQError) in
+            try ZMQEnvelope.message(around: payload, sentAt: ZMQLink.now())
+        }
         try await sendMultipart(leading + [message])
     }
 
@@ -114,7 +116,7 @@ extension ZMQSocket {
             guard code == EAGAIN else { return code }
             state.pointee.outgoing = OutgoingMessage()
             if blockedSince == nil { blockedSince = ZMQLink.now() }
-            if try get(.events).contains(.writable) {
+            if try look().contains(.writable) {
                 // Either room was made just now, or these types have room for any peer but not for this message's: there
                 // is no event for that, so waiting would be spinning.
                 switch type {
@@ -142,7 +144,7 @@ extension ZMQSocket {
         let reactor = try context.reactor()
         let descriptor = Int32(try get(.fileDescriptor))
         // Nothing else runs on this socket between this look and the wait: what comes later shows at the descriptor.
-        guard try get(.events).isDisjoint(with: events) else { return }
+        guard try look().isDisjoint(with: events) else { return }
         let ticket = suspend(wanting: events)
         let code = await reactor.wait(for: descriptor)
         resume(ticket)

@@ -56,14 +56,19 @@ extension ZMQSocket {
     public func sendEnvelope(
         _ payload: UnsafeRawBufferPointer, after leading: [ZMQMessage] = [], flags: SendFlags = []
     ) throws(ZMQError) {
-        try send(ZMQEnvelope.message(around: payload, sentAt: ZMQLink.now()), after: leading, flags)
+        let message = try outgoing { () throws(ZMQError) in
+            try ZMQEnvelope.message(around: payload, sentAt: ZMQLink.now())
+        }
+        try send(message, after: leading, flags)
     }
 
     /// Sends JSON in an envelope whatever the socket's carrier is, as the last frame after these. Errors: as above.
     public func sendEnvelope(
         _ payload: [UInt8], after leading: [ZMQMessage] = [], flags: SendFlags = []
     ) throws(ZMQError) {
-        let message = payload.withUnsafeBytes { ZMQEnvelope.message(around: $0, sentAt: ZMQLink.now()) }
+        let message = try outgoing { () throws(ZMQError) in
+            try ZMQEnvelope.message(around: payload, sentAt: ZMQLink.now())
+        }
         try send(message, after: leading, flags)
     }
 

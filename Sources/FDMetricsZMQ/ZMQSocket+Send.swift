@@ -3,12 +3,14 @@
 
 #if ZeroMQ
 import CZeroMQ
+import FDMetricsZMQRecording
 import Glibc
 
-// Sending. Each call that throws counts one failed send, whatever the reason: EAGAIN is one of them.
+// Sending. Each call that throws counts one failed send, whatever the reason: EAGAIN is one of them. It gives up the frames of
+// its message that were sent before; after ENOMEM they are still there, and the call may be made again.
 extension ZMQSocket {
     /// Sends bytes as one frame. Errors: EAGAIN, EFSM, EHOSTUNREACH, ENOTSUP (a socket that only receives), ENOTSOCK,
-    /// ETERM.
+    /// ETERM, ENOMEM.
     public func send(_ bytes: UnsafeRawBufferPointer, flags: SendFlags = []) throws(ZMQError) {
         try record(transmit(bytes, flags), bytes: bytes.count, flags)
     }
@@ -56,14 +58,19 @@ extension ZMQSocket {
 
     /// Hands a frame to libzmq, which shares it; 0 or the errno.
     func transmit(_ message: ZMQMessage, _ flags: SendFlags) -> Int32 {
-        var code: Int32 = 0
-        message.withTransfer { transfer in
-            code = state.pointee.transmit(flags, start: message.withUnsafeBytes(\.first)) { handle, flags in
-                zmq_msg_send(transfer, handle, flags)
-            }
-            return code == 0
+        state.pointee.transmit(flags, start: message.withUnsafeBytes(\.first)) { handle, flags in
+            message.transfer { zmq_msg_send($0, handle, flags) }
         }
-        return code
+    }
+
+    /// A message that is to be sent; without memory for it the send has failed.
+    func outgoing(_ make: () throws(ZMQError) -> ZMQMessage) throws(ZMQError) -> ZMQMessage {
+        do throws(ZMQError) {
+            return try make()
+        } catch {
+            state.pointee.withLink { $0.sendFailed() }
+            throw failure(error.code, "send")
+        }
     }
 
     /// Counts what became of a frame, and throws if libzmq refused it, and with it the message.

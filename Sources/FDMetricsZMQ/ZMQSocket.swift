@@ -128,14 +128,24 @@ extension ZMQSocket {
 
     @inline(never)
     private func wakeAwaiting() {
+        _ = try? look()
+    }
+
+    /// What there is now, after letting the tasks go on that wait for it. For a task that is about to wait this is the last
+    /// call before: one look for all, because a second one would take away what this one did not see.
+    func look() throws(ZMQError) -> PollEvents {
         var events: Int32 = 0
         var size = MemoryLayout<Int32>.size
+        let code = SocketState.attempt { zmq_getsockopt(handle, ZMQ_EVENTS, &events, &size) }
+        guard code == 0 else { throw failure(code, "get EVENTS") }
+        let present = visibleEvents(PollEvents(rawValue: Int16(truncatingIfNeeded: events)))
         var descriptor: Int32 = -1
-        guard zmq_getsockopt(handle, ZMQ_EVENTS, &events, &size) == 0,
-            suspended.values.contains(where: { Int32($0.rawValue) & events != 0 }),
+        if suspended.values.contains(where: { !$0.isDisjoint(with: present) }),
             zmq_getsockopt(handle, ZMQ_FD, &descriptor, &size) == 0
-        else { return }
-        try? context.reactor().wake(descriptor)
+        {
+            try? context.reactor().wake(descriptor)
+        }
+        return present
     }
 
     /// Notes that a task is about to wait.
@@ -165,7 +175,8 @@ extension ZMQSocket {
         try attach(attempt { zmq_connect(handle, endpoint) }, "connect", endpoint)
     }
 
-    /// Stops accepting connections at an endpoint, given as `lastEndpoint` said it after bind. Errors: ENOENT, EINVAL.
+    /// Stops accepting connections at an endpoint, given as `lastEndpoint` said it after bind, and ends those that were
+    /// accepted there. Errors: ENOENT, EINVAL.
     public func unbind(_ endpoint: String) throws(ZMQError) {
         try detach(attempt { zmq_unbind(handle, endpoint) }, "unbind", endpoint)
     }
@@ -191,7 +202,7 @@ extension ZMQSocket {
     private func detach(_ code: Int32, _ operation: String, _ endpoint: String) throws(ZMQError) {
         guard code == 0 else { throw ZMQError(code: code, operation: operation, endpoint: endpoint) }
         recorder.detach(from: endpoint)
-        if operation == "disconnect" { monitor?.gaveUp(endpoint) }
+        monitor?.gaveUp(endpoint)
     }
 }
 #endif

@@ -57,9 +57,4 @@ public struct ZMQConnectionRecorder: Sendable {
         case .handshakeFailed: failed.increment()
         }
     }
-
-    /// Takes off connections that were counted and whose end nobody will report any more: their socket is closed.
-    public func forget(connections count: Int) {
-        if count > 0 { connections.decrement(by: Double(count)) }
-    }
 }

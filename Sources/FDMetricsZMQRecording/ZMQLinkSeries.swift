@@ -78,6 +78,7 @@ public struct ZMQLinkSeries: Sendable {
 
     /// One message was received with a trailer; `bytes` are without it. A stamp of another clock domain or of the future
     /// gives no latency, which is counted.
+    @inlinable @inline(__always)
     public func received(bytes: Int, trailer: UnsafeRawBufferPointer) {
         received(bytes: bytes)
         if let elapsed = ZMQTrailer.latency(trailer) {

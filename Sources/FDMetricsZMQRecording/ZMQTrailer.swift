@@ -3,6 +3,7 @@
 
 import FDMetricsStore
 import Glibc
+import Synchronization
 
 /// The time stamp that travels as one more frame at the end of a message, so that identities, the empty delimiter and topic
 /// prefixes stay where they are. All numbers are little-endian:
@@ -32,6 +33,7 @@ public enum ZMQTrailer {
 
     /// Nanoseconds from the send to now; nil: the stamp is of another clock domain, of the future, or of a later version
     /// whose flags are not known here.
+    @usableFromInline
     static func latency(_ trailer: UnsafeRawBufferPointer) -> UInt64? {
         guard trailer.count == 24, trailer.loadUnaligned(as: UInt64.self).littleEndian == head,
             trailer.loadUnaligned(fromByteOffset: 16, as: UInt64.self).littleEndian == ClockDomain.current
@@ -53,7 +55,17 @@ func monotonicTime() -> UInt64 {
 public enum ClockDomain {
     /// A hash of the boot id and of the time namespace's inode, the same in all processes that share the clock; never 0. A
     /// fork child keeps its parent's: a process enters a time namespace by its children only, before they exec.
-    public static let current: UInt64 = {
+    @inline(__always)
+    public static var current: UInt64 {
+        let known = known.load(ordering: .relaxed)
+        return known != 0 ? known : find()
+    }
+
+    // 0: not asked for yet. A static constant would cost each message a call that asks whether it is there.
+    private static let known = Atomic<UInt64>(0)
+
+    @inline(never)
+    private static func find() -> UInt64 {
         var hash = KeyHash(seed: 0)
         let boot = (try? bootID()) ?? (0, 0)
         hash.combine(boot.0)
@@ -61,6 +73,8 @@ public enum ClockDomain {
         var info = stat()
         // Linux 5.6; before that there is one clock for all.
         hash.combine(stat("/proc/self/ns/time", &info) == 0 ? UInt64(info.st_ino) : 0)
-        return hash.value
-    }()
+        let found = hash.value
+        known.store(found, ordering: .relaxed)
+        return found
+    }
 }

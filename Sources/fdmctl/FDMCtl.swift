@@ -14,8 +14,15 @@ struct FDMCtl: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fdmctl",
         abstract: "Looks into the metrics store of a service, of live or dead processes; needs read access alone.",
+        discussion: """
+            A number is missing, or wrong:     fdmctl doctor
+            What is going on:                  fdmctl top
+            What a request, a deploy changes:  fdmctl diff BEFORE AFTER
+            Everything that is in the store:   fdmctl dump DIR
+            Whether the store is intact:       fdmctl check DIR
+            """,
         version: FDMetricsVersion.string,
-        subcommands: [Dump.self, Check.self]
+        subcommands: [Doctor.self, Top.self, Diff.self, Dump.self, Check.self, Completions.self]
     )
 }
 
@@ -23,8 +30,11 @@ struct FDMCtl: ParsableCommand {
 let noStore = ExitCode(2)
 
 /// Says on standard error why there is no store to work on.
-func refuse(_ error: StoreError) -> ExitCode {
-    printError("fdmctl: \(error.message)")
+func refuse(_ error: StoreError) -> ExitCode { refuse(error.message) }
+
+/// Says on standard error why there is nothing to work on.
+func refuse(_ message: String) -> ExitCode {
+    printError("fdmctl: \(message)")
     return noStore
 }
 

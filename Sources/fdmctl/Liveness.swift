@@ -19,6 +19,9 @@ struct Liveness: ~Copyable {
         !token.isNone && token.slot < slots.count && probe.isAlive(token)
     }
 
+    /// Whether a process has the store open, with or without a slot.
+    var isStoreOpen: Bool { probe.isStoreOpen }
+
     /// The latest holder of each slot that ever had one.
     mutating func processes() -> [StoreListing.ProcessEntry] {
         var processes: [StoreListing.ProcessEntry] = []

@@ -61,6 +61,8 @@ struct StoreListing {
     let droppedNoSpace: UInt64
     let droppedSeriesLimit: UInt64
     let conflicts: UInt64
+    /// Whether a process has the store open: also a fork child that holds no slot, because it only counts.
+    let isOpen: Bool
     private(set) var segments: [SegmentEntry] = []
     private(set) var processes: [ProcessEntry] = []
     /// By name.
@@ -86,6 +88,7 @@ struct StoreListing {
         conflicts = header(HeaderLayout.conflicts)
 
         var liveness = Liveness(try LivenessProbe(directory: reader.directory, segment: first), ProcessSlots(first))
+        isOpen = liveness.isStoreOpen
         processes = liveness.processes()
         var byName: [String: FamilyEntry] = [:]
         var number = 0

@@ -177,7 +177,7 @@ actor Endpoint {
         let requester = Endpoint(req)
         #expect(await requester.receiveError()?.isWrongState == true)
         try await requester.send(1)
-        #expect(await requester.sendError([ZMQMessage("again")])?.isWrongState == true)
+        #expect(try await requester.sendError([ZMQMessage("again")])?.isWrongState == true)
         #expect(await requester.sendError([])?.code == EINVAL)
 
         let push = try recorded.socket(.push)
@@ -197,7 +197,7 @@ actor Endpoint {
         let idle = try recorded.socket(.dealer, recording: .off)
         try idle.connect("inproc://router")
         let replier = Endpoint(router)
-        let reply = [ZMQMessage("slow"), ZMQMessage("x")]
+        let reply = try [ZMQMessage("slow"), ZMQMessage("x")]
         var accepted = 0.0
         var refusal = await replier.sendError(reply)
         while refusal == nil {
@@ -205,7 +205,7 @@ actor Endpoint {
             refusal = await replier.sendError(reply)
         }
         #expect(accepted == 2 && refusal?.isAgain == true)
-        #expect(await replier.sendError([ZMQMessage("nobody"), ZMQMessage("x")])?.code == EHOSTUNREACH)
+        #expect(try await replier.sendError([ZMQMessage("nobody"), ZMQMessage("x")])?.code == EHOSTUNREACH)
         #expect(try recorded.totals("inproc://router") == LinkTotals(sent: 2, failed: 2, sentBytes: 10))
         withExtendedLifetime((peer, slow, idle)) {}
     }

@@ -62,7 +62,7 @@ enum Interface: CaseIterable, Sendable {
     func send(_ frames: [[UInt8]], on socket: ZMQSocket) async throws {
         switch self {
         case .blocking: try socket.sendMultipart(frames)
-        case .asynchronous: try await socket.sendMultipart(frames.map { ZMQMessage($0) })
+        case .asynchronous: try await socket.sendMultipart(frames.map { try ZMQMessage($0) })
         }
     }
 

@@ -123,7 +123,25 @@ import Testing
         #expect(try value("connections", address, becomes: 3) == 3)
         pull.close()
         #expect(try value("connections", address, becomes: 0) == 0)
+        #expect(try recorded.value("disconnected_total", address) == 3)
         try noThreadIsLeft()
+    }
+
+    @Test func whoTerminatesTheContextFindsAllConnectionsEnded() throws {
+        // The monitor's thread is the last one that the context waits for.
+        for round in 1...20 {
+            let context = try ZMQContext(recording: .on(recorded.registry))
+            let pull = try ZMQSocket(context, .pull, link: "ending")
+            try pull.watchConnections()
+            try pull.bind(endpoint(.ipc))
+            let peer = PlainSocket(SocketType.push.rawValue)
+            peer.connect(try pull.lastEndpoint())
+            #expect(try value("accepted_total", "ending", becomes: Double(round)) == Double(round))
+            pull.close(linger: .zero)
+            try context.terminate()
+            #expect(try recorded.value("disconnected_total", "ending") == Double(round))
+            peer.close()
+        }
     }
 
     @Test func eventsAreHandedOver() throws {

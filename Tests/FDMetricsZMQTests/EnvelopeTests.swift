@@ -24,7 +24,9 @@ import Testing
     @Test(arguments: payloads)
     func whatIsWrappedComesOut(_ payload: String) throws {
         for seconds in [12345.678901234, 1e-9, 4_000_000_000.5, 0] {
-            let message = Array(payload.utf8).withUnsafeBytes { ZMQEnvelope.message(around: $0, sentAt: seconds) }
+            let message = try Array(payload.utf8).withUnsafeBytes {
+                try ZMQEnvelope.message(around: $0, sentAt: seconds)
+            }
             #expect(message.text == "{\"__meta\": {\"send_ts\": \(seconds)}, \"data\": \(payload)}")
             let parsed = try #require(parse(message.text!))
             #expect(parsed.sentAt == seconds && parsed.payload == payload)
@@ -156,7 +158,7 @@ import Testing
             guard let envelope = bytes.withUnsafeBytes({ ZMQEnvelope(parsing: $0) }) else { continue }
             recognised += 1
             let payload = Array(bytes[envelope.payload])
-            let again = payload.withUnsafeBytes { ZMQEnvelope.message(around: $0, sentAt: envelope.sentAt) }
+            let again = try payload.withUnsafeBytes { try ZMQEnvelope.message(around: $0, sentAt: envelope.sentAt) }
             let parsed = try #require(again.withUnsafeBytes { ZMQEnvelope(parsing: $0) })
             #expect(Array(again.bytes[parsed.payload]) == payload && parsed.sentAt == envelope.sentAt)
         }
@@ -187,7 +189,7 @@ import Testing
     @Test func anEnvelopeFromTheFutureIsHandedOverUnchanged() throws {
         let recorded = try RecordedContext()
         let (sender, receiver) = try pair(recorded)
-        let future = ZMQEnvelope.message(around: UnsafeRawBufferPointer(start: nil, count: 0), sentAt: 0)
+        let future = try ZMQEnvelope.message(around: UnsafeRawBufferPointer(start: nil, count: 0), sentAt: 0)
         #expect(future.text == "{\"__meta\": {\"send_ts\": 0.0}, \"data\": }")
         let text = "{\"__meta\": {\"send_ts\": \(ZMQLink.now() + 3600)}, \"data\": 1}"
         try sender.send(text)

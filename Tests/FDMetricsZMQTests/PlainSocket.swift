@@ -63,6 +63,12 @@ final class PlainSocket {
         }
     }
 
+    /// One frame over any of libzmq's sockets; what libzmq says.
+    static func send(_ frame: [UInt8], over socket: UnsafeMutableRawPointer?, _ flags: Int32) -> Int32 {
+        let send = function("zmq_send", (@convention(c) (Pointer?, Constant, Int, Int32) -> Int32).self)
+        return send(socket, frame, frame.count, flags)
+    }
+
     func receive() -> [[UInt8]] {
         let receive = Self.function(
             "zmq_recv", (@convention(c) (Pointer, UnsafeMutableRawPointer, Int, Int32) -> Int32).self)

@@ -167,11 +167,22 @@ import Testing
 
     // MARK: Messages
 
-    @Test func messagesOfEverySource() {
-        #expect(ZMQMessage([UInt8]()).isEmpty)
-        #expect(ZMQMessage("grüße").bytes == Array("grüße".utf8))
-        #expect(ZMQMessage([0xFF, 0xFE]).text == nil)
-        #expect(ZMQMessage([1, 2, 3]) == ZMQMessage([1, 2, 3][...]) && ZMQMessage([1]) != ZMQMessage([2]))
+    @Test func messagesOfEverySource() throws {
+        #expect(try ZMQMessage([UInt8]()).isEmpty)
+        #expect(try ZMQMessage("grüße").bytes == Array("grüße".utf8))
+        #expect(try ZMQMessage([0xFF, 0xFE]).text == nil)
+        #expect(try ZMQMessage([1, 2, 3]) == ZMQMessage([1, 2, 3][...]))
+        #expect(try ZMQMessage([1]) != ZMQMessage([2]))
+    }
+
+    /// More than any address space holds: libzmq refuses before it looks at the bytes.
+    @Test func withoutMemoryThereIsNoMessage() throws {
+        let byte = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+        defer { byte.deallocate() }
+        let huge = UnsafeRawBufferPointer(start: byte.baseAddress, count: 1 << 60)
+        let refused = error { try ZMQMessage(copying: huge) }
+        #expect(refused?.code == ENOMEM && refused?.operation == "make message")
+        #expect(error { try ZMQEnvelope.message(around: huge, sentAt: 1) }?.code == ENOMEM)
     }
 
     /// The receiver over inproc reads the very memory that the sender adopted, and it is freed once, when nobody has it.
@@ -188,7 +199,7 @@ import Testing
             try pull.set(.receiveTimeout, to: .seconds(20))
             try pull.bind("inproc://adopt")
             try push.connect("inproc://adopt")
-            var message: ZMQMessage? = ZMQMessage(adopting: memory) { memory in
+            var message: ZMQMessage? = try ZMQMessage(adopting: memory) { memory in
                 freed.add(memory.count)
                 memory.deallocate()
             }
@@ -213,7 +224,7 @@ import Testing
         let push = try ZMQSocket(context, .push)
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 100, alignment: 8)
         memory.initializeMemory(as: UInt8.self, repeating: 7)
-        var message: ZMQMessage? = ZMQMessage(adopting: memory) { memory in
+        var message: ZMQMessage? = try ZMQMessage(adopting: memory) { memory in
             freed.add(memory.count)
             memory.deallocate()
         }

@@ -214,7 +214,7 @@ import Testing
     }
 
     @Test func aForwardedMessageIsTheSame() throws {
-        let frames = [ZMQMessage("a"), ZMQMessage("b")]
+        let frames = try [ZMQMessage("a"), ZMQMessage("b")]
         let sockets = try (0..<4).map { _ in try recorded.socket(.pair) }
         for (index, endpoint) in ["inproc://one", "inproc://two"].enumerated() {
             try sockets[2 * index].bind(endpoint)

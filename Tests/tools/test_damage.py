@@ -201,7 +201,8 @@ def test_instances(tool: Tool, segment: SegmentFile) -> None:
     for field in (0, 4):
         segment.flip(instance + field, 4)
         expect(tool, segment, "series level_sum", "list of instances")
-    for owner in (0, 5, 70_000 << 32 | 1, (1 << 64) - 1):
+    # No slot, no process, and a slot beyond all processes and logical workers.
+    for owner in (0, 5, 1 << 60 | 1, (1 << 64) - 1):
         segment.write(instance + 8, owner)
         expect(tool, segment, "series level_sum", "owner of an instance")
     segment.write(instance + 8, 1 << 32 | 9)
@@ -302,5 +303,29 @@ def test_random_bytes(tool: Tool, segment: SegmentFile) -> None:
             segment.write(offset, segment.read(offset, 1) ^ generator.randrange(1, 256), 1)
         assert tool.run("check", str(segment.store)).returncode in (0, 1)
         assert tool.run("dump", "--json", str(segment.store)).returncode in (0, 2)
+        # Nothing is said of what these show of a damaged store; but no number in it may end them.
+        assert tool.run("top", "--once", str(segment.store)).returncode in (0, 2)
+        assert tool.run("top", "--once", "--json", str(segment.store)).returncode in (0, 2)
+        assert tool.run("doctor", str(segment.store)).returncode in (1, 2)
+        assert tool.run("diff", str(segment.store), str(segment.store)).returncode in (0, 2)
         segment.restore()
     assert tool.findings(segment.store) == []
+
+
+def test_great_numbers(tool: Tool, segment: SegmentFile) -> None:
+    """Words that no checksum covers, each with all bits and with the greatest positive number."""
+    places = [512, 520, 528, segment.family_record("requests") + 56, segment.series_record("phase") + 64 + 8]
+    places += [segment.layout["slots_offset"] + offset for offset in (8, 16, 24, 32, 40, 56)]
+    places += [segment.cell("requests"), segment.cell("delay_seconds"), segment.cell("size_bytes") + 8]
+    places += [segment.instance_record(f"level_{mode}") + 16 for mode in ("sum", "max", "mostrecent")]
+    for place in places:
+        for value in ((1 << 64) - 1, (1 << 63) - 1):
+            segment.write(place, value)
+            for command in (["top", "--once"], ["top", "--once", "--json"], ["doctor"], ["dump"]):
+                assert tool.run(*command, str(segment.store)).returncode in (0, 1, 2)
+            segment.restore()
+    # All at once, so that sums of them are too great as well.
+    for place in places:
+        segment.write(place, (1 << 64) - 1)
+    for command in (["top", "--once"], ["doctor"], ["dump"]):
+        assert tool.run(*command, str(segment.store)).returncode in (0, 1, 2)

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tool import Tool
 from writer import AWKWARD
@@ -180,3 +184,40 @@ def test_version_and_help(tool: Tool) -> None:
     usage = tool.run("--help").stdout
     assert "dump" in usage
     assert "check" in usage
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions(tool: Tool, tmp_path: Path, shell: str) -> None:
+    done = tool.run("completions", shell)
+    assert done.returncode == 0
+    for word in ("doctor", "top", "diff", "dump", "check", "completions", "interval"):
+        assert word in done.stdout
+    script = tmp_path / "script"
+    script.write_text(done.stdout)
+    if shutil.which(shell):
+        assert subprocess.run([shell, "-n", str(script)], capture_output=True).returncode == 0
+    if shell == "bash":
+        # bash asks for what may follow "fdmctl to".
+        ask = f"""
+            PATH={tool.path.parent}:$PATH
+            source {script}
+            COMP_WORDS=(fdmctl to) COMP_CWORD=1 COMP_LINE='fdmctl to' COMP_POINT=9
+            _fdmctl fdmctl to fdmctl
+            echo "${{COMPREPLY[@]}}"
+        """
+        answer = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
+        assert answer.stdout.split() == ["top"], answer.stdout + answer.stderr
+    assert tool.run("completions", "csh").returncode == 64
+
+
+def test_a_scrape(tool: Tool, dead_store: Path) -> None:
+    text = tool.run("dump", "--prometheus", str(dead_store)).stdout
+    assert 'requests_total{path="/",code=""} 14.0\n' in text
+    assert "# TYPE requests_total counter\n" in text
+    assert tool.run("dump", "--openmetrics", str(dead_store)).stdout.endswith("# EOF\n")
+    for wrong in (["--json", "--prometheus"], ["--prometheus", "--openmetrics"], ["--all", "--openmetrics"]):
+        assert tool.run("dump", *wrong, str(dead_store)).returncode == 64
+    for command in ("dump", "doctor", "top", "diff", "check", "completions"):
+        help_text = tool.run("help", command).stdout
+        assert "USAGE: fdmctl " + command in help_text
+        assert max(map(len, help_text.splitlines())) <= 80

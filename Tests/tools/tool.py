@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,29 @@ ROOT = Path(__file__).resolve().parents[2]
 HANG_SECONDS = 120
 
 
+def environment(**variables: str) -> Mapping[str, str]:
+    """This process's environment without what names a store, and with these variables."""
+    names = ("FDMETRICS_", "PROMETHEUS_MULTIPROC_DIR")
+    return {name: value for name, value in os.environ.items() if not name.startswith(names)} | variables
+
+
 class Tool:
     """Runs fdmctl. No run may end by a signal."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs a subcommand."""
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a subcommand, with these environment variables and no other ones that name a store."""
         command = [str(self.path), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_SECONDS, errors="replace")
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=HANG_SECONDS,
+            errors="replace",
+            env=environment(**variables),
+        )
         assert done.returncode >= 0, f"{' '.join(command)} crashed with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done
 

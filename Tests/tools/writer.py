@@ -5,12 +5,20 @@
 writer.py LIBRARY DIRECTORY all             one family of each type, each mode, a removed series
 writer.py LIBRARY DIRECTORY many COUNT      COUNT series of one counter
 writer.py LIBRARY DIRECTORY busy SEED       registers, records and removes until it is killed
+writer.py LIBRARY DIRECTORY limited COUNT LIMIT
+                                            COUNT series of one counter, of which the store takes LIMIT; a conflict
+writer.py LIBRARY DIRECTORY churn COUNT     makes and removes COUNT series
+writer.py LIBRARY DIRECTORY gauges NAME=VALUE...
+writer.py LIBRARY DIRECTORY orphan          forks a child that does nothing, and then says its process id
+writer.py LIBRARY DIRECTORY steps           adds 10 to a counter, and observes 10 times, for each line on standard input
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import random
+import signal
 import sys
 from typing import Any, Dict, List, Sequence
 
@@ -70,12 +78,12 @@ def texts(values: Sequence[str]) -> Any:
 class Writer:
     """One store, opened for recording."""
 
-    def __init__(self, library: str, directory: str) -> None:
+    def __init__(self, library: str, directory: str, series_limit: int = 20_000) -> None:
         self.c = ctypes.CDLL(library)
         self.c.fdm_last_error.restype = ctypes.c_char_p
         self.families: Dict[str, ctypes.c_void_p] = {}
         self.store = ctypes.c_void_p()
-        options = Options(ctypes.sizeof(Options), directory.encode(), 2, 20_000)
+        options = Options(ctypes.sizeof(Options), directory.encode(), 2, series_limit)
         self.call("fdm_store_open", ctypes.byref(options), ctypes.byref(self.store))
 
     def call(self, name: str, *arguments: Any) -> None:
@@ -153,18 +161,75 @@ def record_busily(writer: Writer, seed: int) -> None:
         writer.c.fdm_summary_observe(writer.series(family), ctypes.c_double(generator.random()))
 
 
+def record_beyond_the_limit(writer: Writer, count: int, limit: int) -> None:
+    """What the store refuses, and counts: series beyond its limit, and a family that contradicts another."""
+    writer.register("limited", COUNTER, ["n"])
+    refused = 0
+    for number in range(count):
+        try:
+            writer.add("limited", [str(number)], 1)
+        except RuntimeError:
+            refused += 1
+    assert refused == count - limit, refused
+    try:
+        writer.register("limited", SUMMARY, ["n"])
+    except RuntimeError:
+        return
+    raise AssertionError("the store took a summary by the name of a counter")
+
+
+def record_by_steps(writer: Writer) -> None:
+    """The same again for each line, which is answered when it is done."""
+    bounds = (ctypes.c_double * len(BOUNDS))(*BOUNDS)
+    writer.register("steps", COUNTER, ["path"])
+    writer.register("step_seconds", HISTOGRAM, unit=b"seconds", bounds=bounds, bound_count=len(BOUNDS))
+    writer.register("step_level", GAUGE, gauge_mode=MODES["liveall"])
+    writer.register("step_phase", STATE_SET, states=texts(["first", "later"]), state_count=2)
+    for path in ("/", "/\x1b[2J", "/日本語"):
+        writer.add("steps", [path], 0)
+    writer.series("step_seconds")
+    writer.c.fdm_gauge_set(writer.series("step_level"), ctypes.c_double(1.5))
+    writer.call("fdm_state_set", writer.families["step_phase"], None, 0, b"first")
+    print("ready", flush=True)
+    for line in sys.stdin:
+        value = float(line)
+        writer.add("steps", ["/"], 10)
+        for _ in range(10):
+            writer.c.fdm_histogram_observe(writer.series("step_seconds"), ctypes.c_double(value))
+        writer.call("fdm_state_set", writer.families["step_phase"], None, 0, b"later")
+        print("done", flush=True)
+
+
 def main() -> None:
     library, directory, role, *rest = sys.argv[1:]
-    writer = Writer(library, directory)
+    writer = Writer(library, directory, *(int(limit) for limit in rest[1:] if role == "limited"))
     if role == "busy":
         record_busily(writer, int(rest[0]))
     elif role == "many":
         writer.register("many", COUNTER, ["n"])
         for number in range(int(rest[0])):
             writer.add("many", [str(number)], 1)
+    elif role == "limited":
+        record_beyond_the_limit(writer, *(int(number) for number in rest))
+    elif role == "churn":
+        writer.register("churn", COUNTER, ["n"])
+        for number in range(int(rest[0])):
+            writer.add("churn", [str(number)], 1)
+            writer.remove("churn", str(number))
+    elif role == "gauges":
+        for name, value in (text.split("=") for text in rest):
+            writer.register(name, GAUGE, gauge_mode=MODES["max"])
+            writer.c.fdm_gauge_set(writer.series(name), ctypes.c_double(float(value)))
+    elif role == "steps":
+        record_by_steps(writer)
     else:
         record_all(writer)
+    child = os.fork() if role == "orphan" else -1
+    if child == 0:
+        signal.pause()
     print("ready", flush=True)
+    if child > 0:
+        print(child, flush=True)
     sys.stdin.read()
 
 

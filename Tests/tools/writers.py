@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from tool import HANG_SECONDS
+from tool import HANG_SECONDS, environment
 
 
 class Writers:
@@ -18,10 +19,22 @@ class Writers:
         self.library = library
         self.running: list[subprocess.Popen[str]] = []
 
-    def start(self, directory: Path, role: str, *rest: str) -> subprocess.Popen[str]:
-        """Starts a writer and waits until it is ready."""
-        command = [sys.executable, str(Path(__file__).with_name("writer.py")), str(self.library), str(directory), role]
-        process = subprocess.Popen([*command, *rest], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def command(self, directory: Path, role: str, *rest: str) -> list[str]:
+        """The command line of a writer."""
+        program = Path(__file__).with_name("writer.py")
+        return [sys.executable, str(program), str(self.library), str(directory), role, *rest]
+
+    def start(
+        self, directory: Path, role: str, *rest: str, within: Sequence[str] = (), **variables: str
+    ) -> subprocess.Popen[str]:
+        """Starts a writer, by another program if one is given, and waits until it is ready."""
+        process = subprocess.Popen(
+            [*within, *self.command(directory, role, *rest)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(**variables),
+        )
         self.running.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", f"{role} did not get ready"

@@ -78,6 +78,7 @@ def peers(library: Path, build: Callable[..., Path]) -> Peers:
         pytest.fail(f"{swift} is not there; build the product zmq-peer, or set ZMQ_PEER_SWIFT to a built one")
     commands = {
         "c": [str(build("peer", "peer.c"))],
+        "c-watcher": [str(build("watcher", "watcher.c"))],
         "c-plain": [str(build("peer-plain", "peer.c", "-DPLAIN"))],
         "swift": [str(swift)],
         **python_commands(),

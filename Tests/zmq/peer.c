@@ -242,6 +242,7 @@ static void print_all(conversation *talk) {
       print_hex(received.data[frame], received.sizes[frame]);
     }
     printf("\n");
+    fflush(stdout);
     message_close(&received);
   }
 }

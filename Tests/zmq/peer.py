@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""peer.py bind|connect TYPE CARRIER ENDPOINT COUNT SEED [check|dump|json] [plain]
+"""peer.py bind|connect TYPE CARRIER ENDPOINT COUNT SEED [check|dump|json|watch] [plain]
 
-One end of a conversation, as peer.c, where the arguments are explained. With `plain` at the end it is a program over
-pyzmq alone, and CARRIER is what the other end uses.
+One end of a conversation, as peer.c, where the arguments are explained; `watch` is in watcher.c. With `plain` at the
+end it is a program over pyzmq alone, and CARRIER is what the other end uses.
 """
 
 from __future__ import annotations
@@ -245,6 +245,19 @@ def print_payloads(socket: Any, count: int) -> None:
             print("value", json.dumps(value).encode().hex())
 
 
+def watch(socket: Any, endpoint: str, binds: bool) -> None:
+    """Does what it is told, as watcher.c."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        if line == "close\n":
+            return
+        if line == "send\n":
+            socket.send(b"x")
+        else:
+            (socket.unbind if binds else socket.disconnect)(endpoint)
+        print("done", flush=True)
+
+
 def main(arguments: list[str]) -> None:
     """Runs the program."""
     role, kind, carrier, endpoint, count, seed = arguments[:6]
@@ -255,11 +268,13 @@ def main(arguments: list[str]) -> None:
     else:
         import fdmetrics.zmq
 
-        context = fdmetrics.zmq.Context()
+        context = fdmetrics.zmq.Context(monitor=mode == "watch")
     socket = context.socket(getattr(zmq, kind.split("-")[0].upper()))
     socket.setsockopt(zmq.RCVTIMEO, TIMEOUT_MILLISECONDS)
     socket.setsockopt(zmq.SNDTIMEO, TIMEOUT_MILLISECONDS)
     socket.setsockopt(zmq.RECONNECT_IVL, 5)
+    if mode == "watch":
+        socket.linger = 0
     if kind.startswith("router"):
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     if kind == "sub":
@@ -270,6 +285,8 @@ def main(arguments: list[str]) -> None:
         print_messages(socket, int(count))
     elif mode == "json":
         print_payloads(socket, int(count))
+    elif mode == "watch":
+        watch(socket, endpoint, role == "bind")
     else:
         Conversation(wire, kind, int(count), int(seed)).hold(role == "bind")
     socket.close()

@@ -5,23 +5,10 @@
 // store is that of FDMETRICS_DIR.
 #include <pthread.h>
 
-#include "../abi/check.h"
+#include "store.h"
 #include "fdmetrics_zmq.h"
 
 static void *context;
-static fdm_store *store;
-
-static double total(const char *name, const char *address) {
-  char sample[200];
-  char *text = NULL;
-  size_t length = 0;
-  snprintf(sample, sizeof sample, "\nfastdeploy:zmq:%s{address=\"%s\"} ", name, address);
-  CHECK_OK(fdm_render(store, FDM_FORMAT_TEXT, 0, &text, &length));
-  const char *found = strstr(text, sample);
-  const double value = found == NULL ? 0 : strtod(found + strlen(sample), NULL);
-  fdm_free(text);
-  return value;
-}
 
 // Two instrumented ends of one link.
 typedef struct link_ends {

@@ -195,6 +195,10 @@ package struct LivenessProbe: ~Copyable {
         return answer
     }
 
+    /// Whether a process has the store open, or was forked by one that had: such a child takes a lease only when it needs
+    /// one, and counters need none.
+    package var isStoreOpen: Bool { CFDMetricsLinux_byte_is_locked(descriptor, Store.presenceByte) == 1 }
+
     /// The leases of all live processes.
     package mutating func liveLeases() -> [LeaseToken] {
         var leases: [LeaseToken] = []

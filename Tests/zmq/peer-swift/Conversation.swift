@@ -59,7 +59,7 @@ struct Conversation {
 
     private mutating func send(_ frames: [[UInt8]]) throws {
         if isJSON {
-            try socket.sendJSON(frames[frames.count - 1], after: frames.dropLast().map { ZMQMessage($0) })
+            try socket.sendJSON(frames[frames.count - 1], after: frames.dropLast().map { try ZMQMessage($0) })
         } else {
             try socket.sendMultipart(frames)
         }

@@ -4,9 +4,9 @@
 import FDMetricsZMQ
 import Glibc
 
-/// `zmq-peer bind|connect TYPE CARRIER ENDPOINT COUNT SEED [check|dump|json]`
+/// `zmq-peer bind|connect TYPE CARRIER ENDPOINT COUNT SEED [check|dump|json|watch]`
 ///
-/// One end of a conversation, as peer.c, where the arguments are explained.
+/// One end of a conversation, as peer.c, where the arguments are explained; `watch` is in watcher.c.
 @main
 struct Peer {
     static func main() {
@@ -23,7 +23,7 @@ struct Peer {
             let count = UInt32(arguments[5]), let seed = UInt32(arguments[6])
         else {
             throw PeerError(
-                description: "usage: zmq-peer bind|connect TYPE CARRIER ENDPOINT COUNT SEED [check|dump|json]")
+                description: "usage: zmq-peer bind|connect TYPE CARRIER ENDPOINT COUNT SEED [check|dump|json|watch]")
         }
         let context = try ZMQContext()
         let socket = try ZMQSocket(context, type, carrier: carrier)
@@ -33,9 +33,14 @@ struct Peer {
         if type == .router { try socket.set(.routerMandatory, to: true) }
         if type == .sub { try socket.subscribe("topic") }
         let binds = arguments[1] == "bind"
+        let mode = arguments.count > 7 ? arguments[7] : "check"
+        if mode == "watch" {
+            try socket.set(.linger, to: .zero)
+            try socket.watchConnections()
+        }
         if binds { try socket.bind(arguments[4]) } else { try socket.connect(arguments[4]) }
         if let failure = socket.recordingFailure { throw failure }
-        switch arguments.count > 7 ? arguments[7] : "check" {
+        switch mode {
         case "dump":
             for _ in 0..<count {
                 let frames = try socket.receiveMultipart()
@@ -46,12 +51,25 @@ struct Peer {
                 let message = try socket.receiveJSON()
                 write((message.isJSON ? "value " : "undecodable ") + hexadecimal(message.payload) + "\n")
             }
+        case "watch": try watch(socket, arguments[4], binds: binds)
         default:
             var conversation = Conversation(socket: socket, kind: arguments[2], count: count, seed: seed)
             write(try conversation.hold(binds: binds) + "\n")
         }
         socket.close()
         try context.terminate()
+    }
+
+    /// Does what it is told, as watcher.c.
+    private static func watch(_ socket: ZMQSocket, _ endpoint: String, binds: Bool) throws {
+        write("ready\n")
+        while let line = readLine(), line != "close" {
+            switch line {
+            case "send": try socket.send("x")
+            default: if binds { try socket.unbind(endpoint) } else { try socket.disconnect(endpoint) }
+            }
+            write("done\n")
+        }
     }
 
     private static func socketType(_ name: String) -> SocketType? {

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import FDMetricsStore
+import Glibc
+
+/// The numbers of a store at one moment, as values that outlive its mapping: for tools that compare two moments.
+package struct StoreSnapshot: Sendable {
+    /// A family and what a scrape would show of it.
+    package struct Family: Sendable {
+        package let descriptor: FamilyDescriptor
+        package let series: [Series]
+
+        package init(_ descriptor: FamilyDescriptor, _ series: [Series]) {
+            self.descriptor = descriptor
+            self.series = series
+        }
+    }
+
+    /// A series, summed over lanes and segments; of a gauge for each process one for each of them.
+    package struct Series: Sendable {
+        /// {a="x",b="y"}, escaped as the text formats have it; empty without labels.
+        package let labels: String
+        /// Of gauges of mode `all` and `liveAll`: the number in the label `worker`.
+        package let worker: Int?
+        /// In the order of `FamilySnapshot.values`.
+        package let values: [Double]
+
+        package init(labels: String, worker: Int? = nil, values: [Double]) {
+            self.labels = labels
+            self.worker = worker
+            self.values = values
+        }
+    }
+
+    /// When it was taken, ns of the monotonic clock.
+    package let time: UInt64
+    /// By name.
+    package let families: [Family]
+
+    package init(time: UInt64, families: [Family]) {
+        self.time = time
+        self.families = families
+    }
+}
+
+/// Takes snapshots of the store in a directory, of live or dead processes, with read access alone. What a scrape learns
+/// of the store is kept from one snapshot to the next. Not thread-safe.
+package final class StoreSampler {
+    /// The store, mapped read-only.
+    package let reader: StoreReader
+    private let plan: GatherPlan
+
+    /// Opens the store.
+    /// - Throws: `notFound`, `foreign`, `damaged`, `system`.
+    package init(directory: String) throws(StoreError) {
+        reader = try StoreReader(directory: directory)
+        plan = GatherPlan(reader)
+    }
+
+    /// The numbers of now.
+    /// - Throws: `damaged`, `foreign`, `system`, of segment 0.
+    package func sample() throws(StoreError) -> StoreSnapshot {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let families = try Gatherer(plan: plan, source: reader).gather().map { family in
+            let descriptor = family.plan.descriptor
+            let count = Self.valueCount(descriptor)
+            return StoreSnapshot.Family(
+                descriptor,
+                family.series.map { series in
+                    StoreSnapshot.Series(
+                        labels: String(decoding: series.text, as: UTF8.self),
+                        worker: series.worker < 0 ? nil : series.worker,
+                        values: Array(family.values[series.first..<(series.first + count)]))
+                })
+        }
+        return StoreSnapshot(time: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec), families: families)
+    }
+
+    /// How many numbers a series has; see `FamilySnapshot.values`.
+    private static func valueCount(_ family: FamilyDescriptor) -> Int {
+        switch family.type {
+        case .counter, .gauge, .info, .stateSet: 1
+        case .summary: 2
+        case .histogram: family.bounds.count + 2
+        }
+    }
+}
