@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Union
 
-from .support import environment
+from .support import PACKAGE_ROOT, environment
 
 SERVICE = """
 import os, subprocess, sys
@@ -81,7 +81,7 @@ def test_the_program_takes_the_place_of_this_one(tmp_path: Path) -> None:
 def test_a_customisation_of_the_site_is_not_lost(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import builtins; builtins.customised = True\n")
     program = "import prometheus_client as pc; print(customised, type(pc.values.ValueClass).__name__)"
-    result = run("run", "--", sys.executable, "-c", program, PYTHONPATH=f"{tmp_path}{os.pathsep}{os.getcwd()}")
+    result = run("run", "--", sys.executable, "-c", program, PYTHONPATH=f"{tmp_path}{os.pathsep}{PACKAGE_ROOT}")
     assert result.stdout.split() == ["True", "_ValueClass"], result.stderr
 
 
