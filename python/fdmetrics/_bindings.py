@@ -21,33 +21,30 @@ from . import _builtins
 from ._library import Library
 
 if TYPE_CHECKING:
+    # Needed by annotations alone, and a Protocol takes its time to make.
     from .instruments import Counter, Gauge, Histogram, Summary
 
-Exemplar = Optional[Dict[str, str]]
+    Exemplar = Optional[Dict[str, str]]
 
+    class Increment(Protocol):
+        """Counter.inc."""
 
-class Increment(Protocol):
-    """Counter.inc."""
+        def __call__(self, amount: float = 1, exemplar: Exemplar = None) -> None: ...
 
-    def __call__(self, amount: float = 1, exemplar: Exemplar = None) -> None: ...
+    class Add(Protocol):
+        """Gauge.inc and Gauge.dec."""
 
+        def __call__(self, amount: float = 1) -> None: ...
 
-class Add(Protocol):
-    """Gauge.inc and Gauge.dec."""
+    class Set(Protocol):
+        """Gauge.set."""
 
-    def __call__(self, amount: float = 1) -> None: ...
+        def __call__(self, value: float) -> None: ...
 
+    class Observe(Protocol):
+        """Histogram.observe and Summary.observe."""
 
-class Set(Protocol):
-    """Gauge.set."""
-
-    def __call__(self, value: float) -> None: ...
-
-
-class Observe(Protocol):
-    """Histogram.observe and Summary.observe."""
-
-    def __call__(self, amount: float, exemplar: Exemplar = None) -> None: ...
+        def __call__(self, amount: float, exemplar: Exemplar = None) -> None: ...
 
 
 class GaugeCalls(NamedTuple):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
-import re
 import sys
 from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -19,9 +18,6 @@ from . import _constants as c
 from . import _prototypes
 from .errors import InvalidNameError
 
-_METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
-_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
-_UNIT = re.compile(r"[a-zA-Z0-9_:]+\Z")
 _MOST_LABELS = 64
 _MOST_BOUNDS = 1000
 _MOST_STATES = 1000
@@ -35,6 +31,24 @@ KIND_NAMES = {
     c.FDM_STATE_SET: "stateset",
 }
 _RESERVED_LABELS = {c.FDM_HISTOGRAM: "le", c.FDM_SUMMARY: "quantile"}
+
+
+# Without regular expressions, whose compilation would take a tenth of the import of this package.
+
+
+def _is_metric_name(text: str) -> bool:
+    """[a-zA-Z_:][a-zA-Z0-9_:]*"""
+    return _is_label_name(text.replace(":", "_"))
+
+
+def _is_label_name(text: str) -> bool:
+    """[a-zA-Z_][a-zA-Z0-9_]*"""
+    return text.isascii() and text.isidentifier()
+
+
+def _is_unit(text: str) -> bool:
+    """[a-zA-Z0-9_:]+"""
+    return _is_metric_name("_" + text)
 
 
 class Descriptor(NamedTuple):
@@ -113,11 +127,11 @@ def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str) -
             full = full[: -len(suffix)]
     if unit and kind in (c.FDM_INFO, c.FDM_STATE_SET):
         raise InvalidNameError(f"Metric name is of a type that cannot have a unit: {full}")
-    if unit and not _UNIT.match(unit):
+    if unit and not _is_unit(unit):
         raise InvalidNameError(f"Invalid unit {unit!r} of metric {full}: letters, digits and underscores are expected")
     if unit and not full.endswith("_" + unit):
         full += "_" + unit
-    if not _METRIC_NAME.match(full):
+    if not _is_metric_name(full):
         raise InvalidNameError(f"Invalid metric name {full!r}: [a-zA-Z_:][a-zA-Z0-9_:]* is expected")
     return full
 
@@ -126,7 +140,7 @@ def checked_label_names(kind: int, metric: str, names: Iterable[str]) -> Tuple[s
     """The label names as a tuple. Errors: InvalidNameError."""
     checked = tuple(sys.intern(name) if type(name) is str else name for name in names)
     for name in checked:
-        if not isinstance(name, str) or not _LABEL_NAME.match(name):
+        if not isinstance(name, str) or not _is_label_name(name):
             raise InvalidNameError(f"Invalid label name {name!r} of {metric}: [a-zA-Z_][a-zA-Z0-9_]* is expected")
         if name.startswith("__") or name == _RESERVED_LABELS.get(kind):
             raise InvalidNameError(f"Reserved label name {name!r} of metric {metric}: choose another one")
@@ -168,7 +182,7 @@ def checked_states(metric: str, states: Optional[Iterable[str]]) -> Tuple[str, .
 def checked_info(metric: str, label_names: Tuple[str, ...], keys: Iterable[str]) -> None:
     """Checks the keys of an Info's text. Errors: InvalidNameError."""
     for key in keys:
-        if not isinstance(key, str) or not _LABEL_NAME.match(key) or key.startswith("__"):
+        if not isinstance(key, str) or not _is_label_name(key) or key.startswith("__"):
             raise InvalidNameError(f"Invalid key {key!r} of Info metric {metric}: a label name is expected")
         if key in label_names:
             raise InvalidNameError(f"Overlapping labels for Info metric, metric: {metric} key: {key}")

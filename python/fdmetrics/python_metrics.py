@@ -26,12 +26,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from typing import Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
-from ._bindings import Increment
 from .errors import FDMetricsError
 from .instruments import Counter, Gauge
 from .registry import REGISTRY, Registry
+
+if TYPE_CHECKING:
+    from ._bindings import Increment
 
 #: The garbage collectors' families.
 COLLECTOR_FAMILIES = ("python_gc_objects_collected", "python_gc_objects_uncollectable", "python_gc_collections")

@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 import weakref
-from typing import Dict, Optional, Protocol, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Optional, Protocol, Set, Tuple
 
 from . import _environment
 from ._descriptor import Descriptor
@@ -20,19 +20,20 @@ from .store import Path, ProcessMetrics, Statistics, Store
 RETRY_SECONDS = 1.0
 
 
-class Declared(Protocol):
-    """What a registry knows of a metric."""
+if TYPE_CHECKING:
 
-    def register(self) -> None:
-        """Registers the metric with the store, or raises."""
+    class Declared(Protocol):
+        """What a registry knows of a metric."""
 
-    def _register_quietly(self) -> bool: ...
+        def register(self) -> None:
+            """Registers the metric with the store, or raises."""
 
+        def _register_quietly(self) -> bool: ...
 
-class Attached(Protocol):
-    """Whatever holds an address in the store."""
+    class Attached(Protocol):
+        """Whatever holds an address in the store."""
 
-    def _detach(self) -> None: ...
+        def _detach(self) -> None: ...
 
 
 class Registry:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Dict, List, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Dict, List, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
 from .._descriptor import Descriptor
 from .._family import Family
 from ..errors import FDMetricsError
-from ..registry import Declared, Registry
+from ..registry import Registry
+
+if TYPE_CHECKING:
+    from ..registry import Declared
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 OLD_DIRECTORY = "prometheus_multiproc_dir"
