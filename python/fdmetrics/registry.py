@@ -8,8 +8,7 @@ import atexit
 import contextlib
 import os
 import time
-import weakref
-from typing import TYPE_CHECKING, Dict, Optional, Protocol, Set, Tuple
+from typing import TYPE_CHECKING, Dict, MutableSet, Optional, Protocol, Set, Tuple
 
 from . import _environment
 from ._descriptor import Descriptor
@@ -58,7 +57,12 @@ class Registry:
         self._retry_at = 0.0
         self._declared: Dict[str, Descriptor] = {}
         self._pending: Dict[Declared, None] = {}
-        self._attachments: weakref.WeakSet[Attached] = weakref.WeakSet()
+        # Only of a store that may be closed; a process that has the default one alone need not import weakref.
+        self._attachments: Optional[MutableSet[Attached]] = None
+        if directory is not None:
+            import weakref
+
+            self._attachments = weakref.WeakSet()
         self._logged: Set[Tuple[str, str]] = set()
         #: How often something was refused, by the exception's class name. Not exact under several threads.
         self.failures: Dict[str, int] = {}
@@ -117,7 +121,7 @@ class Registry:
             return
         self._closed = True
         store, self._store = self._store, None
-        for attachment in list(self._attachments):
+        for attachment in list(self._attachments or ()):
             attachment._detach()
         if store is not None:
             store.close()
@@ -170,7 +174,7 @@ class Registry:
 
     def _holds(self, attachment: Attached) -> None:
         """Takes note of who holds an address in the store, for close(). The default store is never closed."""
-        if self._directory is not None:
+        if self._attachments is not None:
             self._attachments.add(attachment)
 
     def _refuse(self, error: FDMetricsError, what: str) -> None:

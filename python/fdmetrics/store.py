@@ -7,8 +7,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import weakref
-from typing import NamedTuple, Optional, Union
+from typing import MutableSet, NamedTuple, Optional, Union
 
 from . import _constants as c
 from . import _environment, _library, _prototypes
@@ -19,7 +18,9 @@ Path = Union[str, "os.PathLike[str]"]
 #: Whether the metrics of the processes themselves are rendered too, and how; see Store.render.
 ProcessMetrics = Union[bool, str]
 
-_open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+# A WeakSet, once a store has been opened by its directory. Most processes have the default one alone, which is never
+# closed, and need not import weakref.
+_open_stores: Optional[MutableSet[Store]] = None
 
 
 class Statistics(NamedTuple):
@@ -68,6 +69,7 @@ class Store:
         pointer = ctypes.c_void_p()
         check_status(library, library.fdm_store_open(ctypes.byref(options), ctypes.byref(pointer)))
         self._take(library, pointer)
+        _stores().add(self)
 
     @classmethod
     def default(cls) -> Store:
@@ -95,7 +97,6 @@ class Store:
         self.removals_address: int = ctypes.addressof(word)
         #: removals[0] changes whenever a process removes a series of this store.
         self.removals: memoryview = memoryview(word).cast("B").cast("Q")
-        _open_stores.add(self)
 
     @property
     def pointer(self) -> ctypes.c_void_p:
@@ -152,11 +153,22 @@ class Store:
         default store stays attached for the life of the process. Metrics are detached by fdmetrics.Registry.close().
         """
         pointer, self._pointer = self._pointer, None
-        _open_stores.discard(self)
-        if pointer is None or any(other._pointer and other._pointer.value == pointer.value for other in _open_stores):
+        stores = _stores()
+        stores.discard(self)
+        if pointer is None or any(other._pointer and other._pointer.value == pointer.value for other in stores):
             return
         with contextlib.suppress(InvalidArgumentError):  # The default store is never closed.
             check_status(self.library, self.library.fdm_store_close(pointer))
+
+
+def _stores() -> MutableSet[Store]:
+    """The stores that were opened by their directory, and not closed."""
+    global _open_stores
+    if _open_stores is None:
+        import weakref
+
+        _open_stores = weakref.WeakSet()
+    return _open_stores
 
 
 def render_directory(
