@@ -8,9 +8,8 @@ import gzip
 from http import HTTPStatus
 from typing import Dict, List, NamedTuple, Tuple
 
-from .exposition import CONTENT_TYPE_LATEST
 from .registry import registry_of
-from .store import ProcessMetrics
+from .store import TEXT_CONTENT_TYPE, ProcessMetrics
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
 # Text of this kind shrinks to a tenth at the fastest level, and hardly further at the others.
@@ -56,9 +55,9 @@ class Scrape:
             return plain_answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}\n")
         vary = ("Vary", "Accept-Encoding")
         if not accepts_gzip(accept_encoding):
-            return _answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, body, vary)
+            return _answer(HTTPStatus.OK, TEXT_CONTENT_TYPE, body, vary)
         body = gzip.compress(body, _LEVEL, mtime=0)
-        return _answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, body, vary, ("Content-Encoding", "gzip"))
+        return _answer(HTTPStatus.OK, TEXT_CONTENT_TYPE, body, vary, ("Content-Encoding", "gzip"))
 
 
 def plain_answer(status: HTTPStatus, text: str, *headers: Tuple[str, str]) -> Answer:

@@ -7,14 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Tuple
 
 from .registry import registry_of
-from .store import ProcessMetrics
+from .store import TEXT_CONTENT_TYPE, ProcessMetrics
 
 if TYPE_CHECKING:
     import threading
     from http.server import ThreadingHTTPServer
 
 #: The HTTP content type of what generate_latest gives.
-CONTENT_TYPE_LATEST = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE_LATEST = TEXT_CONTENT_TYPE
 
 
 def generate_latest(

@@ -15,6 +15,8 @@ from .errors import InvalidArgumentError, StoreClosedError, check_status
 
 Path = Union[str, "os.PathLike[str]"]
 
+#: The HTTP content type of a rendered text.
+TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Whether the metrics of the processes themselves are rendered too, and how; see Store.render.
 ProcessMetrics = Union[bool, str]
 
