@@ -24,6 +24,8 @@ NAMES = {
     "process_threads",
     "process_virtual_memory_bytes",
 }
+#: What the kernel may leave out of a process's time: it cuts off user and system time, each to whole clock ticks.
+CUT_OFF = 2 / os.sysconf("SC_CLK_TCK")
 PROGRAM = """
 import os, signal, sys, time
 import fdmetrics
@@ -78,7 +80,7 @@ def test_live_processes_are_added_up_and_the_time_of_dead_ones_stays() -> None:
     memory = [samples.get("process_resident_memory_bytes") or 0 for samples in shown]
     assert memory[0] > memory[1] > memory[2] > 0
     time = [samples.get("process_cpu_seconds_total") or 0 for samples in shown]
-    assert 3 * 0.3 <= time[0] <= time[1] <= time[2]
+    assert 3 * (0.3 - CUT_OFF) <= time[0] <= time[1] <= time[2]
     # What the kernel says itself, a moment later.
     used = float(by_pid.partition("# used ")[2].split()[0])
     assert time[0] <= used <= time[2] + 1
@@ -97,7 +99,7 @@ def test_an_ordinary_end_leaves_its_time_in_the_total(tmp_path: Path) -> None:
     shown = Samples(fdmetrics.render_directory(tmp_path, process_metrics=True))
     total = shown.get("process_cpu_seconds_total")
     assert total is not None
-    assert total >= 0.4
+    assert total > 0.4 - CUT_OFF
     # Nobody is alive: sums of nothing, and no start.
     assert shown.get("process_threads") == 0
     assert shown.get("process_start_time_seconds") is None
