@@ -60,15 +60,10 @@ package func gaugeContributions(
     _ series: SeriesRecord, mode: GaugeMode, in source: any SegmentSource
 ) -> [GaugeContribution] {
     var contributions: [GaugeContribution] = []
-    var next = StoreAddress(bits: word(series.record + SeriesLayout.instances).pointee.load(ordering: .acquiring))
-    // Longer than any honest list is a damaged ring.
-    for _ in 0..<StoreFormat.maxInstances {
-        if next.isNull { break }
-        guard next.segment >= 0, let segment = try? source.segment(next.segment),
-            let instance = GaugeInstance(segment.pointee, offset: next.offset)
-        else { break }
+    // A segment that cannot be read ends the list: what was found so far counts.
+    try? series.forEachInstance(in: source) { instance in
         contributions.append(GaugeContribution(instance, mode: mode))
-        next = instance.next
+        return false
     }
     return contributions
 }

@@ -59,7 +59,7 @@ package enum LogicalWorkers {
     private static func end(
         _ token: LeaseToken, _ series: SeriesRecord, _ mode: GaugeMode, _ store: Store
     ) throws(StoreError) {
-        try GaugeInstances.forEach(of: series.record, in: store) { instance in
+        try series.forEachInstance(in: store) { instance in
             if instance.owner != token { return false }
             let pair = SharedPair(instance.record + InstanceLayout.value)
             let ended = WordPair(first: UInt(Update.unset), second: mode.isMostRecent ? 0 : UInt(token.bits))

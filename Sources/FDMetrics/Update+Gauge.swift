@@ -140,28 +140,11 @@ package enum GaugeInstances {
         _ store: Store, _ record: UnsafeMutableRawPointer, _ token: LeaseToken
     ) throws(StoreError) -> UnsafeMutableRawPointer? {
         var found: UnsafeMutableRawPointer?
-        try forEach(of: record, in: store) { instance in
+        try SeriesRecord(sound: record).forEachInstance(in: store) { instance in
             if instance.owner.slot == token.slot { found = instance.record }
             return found != nil
         }
         return found
-    }
-
-    /// Goes through the instances of a series until the body says true.
-    static func forEach(
-        of record: UnsafeMutableRawPointer, in store: Store, _ body: (GaugeInstance) -> Bool
-    ) throws(StoreError) {
-        var next = StoreAddress(bits: word(record + SeriesLayout.instances).pointee.load(ordering: .acquiring))
-        // A list has at most one instance for each slot and logical worker, and a few of threads that raced; a longer one
-        // is a damaged ring.
-        for _ in 0..<StoreFormat.maxInstances {
-            if next.isNull { return }
-            guard let segment = try store.segment(next.segment),
-                let instance = GaugeInstance(segment.pointee, offset: next.offset)
-            else { return }
-            if body(instance) { return }
-            next = instance.next
-        }
     }
 
     /// A new instance, first of the series' list. If another thread of this process made one for the slot meanwhile, that.

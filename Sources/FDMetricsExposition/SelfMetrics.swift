@@ -24,7 +24,7 @@ struct SelfMetrics {
         var segments = 0
         var reserved: UInt64 = 0
         while let segment = try? source.segment(segments) {
-            reserved += Self.reservedBytes(segment)
+            reserved += segment.pointee.reservedBytes
             segments += 1
         }
         var live = 0
@@ -57,13 +57,6 @@ struct SelfMetrics {
                 "fdmetrics_store_reserved_bytes", "Bytes that the store has reserved on its file system.",
                 [("", Double(reserved))]),
         ]
-    }
-
-    private static func reservedBytes(_ segment: UnsafeMutablePointer<Segment>) -> UInt64 {
-        func load(_ offset: Int) -> UInt64 { segment.pointee.header(offset).pointee.load(ordering: .relaxed) }
-        return UInt64(segment.pointee.geometry.slotsOffset) + load(HeaderLayout.recordsReserved)
-            + load(HeaderLayout.slotsReserved) * UInt64(SlotLayout.size)
-            + load(HeaderLayout.cellsReserved) * UInt64(segment.pointee.geometry.laneCount)
     }
 
     /// Never freed: as constant as the texts of the other labels.

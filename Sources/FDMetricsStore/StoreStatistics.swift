@@ -24,9 +24,7 @@ package struct StoreStatistics {
             segments += 1
             let geometry = segment.pointee.geometry
             func word(_ offset: Int) -> UInt64 { segment.pointee.header(offset).pointee.load(ordering: .relaxed) }
-            bytesReserved += UInt64(geometry.slotsOffset) + word(HeaderLayout.recordsReserved)
-            bytesReserved += word(HeaderLayout.slotsReserved) * UInt64(SlotLayout.size)
-            bytesReserved += word(HeaderLayout.cellsReserved) * UInt64(geometry.laneCount)
+            bytesReserved += segment.pointee.reservedBytes
             if number == 0 {
                 droppedNoSpace = word(HeaderLayout.droppedNoSpace)
                 droppedSeriesLimit = word(HeaderLayout.droppedSeriesLimit)
@@ -67,15 +65,10 @@ package struct StoreStatistics {
     }
 
     private func instanceCount(_ record: SeriesRecord, _ source: any SegmentSource) -> UInt64 {
-        var next = StoreAddress(
-            bits: FDMetricsStore.word(record.record + SeriesLayout.instances).pointee.load(ordering: .acquiring))
         var count: UInt64 = 0
-        while !next.isNull, next.segment >= 0, count < UInt64(2 * StoreFormat.maxSlots),
-            let segment = try? source.segment(next.segment),
-            let instance = GaugeInstance(segment.pointee, offset: next.offset)
-        {
+        try? record.forEachInstance(in: source) { _ in
             count += 1
-            next = instance.next
+            return false
         }
         return count
     }

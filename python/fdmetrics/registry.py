@@ -8,7 +8,7 @@ import atexit
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Dict, MutableSet, Optional, Protocol, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, MutableSet, Optional, Protocol, Set, Tuple
 
 from . import _environment
 from ._descriptor import Descriptor
@@ -76,14 +76,7 @@ class Registry:
         the other metrics are registered all the same.
         """
         store = self._attach()
-        first: Optional[FDMetricsError] = None
-        for metric in list(self._pending):
-            try:
-                metric.register()
-            except FDMetricsError as error:
-                first = first or error
-        if first is not None:
-            raise first
+        register_each(list(self._pending))
         return store
 
     def render(
@@ -191,6 +184,18 @@ class Registry:
 
 #: The registry of the process's default store, used wherever no other one is given.
 REGISTRY = Registry()
+
+
+def register_each(metrics: Iterable[Declared]) -> None:
+    """Registers metrics with the store, all of them, and then raises the first error that there was."""
+    first: Optional[FDMetricsError] = None
+    for metric in metrics:
+        try:
+            metric.register()
+        except FDMetricsError as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def registry_of(registry: object) -> Registry:

@@ -54,6 +54,14 @@ package struct Segment {
         return Int(truncatingIfNeeded: min(next, reserved, UInt64(geometry.cellsSize)))
     }
 
+    /// How many bytes are reserved on the file system.
+    package var reservedBytes: UInt64 {
+        func load(_ offset: Int) -> UInt64 { header(offset).pointee.load(ordering: .relaxed) }
+        return UInt64(geometry.slotsOffset) + load(HeaderLayout.recordsReserved)
+            + load(HeaderLayout.slotsReserved) * UInt64(SlotLayout.size)
+            + load(HeaderLayout.cellsReserved) * UInt64(geometry.laneCount)
+    }
+
     /// The lane 0 cell at an offset in each lane.
     @inline(__always)
     package func cell(_ cell: Int) -> UnsafeMutableRawPointer { base + geometry.fileOffset(ofCell: cell) }

@@ -128,6 +128,25 @@ package struct SeriesRecord {
     }
 }
 
+extension SeriesRecord {
+    /// Goes through the instances of a gauge series until the body says true, or where the list is damaged.
+    package func forEachInstance(
+        in source: any SegmentSource, _ body: (GaugeInstance) -> Bool
+    ) throws(StoreError) {
+        var next = StoreAddress(bits: word(record + SeriesLayout.instances).pointee.load(ordering: .acquiring))
+        // A list has at most one instance for each slot and logical worker, and a few of threads that raced; a longer one
+        // is a damaged ring.
+        for _ in 0..<StoreFormat.maxInstances {
+            if next.isNull || next.segment < 0 { return }
+            guard let segment = try source.segment(next.segment),
+                let instance = GaugeInstance(segment.pointee, offset: next.offset)
+            else { return }
+            if body(instance) { return }
+            next = instance.next
+        }
+    }
+}
+
 /// A gauge instance that was found where a list leads: kind and size checked; all else of it changes.
 package struct GaugeInstance {
     package let record: UnsafeMutableRawPointer

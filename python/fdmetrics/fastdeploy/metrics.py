@@ -16,11 +16,11 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Protocol, Set, Union
 
-from ..errors import FDMetricsError, InvalidArgumentError
+from ..errors import InvalidArgumentError
 from ..exposition import generate_latest
 from ..instruments import GAUGE_MODES, Counter, Gauge, Histogram
 from ..metric import Metric
-from ..registry import Registry, registry_of
+from ..registry import Registry, register_each, registry_of
 from . import catalogue
 from .catalogue import REQUEST_LATENCY_BUCKETS, Declarations, build_1_2_5_buckets
 from .collector import CollectorRegistry, FamilyCollector
@@ -245,14 +245,7 @@ class MetricsManager(MetricsManagerInterface):
             raise InvalidArgumentError(
                 "these metrics record into another registry: make MetricsManager(registry=...) with the one you mean"
             )
-        first: Optional[FDMetricsError] = None
-        for metric in metrics:
-            try:
-                metric.register()
-            except FDMetricsError as error:
-                first = first or error
-        if first is not None:
-            raise first
+        register_each(metrics)
 
     @classmethod
     def get_excluded_metrics(cls) -> Set[str]:
