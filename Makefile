@@ -32,6 +32,7 @@ ZMQ_PEER := build/tests/zmq-peer
 ZMQ_EXAMPLE := build/examples/zmq-example
 ZMQ_BENCH := build/bench/zmq-bench
 OLDER_GLIBC := build/older-glibc.o
+STATIC_LIBRARIES := build/static
 PYTHON_LIBRARY := python/fdmetrics/libfdmetrics.so
 
 SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
@@ -46,7 +47,7 @@ RELEASE_OPTIONS := --omit-frame-pointers
 # A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
 STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
 	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS) \
-	-Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC)
+	-Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC) -Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES)
 # Of the tool: nothing looks its symbols up, and what only they keep can go.
 TOOL_OPTIONS := -Xlinker --no-export-dynamic
 
@@ -102,7 +103,13 @@ $(OLDER_GLIBC): scripts/older-glibc.c
 	mkdir -p $(@D)
 	$(CC) -std=c99 -O2 -fPIC -Wall -Wextra -Werror -c $< -o $@
 
-$(SELF_CONTAINED) $(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(ZMQ_EXAMPLE) $(ZMQ_BENCH): $(OLDER_GLIBC)
+# The linker finds these before the shared ones of the same names, so that the tool needs neither where it runs.
+$(STATIC_LIBRARIES)/%.a:
+	mkdir -p $(@D)
+	ln -sf "$$($(CC) -print-file-name=$(@F))" $@
+
+$(SELF_CONTAINED) $(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(ZMQ_EXAMPLE) $(ZMQ_BENCH): $(OLDER_GLIBC) \
+	$(STATIC_LIBRARIES)/libsnappy.a $(STATIC_LIBRARIES)/libz.a
 
 $(SELF_CONTAINED): $(SOURCES)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(LIBRARY_OPTIONS) --product fdmetrics
