@@ -5,7 +5,7 @@
 import PackageDescription
 
 // Layers, lowest first; a target depends on targets above it in this list only:
-//   CFDMetrics, CFDMetricsLinux, CZeroMQ   C: the ABI's header, what Swift cannot import of Linux, libzmq
+//   CFDMetrics, CFDMetricsLinux, C...      C: the ABI's header, what Swift cannot import of Linux, system libraries
 //   FDMetricsStore                         the shared memory: bytes, records, cells, processes
 //   FDMetrics                              the instruments: what a counter, a gauge, a histogram means
 //   FDMetricsExposition                    store -> families -> text, OpenMetrics, protobuf; what a scraper asked for
@@ -36,14 +36,14 @@ let package = Package(
         .trait(name: "SwiftMetrics", description: "The backend of swift-metrics; needs swift-metrics."),
         .trait(
             name: "CommandLineTool",
-            description: "The fdmctl tool; needs swift-argument-parser, async-http-client, swift-protobuf, libsnappy-dev.",
+            description: "The fdmctl tool; needs packages for arguments, HTTP and protobuf, and libsnappy-dev.",
             enabledTraits: ["HTTPServer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.36.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.33.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
@@ -57,6 +57,7 @@ let package = Package(
             publicHeadersPath: "Include"
         ),
         .target(name: "CFDMetricsLinux"),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CZlib"),
@@ -139,13 +140,16 @@ let package = Package(
             name: "fdmctl",
             dependencies: [
                 "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "FDMetricsHTTP",
-                "FDMetricsPush",
+                "FDMetricsPush", "CMalloc",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
                     condition: .when(traits: ["CommandLineTool"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["CommandLineTool"])),
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle",
+                    condition: .when(traits: ["CommandLineTool"])),
+                .product(
+                    name: "UnixSignals", package: "swift-service-lifecycle",
                     condition: .when(traits: ["CommandLineTool"])),
             ]
         ),
@@ -170,6 +174,9 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["HTTPServer"])),
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle",
+                    condition: .when(traits: ["HTTPServer"])),
+                .product(
+                    name: "UnixSignals", package: "swift-service-lifecycle",
                     condition: .when(traits: ["HTTPServer"])),
             ],
             path: "examples/swift-server"

@@ -7,8 +7,8 @@
 #   scripts/setup.sh packages build|test|bench
 #                                           the apt packages that a build, the tests or the benchmarks need (root, or sudo)
 #   scripts/setup.sh venv DIRECTORY         a Python virtual environment with python/requirements-dev.txt
-#   scripts/setup.sh promtool DIRECTORY     the programs promtool and prometheus into DIRECTORY, unless on the PATH
-#   scripts/setup.sh receivers DIRECTORY    these, and the programs victoria-metrics and prometheus-pushgateway
+#   scripts/setup.sh servers DIRECTORY      promtool, prometheus, nginx, victoria-metrics and prometheus-pushgateway into
+#                                           DIRECTORY, unless on the PATH
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -112,24 +112,24 @@ extracted() {
     dpkg-deb --extract "$download/$package"_*.deb "$download/package"
     mkdir -p "$directory"
     for program in "${missing[@]}"; do
-        install -m 755 "$download/package/usr/bin/$program" "$directory/$program"
-        "$directory/$program" --version > /dev/null 2>&1 \
+        install -m 755 "$(find "$download"/package/usr/{bin,sbin} -name "$program" 2> /dev/null | head -n 1)" \
+            "$directory/$program"
+        "$directory/$program" --version > /dev/null 2>&1 || "$directory/$program" -v > /dev/null 2>&1 \
             || fail "$directory/$program of Debian's package does not run here"
     done
     rm -rf "$download"
 }
 
-promtool() { extracted "$1" prometheus promtool prometheus; }
-
-receivers() {
-    promtool "$1"
+servers() {
+    extracted "$1" prometheus promtool prometheus
+    extracted "$1" nginx nginx
     extracted "$1" prometheus-pushgateway prometheus-pushgateway
     extracted "$1" victoria-metrics victoria-metrics
 }
 
-usage="usage: scripts/setup.sh packages build|test|bench | venv DIRECTORY | promtool DIRECTORY | receivers DIRECTORY"
+usage="usage: scripts/setup.sh packages build|test|bench | venv DIRECTORY | servers DIRECTORY"
 [ $# -eq 2 ] || fail "$usage"
 case "$1" in
-    packages | venv | promtool | receivers) "$1" "$2" ;;
+    packages | venv | servers) "$1" "$2" ;;
     *) fail "$usage" ;;
 esac

@@ -3,6 +3,7 @@
 
 #if CommandLineTool
 public import ArgumentParser
+import CMalloc
 public import FDMetricsHTTP
 import FDMetricsStore
 import Glibc
@@ -99,6 +100,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
+        keepMemorySmall()
         let path: String
         do throws(NoDirectory) {
             path = try chosenDirectory(directory, .own)
@@ -122,6 +124,14 @@ struct Serve: AsyncParsableCommand {
             throw ExitCode.failure
         }
         logger.info("stopped")
+    }
+
+    /// A scrape's buffers are few and large, and of no use until the next scrape. By default glibc keeps freed ones of up to
+    /// 32 MiB, in up to eight arenas for each CPU; so they are mapped one by one, and go back when they are freed.
+    private func keepMemorySmall() {
+        _ = mallopt(M_ARENA_MAX, 1)
+        _ = mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        _ = mallopt(M_TRIM_THRESHOLD, 1 << 20)
     }
 
     private var serverConfiguration: MetricsServer.Configuration {
@@ -169,6 +179,7 @@ struct FileMode: ExpressibleByArgument {
 }
 
 extension MetricsServer.Address: ExpressibleByArgument {
+    /// HOST:PORT, or nil for what is no address.
     public init?(argument: String) { self.init(argument) }
 }
 #endif

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files of deploy/, read by those who will read them, and used with a real service and a real Prometheus.
 
-PATH               promtool, prometheus, nginx, else those beside the Python that runs this (scripts/setup.sh promtool)
+PATH               promtool, prometheus, nginx, else those beside the Python that runs this (scripts/setup.sh servers)
 FDMETRICS_LIBRARY  the library that the services record with (build/lib/self-contained/libfdmetrics.so)
 FDMCTL             the tool that serves (build/bin/fdmctl)
 """
@@ -28,7 +28,7 @@ def _program(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = shutil.which(name) or shutil.which(beside) or shutil.which(ROOT / ".venv/bin" / name)
     if not found:
-        pytest.fail(f"{name} is not on the PATH; run `scripts/setup.sh promtool .venv/bin`")
+        pytest.fail(f"{name} is not on the PATH; run `scripts/setup.sh servers .venv/bin`")
     return found
 
 

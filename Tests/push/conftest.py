@@ -5,7 +5,7 @@
 FDMCTL             the tool (build/bin/fdmctl)
 FDMETRICS_LIBRARY  the library that services record with (build/lib/self-contained/libfdmetrics.so)
 PATH               victoria-metrics, prometheus and prometheus-pushgateway, else those beside the Python that runs this
-                   (scripts/setup.sh receivers)
+                   (scripts/setup.sh servers)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def program() -> Callable[[str], str]:
         beside = Path(sys.executable).parent / name
         found = shutil.which(name) or shutil.which(beside) or shutil.which(ROOT / ".venv/bin" / name)
         if not found:
-            pytest.fail(f"{name} is not on the PATH; run `scripts/setup.sh receivers .venv/bin`")
+            pytest.fail(f"{name} is not on the PATH; run `scripts/setup.sh servers .venv/bin`")
         return found
 
     return find

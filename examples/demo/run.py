@@ -36,11 +36,11 @@ from pathlib import Path
 from typing import Dict, List
 
 import formats
-from serving import Endpoint, Server
 
 import report
 import tables
 from peer import DemoError, Peer
+from serving import Endpoint, Server
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
