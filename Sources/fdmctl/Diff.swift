@@ -4,7 +4,6 @@
 #if CommandLineTool
 import ArgumentParser
 import FDMetricsExposition
-import FDMetricsInspection
 import FDMetricsStore
 import Glibc
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FDMetrics
-import FDMetricsInspection
 import FDMetricsStore
 import Synchronization
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FDMetrics
-import FDMetricsInspection
 import FDMetricsStore
 import Synchronization
 
@@ -21,7 +20,18 @@ struct StoreListing {
         var damaged: [Int] = []
     }
 
-    typealias ProcessEntry = FDMetricsInspection.ProcessEntry
+    struct ProcessEntry {
+        let slot: Int
+        let generation: UInt32
+        let pid: UInt64
+        let pidNamespace: UInt64
+        /// Clock ticks since boot, field 22 of /proc/PID/stat.
+        let startTime: UInt64
+        /// ns since the epoch.
+        let attachedTime: UInt64
+        let command: String
+        let isAlive: Bool
+    }
 
     struct FamilyEntry {
         let descriptor: FamilyDescriptor

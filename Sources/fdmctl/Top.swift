@@ -3,7 +3,6 @@
 
 #if CommandLineTool
 import ArgumentParser
-import FDMetricsInspection
 import FDMetricsStore
 import Glibc
 

@@ -1,4 +1,0 @@
-// SPDX-FileCopyrightText: the fdmetrics authors
-// SPDX-License-Identifier: Apache-2.0
-
-#include <zlib.h>
