@@ -81,7 +81,7 @@ def test_live_processes_are_added_up_and_the_time_of_dead_ones_stays() -> None:
     assert memory[0] > memory[1] > memory[2] > 0
     time = [samples.get("process_cpu_seconds_total") or 0 for samples in shown]
     assert 3 * (0.3 - CUT_OFF) <= time[0] <= time[1] <= time[2]
-    # What the kernel says itself, a moment later: in whole clock ticks, since 0.92 s need not be the sum of four fractions.
+    # What the kernel says itself, a moment later: in whole clock ticks, since a sum of four fractions is not exact.
     used = int(by_pid.partition("# used ")[2].split()[0])
     assert round(time[0] * TICKS) <= used <= round((time[2] + 1) * TICKS)
     pids = by_pid.partition("# pids ")[2].split("\n")[0].split()
