@@ -31,7 +31,11 @@ DEMO_ENGINE := build/demo/demo-engine
 ZMQ_PEER := build/tests/zmq-peer
 ZMQ_EXAMPLE := build/examples/zmq-example
 ZMQ_BENCH := build/bench/zmq-bench
+EXPOSITION_BENCH := build/bench/exposition-bench
+SWIFT_METRICS_BENCH := build/bench/swift-metrics-bench
+SWIFT_SERVER := build/tests/swift-server-example
 OLDER_GLIBC := build/older-glibc.o
+STATIC_LIBRARIES := build/static
 PYTHON_LIBRARY := python/fdmetrics/libfdmetrics.so
 
 SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
@@ -46,7 +50,7 @@ RELEASE_OPTIONS := --omit-frame-pointers
 # A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
 STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
 	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS) \
-	-Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC)
+	-Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC) -Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES)
 # Of the tool: nothing looks its symbols up, and what only they keep can go.
 TOOL_OPTIONS := -Xlinker --no-export-dynamic
 
@@ -54,7 +58,8 @@ TOOL_OPTIONS := -Xlinker --no-export-dynamic
 RUN_ENVIRONMENT = PATH="$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/python" \
 	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" FDMCTL="$(CURDIR)/$(TOOL)" \
 	ZMQ_PEER_SWIFT="$(CURDIR)/$(ZMQ_PEER)" ZMQ_EXAMPLE_SWIFT="$(CURDIR)/$(ZMQ_EXAMPLE)" \
-	ZMQ_BENCH_SWIFT="$(CURDIR)/$(ZMQ_BENCH)"
+	ZMQ_BENCH_SWIFT="$(CURDIR)/$(ZMQ_BENCH)" EXPOSITION_BENCH="$(CURDIR)/$(EXPOSITION_BENCH)" \
+	SWIFT_METRICS_BENCH="$(CURDIR)/$(SWIFT_METRICS_BENCH)" SWIFT_SERVER_EXAMPLE="$(CURDIR)/$(SWIFT_SERVER)"
 PYTEST = $(RUN_ENVIRONMENT) $(VENV)/bin/python -m pytest -q
 
 .PHONY: help
@@ -102,7 +107,14 @@ $(OLDER_GLIBC): scripts/older-glibc.c
 	mkdir -p $(@D)
 	$(CC) -std=c99 -O2 -fPIC -Wall -Wextra -Werror -c $< -o $@
 
-$(SELF_CONTAINED) $(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(ZMQ_EXAMPLE) $(ZMQ_BENCH): $(OLDER_GLIBC)
+# The linker finds these before the shared ones of the same names, so that the tool needs neither where it runs.
+$(STATIC_LIBRARIES)/%.a:
+	mkdir -p $(@D)
+	ln -sf "$$($(CC) -print-file-name=$(@F))" $@
+
+$(SELF_CONTAINED) $(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(SWIFT_SERVER) $(ZMQ_EXAMPLE) \
+$(ZMQ_BENCH) $(EXPOSITION_BENCH) $(SWIFT_METRICS_BENCH): \
+	$(OLDER_GLIBC) $(STATIC_LIBRARIES)/libsnappy.a $(STATIC_LIBRARIES)/libz.a
 
 $(SELF_CONTAINED): $(SOURCES)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(LIBRARY_OPTIONS) --product fdmetrics
@@ -131,6 +143,18 @@ $(ZMQ_EXAMPLE): $(SOURCES) $(wildcard examples/zmq/swift/*.swift)
 $(ZMQ_BENCH): $(SOURCES) $(wildcard Benchmarks/zmq-swift/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-bench
 	install -D -m 755 .build/self-contained/release/zmq-bench $@
+
+$(EXPOSITION_BENCH): $(SOURCES) $(wildcard Benchmarks/exposition-swift/*.swift)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product exposition-bench
+	install -D -m 755 .build/self-contained/release/exposition-bench $@
+
+$(SWIFT_METRICS_BENCH): $(SOURCES) $(wildcard Benchmarks/swift-metrics/*.swift)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product swift-metrics-bench
+	install -D -m 755 .build/self-contained/release/swift-metrics-bench $@
+
+$(SWIFT_SERVER): $(SOURCES) $(wildcard examples/swift-server/*.swift)
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product swift-server-example
+	install -D -m 755 .build/self-contained/release/swift-server-example $@
 
 pkgconfig = sed -e 's|@PREFIX@|$(1)|' -e 's|@INCLUDEDIR@|$(2)|' -e 's|@LIBDIR@|$(3)|' -e 's|@VERSION@|$(VERSION)|' \
 	scripts/fdmetrics.pc.in
@@ -181,8 +205,9 @@ format: venv ## rewrite the sources as the linters want them
 
 # The quick ones first. Each folder of Python tests runs by itself: their conftest modules are not of one package.
 .PHONY: test
-test: packages venv self-contained $(ZMQ_PEER) ## all tests: Swift, the C ABI, Python, many processes
-	@scripts/setup.sh promtool "$(VENV)/bin"
+test: packages venv self-contained $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swift, C, Python, browser, processes
+	@scripts/setup.sh packages test
+	@scripts/setup.sh servers "$(VENV)/bin"
 	$(SWIFT) build $(SWIFT_OPTIONS) --build-tests
 	$(RUN_ENVIRONMENT) $(SWIFT) test $(SWIFT_OPTIONS) --skip-build
 	$(PYTEST) Tests/abi
@@ -190,6 +215,9 @@ test: packages venv self-contained $(ZMQ_PEER) ## all tests: Swift, the C ABI, P
 	$(PYTEST) Tests/exposition
 	$(PYTEST) Tests/tools
 	$(PYTEST) Tests/deploy
+	$(PYTEST) Tests/http
+	$(PYTEST) Tests/push
+	$(PYTEST) Tests/page
 	$(PYTEST) python/tests
 	$(PYTEST) Tests/zmq
 	$(PYTEST) Tests/processes
@@ -206,9 +234,14 @@ demo: packages venv self-contained $(DEMO_ENGINE) ## the main job on real traffi
 	DEMO_ENGINE="$(CURDIR)/$(DEMO_ENGINE)" $(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
 
 .PHONY: bench
-bench: venv self-contained $(ZMQ_BENCH) ## the figures, each beside its yardstick
+bench: venv self-contained $(ZMQ_BENCH) $(EXPOSITION_BENCH) $(SWIFT_METRICS_BENCH) ## the figures, each beside its yardstick
 	@scripts/setup.sh packages bench
 	$(RUN_ENVIRONMENT) $(VENV)/bin/python Benchmarks/run.py
+
+.PHONY: pictures
+pictures: packages venv self-contained ## the pictures of docs/page.md
+	@scripts/setup.sh packages test
+	$(PYTEST) Tests/page/test_pictures.py -k "test_pictures and not test_a_service" --pictures
 
 .PHONY: clean
 clean: ## remove everything that was built, the Python environment too

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import adoption_rows
+import exposition_rows
+import http_rows
 import zmq_rows
 from row import Row, against, number, times
 
@@ -67,8 +69,10 @@ def rows(figures: Figures, sizes: dict[str, int], many: int, peer_many: int) -> 
         ),
         python("Python counter.inc(), against prometheus_client in multi-process mode", "counter_inc"),
         python("Python histogram.observe(), against the same", "histogram_observe"),
+        *exposition_rows.rows(figures),
         *adoption_rows.rows(figures),
         *zmq_rows.rows(figures),
+        *http_rows.rows(figures),
     ]
 
 
@@ -170,8 +174,19 @@ def absolute(figures: Figures, sizes: dict[str, int]) -> list[str]:
             scrapes.append([label, "bytes on disk", f"{sizes[prefix + 'few']:,}", f"{sizes[prefix + 'many']:,}"])
     if scrapes:
         lines += ["", "Short-lived processes:", *_table(["program", "what", "after 1", "after many"], scrapes)]
+    formats = exposition_rows.formats(figures)
+    if formats:
+        header = ["series", "text, ms", "", "OpenMetrics", "bytes", "protobuf", "bytes", "swift-protobuf", "bytes"]
+        lines += ["", "The same series in each format, bytes against those of the text:", *_table(header, formats)]
     messages = zmq_rows.messages(figures)
     if messages:
         header = ["program", "message", "send", "receive", "send adds", "receive adds", "both add", "flat out"]
         lines += ["", "Messages of 256 bytes between two processes, us a message:", *_table(header, messages)]
+    calls = http_rows.recordings(figures)
+    if calls:
+        lines += ["", "swift-metrics through the store, ns a call:", *_table(["call", "ns"], calls)]
+    answers = http_rows.answers(figures)
+    if answers:
+        header = ["after 50 scrapes each of", "peak memory, bytes", "bytes of an answer"]
+        lines += ["", "fdmctl serve with 100,000 series:", *_table(header, answers)]
     return lines

@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ from native_build import BuildError, Programs, build
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
-GROUPS = ("updates", "text", "processes", "python", "adoption", "zmq")
+GROUPS = ("updates", "text", "exposition", "processes", "python", "adoption", "zmq", "serve", "swift-metrics")
 #: Short-lived processes of fdmetrics, and of prometheus_client, whose scrape of as many would take minutes.
 MANY_PROCESSES = 4096
 PEER_PROCESSES = 64
@@ -170,6 +171,36 @@ def run_zmq(session: Session, first: bool) -> None:
             run_python(session, "python_zmq_heap.py")
 
 
+def run_exposition(session: Session) -> None:
+    """One round of the formats."""
+    program = os.environ.get("EXPOSITION_BENCH")
+    if program:
+        session.run([Path(program).absolute(), session.new_directory()])
+    else:
+        session.note("the formats need the program exposition-bench (make bench builds it), named by EXPOSITION_BENCH")
+
+
+def run_serve(session: Session, first: bool) -> None:
+    """One round of fdmctl serve; its memory is taken in the first one."""
+    if not (os.environ.get("FDMCTL") or shutil.which("fdmctl")):
+        session.note("a scrape over HTTP needs the tool fdmctl (make bench builds it), named by FDMCTL")
+        return
+    for figure in ("scrape", "writers", *(("memory",) if first else ())):
+        words = (figure, session.programs.built["serve"], session.new_directory())
+        session.run([sys.executable, HERE / "python_serve.py", *words])
+
+
+def run_swift_metrics(session: Session) -> None:
+    """One round of the backend of swift-metrics."""
+    program = os.environ.get("SWIFT_METRICS_BENCH")
+    if program:
+        session.run([Path(program).absolute(), session.new_directory()])
+    else:
+        session.note(
+            "swift-metrics needs the program swift-metrics-bench (make bench builds it), named by SWIFT_METRICS_BENCH"
+        )
+
+
 def measure(session: Session, groups: Sequence[str], rounds: int) -> None:
     """All rounds. In each, every program of the selected groups runs once, so that peers meet the same machine."""
     built = session.programs.built
@@ -183,6 +214,8 @@ def measure(session: Session, groups: Sequence[str], rounds: int) -> None:
                 session.run([built["prometheus-cpp"]])
         if "text" in groups:
             session.run([built["text"], session.new_directory()])
+        if "exposition" in groups:
+            run_exposition(session)
         if processes:
             processes.scrape()
         if "python" in groups and has_prometheus_client():
@@ -194,6 +227,10 @@ def measure(session: Session, groups: Sequence[str], rounds: int) -> None:
                 run_python(session, "python_scrape.py")
         if "zmq" in groups:
             run_zmq(session, first=number == 0)
+        if "serve" in groups:
+            run_serve(session, first=number == 0)
+        if "swift-metrics" in groups:
+            run_swift_metrics(session)
 
 
 def environment_of(library: Path) -> dict[str, Any]:

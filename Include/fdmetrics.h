@@ -33,7 +33,7 @@ extern "C" {
 
 // The version of this header's contract. The library accepts callers of the same major number.
 #define FDM_ABI_MAJOR 1
-#define FDM_ABI_MINOR 0
+#define FDM_ABI_MINOR 1
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Status
@@ -200,7 +200,8 @@ typedef struct fdm_descriptor {
   size_t struct_size;
   uint32_t type;                    // FDM_COUNTER ... FDM_STATE_SET
   uint32_t gauge_mode;              // FDM_GAUGE_*, for gauges only
-  const char *name;                 // [a-zA-Z_:][a-zA-Z0-9_:]*; a counter's "_total", an info's "_info" may be given or left out
+  const char *name;                 // [a-zA-Z_:][a-zA-Z0-9_:]*; a counter's "_total", an info's "_info" may be given or left out;
+                                    // see fdm_allow_utf8_names for other names
   const char *help;                 // any UTF-8; NULL: ""
   const char *unit;                 // appended to the name where it does not end with it; NULL: none
   const char *const *label_names;   // [a-zA-Z_][a-zA-Z0-9_]*, not starting with "__"; "le" is refused for histograms
@@ -215,6 +216,11 @@ typedef struct fdm_descriptor {
 // one is kept. On an error *family is an inert one, whose series record nothing.
 // Errors: INVALID_ARGUMENT, INVALID_NAME, CONFLICT (the text says what differs), NO_SPACE, SYSTEM, DAMAGED.
 fdm_status fdm_register(fdm_store *store, const fdm_descriptor *descriptor, fdm_family **family);
+
+// Whether this process may register metric and label names of any UTF-8, as Prometheus 3 takes them; 0: no, which is the
+// default unless the environment has FDMETRICS_UTF8_NAMES=1. It says nothing of what is rendered: see the options there.
+// Since ABI 1.1.
+void fdm_allow_utf8_names(uint32_t allowed);
 
 // A label value with its length, for values that are not C strings. data may be NULL when length is 0.
 typedef struct fdm_string {
@@ -305,8 +311,10 @@ fdm_status fdm_state_set(fdm_family *family, const fdm_string *label_values, siz
 
 // Formats.
 enum {
-  FDM_FORMAT_TEXT = 1,        // Prometheus text format 0.0.4; content type "text/plain; version=0.0.4; charset=utf-8"
-  FDM_FORMAT_OPENMETRICS = 2  // OpenMetrics 1.0; "application/openmetrics-text; version=1.0.0; charset=utf-8"
+  FDM_FORMAT_TEXT = 1,         // Prometheus text format 0.0.4; content type "text/plain; version=0.0.4; charset=utf-8"
+  FDM_FORMAT_OPENMETRICS = 2,  // OpenMetrics 1.0; "application/openmetrics-text; version=1.0.0; charset=utf-8"
+  // Messages io.prometheus.client.MetricFamily, each after its length as a varint. No text: it has zeros in it. Since 1.1.
+  FDM_FORMAT_PROTOBUF = 3
 };
 
 // Options of a rendering, to be or-ed.
@@ -323,7 +331,13 @@ enum {
   // Adds what the store says of itself: fdmetrics_live_processes, fdmetrics_families, fdmetrics_series, fdmetrics_lanes,
   // fdmetrics_segments, fdmetrics_store_reserved_bytes, fdmetrics_damaged_records, fdmetrics_build_info{version} and
   // fdmetrics_dropped_registrations_total{reason="conflict", "no_space" or "series_limit"}.
-  FDM_RENDER_SELF_METRICS = 16
+  FDM_RENDER_SELF_METRICS = 16,
+  // How names that are not [a-zA-Z_:][a-zA-Z0-9_:]* are written; one of the four, since 1.1. Where two names become the same,
+  // one of them is written as with FDM_RENDER_ESCAPE_VALUES.
+  FDM_RENDER_ESCAPE_UNDERSCORES = 0,  // http.requests is http_requests
+  FDM_RENDER_ESCAPE_DOTS = 256,       // http_dot_requests
+  FDM_RENDER_ESCAPE_VALUES = 512,     // U__http_2e_requests
+  FDM_RENDER_ALLOW_UTF8 = 768         // as they are; in text {"http.requests"}
 };
 
 // Renders the whole store. *text is *length bytes and a terminating zero, to be released with fdm_free.
@@ -334,7 +348,29 @@ fdm_status fdm_render(fdm_store *store, uint32_t format, uint32_t options, char 
 // Errors: as fdm_render, and NOT_FOUND, DIRECTORY, FOREIGN.
 fdm_status fdm_render_directory(const char *directory, uint32_t format, uint32_t options, char **text, size_t *length);
 
-// Releases what fdm_render and fdm_render_directory gave; NULL is fine.
+// What a scraper asks for. Set every field that is not used to zero, and struct_size to sizeof(fdm_scrape). Since ABI 1.1.
+typedef struct fdm_scrape {
+  size_t struct_size;
+  uint32_t format;           // FDM_FORMAT_*
+  uint32_t options;          // FDM_RENDER_*
+  const char *content_type;  // out of fdm_negotiate: the answer's Content-Type; a constant of the library
+  uint32_t is_gzipped;       // out of fdm_negotiate: 1: the answer is to be compressed, which is left to the caller
+  uint32_t name_count;       // 0: all families
+  // Only the families that have one of these names, or a sample of such a name: the query's name[]=...
+  const char *const *names;
+} fdm_scrape;
+
+// Fills in what suits a scraper's headers best: format, the bits of escaping in options (the others stay), content_type and
+// is_gzipped. NULL stands for a header that is missing; several of one name are joined by a comma. Whatever the headers hold,
+// there is an answer, text format 0.0.4 where nothing matches. Pure. Errors: INVALID_ARGUMENT for a scrape that is NULL or has
+// no struct_size. Since ABI 1.1.
+fdm_status fdm_negotiate(const char *accept, const char *accept_encoding, fdm_scrape *scrape);
+
+// As fdm_render and fdm_render_directory, for a scrape; content_type and is_gzipped are not looked at. Since ABI 1.1.
+fdm_status fdm_render_scrape(fdm_store *store, const fdm_scrape *scrape, char **text, size_t *length);
+fdm_status fdm_render_directory_scrape(const char *directory, const fdm_scrape *scrape, char **text, size_t *length);
+
+// Releases what the functions that render gave; NULL is fine.
 void fdm_free(void *pointer);
 
 // The HTTP content type of a format, never NULL; that of FDM_FORMAT_TEXT for a number that is none.

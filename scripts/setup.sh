@@ -4,9 +4,11 @@
 #
 # Installs what is missing, and nothing when nothing is missing.
 #
-#   scripts/setup.sh packages build|bench   the apt packages that a build or the benchmarks need (root, or sudo)
+#   scripts/setup.sh packages build|test|bench
+#                                           the apt packages that a build, the tests or the benchmarks need (root, or sudo)
 #   scripts/setup.sh venv DIRECTORY         a Python virtual environment with python/requirements-dev.txt
-#   scripts/setup.sh promtool DIRECTORY     the programs promtool and prometheus into DIRECTORY, unless on the PATH
+#   scripts/setup.sh servers DIRECTORY      promtool, prometheus, nginx, victoria-metrics and prometheus-pushgateway into
+#                                           DIRECTORY, unless on the PATH
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -45,11 +47,13 @@ install_packages() {
 }
 
 packages() {
-    local list=(build-essential pkg-config libzmq3-dev tmux)
+    local list=(build-essential pkg-config libzmq3-dev libsnappy-dev zlib1g-dev)
     case "$1" in
         build) ;;
+        # A browser and its driver; a terminal; a client that floods; network namespaces.
+        test) list+=(chromium chromium-driver tmux wrk iproute2) ;;
         bench) list+=(prometheus-cpp-dev) ;;
-        *) fail "unknown set of packages '$1', expected build or bench" ;;
+        *) fail "unknown set of packages '$1', expected build, test or bench" ;;
     esac
     install_packages "${list[@]}"
 }
@@ -88,34 +92,44 @@ venv() {
     cp "$requirements" "$stamp"
 }
 
-# Taken out of Debian's package without installing it: installing it would start a Prometheus server.
-promtool() {
-    local directory=$1 download program missing=()
-    for program in promtool prometheus; do
+# Programs of a Debian package, taken out of it without installing it: installing it would start a server.
+extracted() {
+    local directory=$1 package=$2 download program missing=()
+    shift 2
+    for program in "$@"; do
         type -P "$program" > /dev/null || [ -x "$directory/$program" ] || missing+=("$program")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    command -v apt-get > /dev/null || fail "no apt-get here; put ${missing[*]} of Prometheus on the PATH"
+    command -v apt-get > /dev/null || fail "no apt-get here; put ${missing[*]} on the PATH"
     say "fetching ${missing[*]}"
     download=$(mktemp -d)
     # shellcheck disable=SC2064  # the directory of now
     trap "rm -rf '$download'" EXIT
-    if ! (cd "$download" && apt-get download -qq prometheus > /dev/null 2>&1); then
+    if ! (cd "$download" && apt-get download -qq "$package" > /dev/null 2>&1); then
         update_package_lists
-        (cd "$download" && apt-get download -qq prometheus >&2)
+        (cd "$download" && apt-get download -qq "$package" >&2)
     fi
-    dpkg-deb --extract "$download"/prometheus_*.deb "$download/package"
+    dpkg-deb --extract "$download/$package"_*.deb "$download/package"
     mkdir -p "$directory"
     for program in "${missing[@]}"; do
-        install -m 755 "$download/package/usr/bin/$program" "$directory/$program"
-        "$directory/$program" --version > /dev/null 2>&1 \
+        install -m 755 "$(find "$download"/package/usr/{bin,sbin} -name "$program" 2> /dev/null | head -n 1)" \
+            "$directory/$program"
+        "$directory/$program" --version > /dev/null 2>&1 || "$directory/$program" -v > /dev/null 2>&1 \
             || fail "$directory/$program of Debian's package does not run here"
     done
+    rm -rf "$download"
 }
 
-usage="usage: scripts/setup.sh packages build|bench | venv DIRECTORY | promtool DIRECTORY"
+servers() {
+    extracted "$1" prometheus promtool prometheus
+    extracted "$1" nginx nginx
+    extracted "$1" prometheus-pushgateway prometheus-pushgateway
+    extracted "$1" victoria-metrics victoria-metrics
+}
+
+usage="usage: scripts/setup.sh packages build|test|bench | venv DIRECTORY | servers DIRECTORY"
 [ $# -eq 2 ] || fail "$usage"
 case "$1" in
-    packages | venv | promtool) "$1" "$2" ;;
+    packages | venv | servers) "$1" "$2" ;;
     *) fail "$usage" ;;
 esac

@@ -3,7 +3,8 @@
 //
 // Text exposition of the same series by fdm_render and, when built with WITH_PROMETHEUS_CPP, by prometheus-cpp, in turn
 // within one process. Both include reading the values. Every series is updated between two renderings, so that neither
-// can give a finished text again, and both texts must have the same sample lines and the same sum of values.
+// can give a finished text again, and all texts must have the same sample lines and the same sum of values. fdm_render
+// gives OpenMetrics as well, which prometheus-cpp does not have.
 //
 //   text DIRECTORY      one store for each shape is made below it
 #include <cmath>
@@ -87,11 +88,11 @@ class FDMText {
   }
 
   // Nanoseconds of one rendering; the text is kept in `text` when that is not null.
-  double Time(std::string *text) {
+  double Time(std::string *text, uint32_t format = FDM_FORMAT_TEXT) {
     char *rendered;
     size_t length;
     double start = bench_now();
-    fdm_status status = fdm_render(store_, FDM_FORMAT_TEXT, 0, &rendered, &length);
+    fdm_status status = fdm_render(store_, format, 0, &rendered, &length);
     double elapsed = bench_now() - start;
     Check(status, "fdm_render");
     if (text) text->assign(rendered, length);
@@ -194,10 +195,18 @@ double Verify(const Shape &shape, const char *library, const std::string &text) 
   return sum;
 }
 
+void Compare(const Shape &shape, double sum, double peer_sum) {
+  if (std::fabs(sum - peer_sum) > 1e-9 * peer_sum) {
+    Fail(std::string(shape.name) + ": the values of fdm_render add up to " + std::to_string(sum) +
+         ", those of prometheus-cpp to " + std::to_string(peer_sum));
+  }
+}
+
 void Run(const Shape &shape, const std::string &directory) {
   FDMText fdm(shape, directory);
   double first = fdm.Time(nullptr), least = first, peer_least = 0;
-  std::string text, peer_text;
+  double openmetrics_least = fdm.Time(nullptr, FDM_FORMAT_OPENMETRICS);
+  std::string text, openmetrics_text, peer_text, later_peer_text;
 #ifdef WITH_PROMETHEUS_CPP
   PrometheusText peer(shape);
   peer_least = peer.Time(nullptr);
@@ -209,16 +218,22 @@ void Run(const Shape &shape, const std::string &directory) {
     peer.Touch();
     peer_least = std::fmin(peer_least, peer.Time(&peer_text));
 #endif
+    fdm.Touch();
+    openmetrics_least = std::fmin(openmetrics_least, fdm.Time(&openmetrics_text, FDM_FORMAT_OPENMETRICS));
+#ifdef WITH_PROMETHEUS_CPP
+    // Once more, so that both formats come after the peer, which leaves little of them in the caches.
+    peer.Touch();
+    peer_least = std::fmin(peer_least, peer.Time(&later_peer_text));
+#endif
   }
-  double sum = Verify(shape, "fdm_render", text);
   std::printf("{\"program\": \"text\", \"op\": \"%s\", \"ns\": %.0f, \"first_ns\": %.0f", shape.name, least, first);
+  std::printf(", \"openmetrics_ns\": %.0f, \"openmetrics_bytes\": %zu", openmetrics_least, openmetrics_text.size());
   std::printf(", \"lines\": %ld, \"bytes\": %zu", shape.Lines(), text.size());
+  double sum = Verify(shape, "fdm_render", text);
+  double openmetrics_sum = Verify(shape, "fdm_render (OpenMetrics)", openmetrics_text);
   if (!peer_text.empty()) {
-    double peer_sum = Verify(shape, "prometheus-cpp", peer_text);
-    if (std::fabs(sum - peer_sum) > 1e-9 * peer_sum) {
-      Fail(std::string(shape.name) + ": the values of fdm_render add up to " + std::to_string(sum) +
-           ", those of prometheus-cpp to " + std::to_string(peer_sum));
-    }
+    Compare(shape, sum, Verify(shape, "prometheus-cpp", peer_text));
+    Compare(shape, openmetrics_sum, Verify(shape, "prometheus-cpp", later_peer_text));
     std::printf(", \"peer_ns\": %.0f, \"peer_bytes\": %zu", peer_least, peer_text.size());
   }
   std::printf("}\n");

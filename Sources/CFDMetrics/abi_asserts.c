@@ -12,3 +12,5 @@ _Static_assert(offsetof(fdm_descriptor, type) == 8 && offsetof(fdm_descriptor, s
                    sizeof(fdm_descriptor) == 88,
                "fdm_descriptor of ABI 1.0");
 _Static_assert(sizeof(fdm_statistics) == 12 * 8, "fdm_statistics of ABI 1.0");
+_Static_assert(offsetof(fdm_scrape, content_type) == 16 && offsetof(fdm_scrape, names) == 32 && sizeof(fdm_scrape) == 40,
+               "fdm_scrape of ABI 1.1");

@@ -60,12 +60,19 @@ package func gaugeContributions(
     _ series: SeriesRecord, mode: GaugeMode, in source: any SegmentSource
 ) -> [GaugeContribution] {
     var contributions: [GaugeContribution] = []
+    appendContributions(of: series, mode: mode, in: source, to: &contributions)
+    return contributions
+}
+
+/// Adds all instances of a gauge series to an array, whose memory serves for one series after the other.
+package func appendContributions(
+    of series: SeriesRecord, mode: GaugeMode, in source: any SegmentSource, to contributions: inout [GaugeContribution]
+) {
     // A segment that cannot be read ends the list: what was found so far counts.
     try? series.forEachInstance(in: source) { instance in
         contributions.append(GaugeContribution(instance, mode: mode))
         return false
     }
-    return contributions
 }
 
 /// The exposed value of the modes that give one sample; nil: no sample.

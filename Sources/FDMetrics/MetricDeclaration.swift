@@ -4,7 +4,8 @@
 package import FDMetricsStore
 
 // The rules of Prometheus for names, from its data model and text format
-// (https://prometheus.io/docs/concepts/data_model/), and of prometheus_client for suffixes.
+// (https://prometheus.io/docs/concepts/data_model/), and of prometheus_client for suffixes. A program that asks for it may
+// use any UTF-8 in names, as Prometheus 3 does; see `UTF8Names`.
 
 /// Checks a family's declaration and brings it into the form that the store keeps.
 @usableFromInline
@@ -37,16 +38,20 @@ package enum MetricDeclaration {
         }
         var family = name
         let suffix = type == .counter ? "_total" : type == .info ? "_info" : ""
-        if !suffix.isEmpty, family.hasSuffix(suffix), family.utf8.count > suffix.utf8.count {
-            family = String(family.dropLast(suffix.count))
+        if !suffix.isEmpty, family.ends(in: suffix), family.utf8.count > suffix.utf8.count {
+            family = String(decoding: family.utf8.dropLast(suffix.utf8.count), as: UTF8.self)
         }
         if !unit.isEmpty {
             if type == .info || type == .stateSet {
                 throw MetricError(
                     .invalidName, "\(name) is a \(type.name) and cannot have a unit (\"\(unit)\"): leave it out")
             }
-            try checkMetricName("_" + unit)
-            if !family.hasSuffix("_" + unit) { family += "_" + unit }
+            // No format has a way to escape or to quote a unit.
+            if !isLegacy("_" + unit, allowsColon: true) {
+                throw MetricError(
+                    .invalidName, "the unit \"\(unit)\" of \(name) is no word: use letters, digits, _ and :")
+            }
+            if !family.ends(in: "_" + unit) { family += "_" + unit }
         }
         return FamilyDescriptor(
             type: type, name: family, help: help, unit: unit, labelNames: labelNames,
@@ -54,28 +59,36 @@ package enum MetricDeclaration {
             gaugeMode: gaugeMode, states: type == .stateSet ? try checkStates(states, of: name) : [])
     }
 
+    /// What somebody who wants another name can do.
+    private static let wayOut =
+        " (or allow UTF-8 names: FDMETRICS_UTF8_NAMES=1 in the environment, or the call for it, before it is registered)"
+
     private static func checkMetricName(_ name: String) throws(MetricError) {
-        var isValid = !name.isEmpty
-        for (index, byte) in name.utf8.enumerated() {
-            isValid = isValid && (isLetter(byte) || byte == UInt8(ascii: ":") || (index > 0 && isDigit(byte)))
-        }
-        if !isValid {
-            throw MetricError(
-                .invalidName,
-                "\"\(name)\" is not a metric name: use letters, digits, _ and :, and do not begin with a digit")
+        if isLegacy(name, allowsColon: true) { return }
+        if UTF8Names.areAllowed { return try checkUTF8(name, "\"\(name)\" is not a metric name") }
+        throw MetricError(
+            .invalidName,
+            "\"\(name)\" is not a metric name: use letters, digits, _ and :, and do not begin with a digit" + wayOut)
+    }
+
+    /// Refuses the few names that are not valid even where any UTF-8 is.
+    private static func checkUTF8(_ name: String, _ complaint: String) throws(MetricError) {
+        if name.isEmpty { throw MetricError(.invalidName, complaint + ": it is empty") }
+        // A C string ends at a zero; what was no UTF-8 has become U+FFFD on its way here.
+        if name.unicodeScalars.contains(where: { $0 == "\0" || $0 == "\u{FFFD}" }) {
+            throw MetricError(.invalidName, complaint + ": use valid UTF-8 without U+0000 and U+FFFD")
         }
     }
 
     /// Checks a label name; the ones that a type's own samples use are refused.
     package static func checkLabelName(_ label: String, of name: String, type: MetricType) throws(MetricError) {
-        var isValid = !label.isEmpty
-        for (index, byte) in label.utf8.enumerated() {
-            isValid = isValid && (isLetter(byte) || (index > 0 && isDigit(byte)))
-        }
-        if !isValid {
-            throw MetricError(
-                .invalidName,
-                "\"\(label)\" of \(name) is not a label name: use letters, digits and _, and do not begin with a digit")
+        if !isLegacy(label, allowsColon: false) {
+            let complaint = "\"\(label)\" of \(name) is not a label name"
+            guard UTF8Names.areAllowed else {
+                throw MetricError(
+                    .invalidName, complaint + ": use letters, digits and _, and do not begin with a digit" + wayOut)
+            }
+            try checkUTF8(label, complaint)
         }
         if label.hasPrefix("__") {
             throw MetricError(
@@ -86,6 +99,15 @@ package enum MetricDeclaration {
             throw MetricError(
                 .invalidName, "\"\(label)\" of \(name) is the label of a \(type.name)'s own samples: use another name")
         }
+    }
+
+    private static func isLegacy(_ name: String, allowsColon: Bool) -> Bool {
+        for (index, byte) in name.utf8.enumerated() {
+            if !isLetter(byte), !(index > 0 && isDigit(byte)), !(allowsColon && byte == UInt8(ascii: ":")) {
+                return false
+            }
+        }
+        return !name.isEmpty
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {
@@ -121,6 +143,11 @@ package enum MetricDeclaration {
         }
         return states
     }
+}
+
+extension String {
+    /// Whether these are the last bytes: `hasSuffix` compares characters, which may begin before the suffix does.
+    fileprivate func ends(in suffix: String) -> Bool { utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
 }
 
 extension FamilyDescriptor {

@@ -15,15 +15,29 @@ final class GatherPlan {
     final class FamilyPlan {
         let descriptor: FamilyDescriptor
         let nameBytes: [UInt8]
+        /// Whether all names, those of an info's texts included, are of the legacy character set: then `names` is empty, and
+        /// what is kept is written as it is under every escaping.
+        fileprivate(set) var isLegacy: Bool
+        /// How the names are written, by the raw value of the escaping. The other formats use this too, so that a family that
+        /// gives way to another of the same escaped name does so in all of them.
+        var names: [WrittenNames?] = [nil, nil, nil, nil] {
+            didSet { protobuf = [nil, nil, nil, nil] }
+        }
         /// Rendered bounds, `le="0.005"`, with +Inf last.
         let boundTexts: [[UInt8]]
         var series: [SeriesPlan] = []
-        /// Where series with these labels stand already; kept only when the family is in several segments.
-        var byLabels: [[UInt8]: Int]?
+        /// Where series with these labels stand already, by a hash of them; kept only when the family is in several
+        /// segments. Not by the labels themselves, which would be copied, or might change in a damaged store.
+        var byLabels: [Int: UInt32]?
+        /// What the protobuf format has of the family, by the raw value of the escaping of names; made when asked for.
+        var protobuf: [ProtobufFamily?] = [nil, nil, nil, nil]
 
         init(_ descriptor: FamilyDescriptor) {
             self.descriptor = descriptor
             nameBytes = Array(descriptor.name.utf8)
+            isLegacy =
+                NameEscaping.isLegacy(metric: descriptor.name)
+                && descriptor.labelNames.allSatisfy { NameEscaping.isLegacy(label: $0) }
             boundTexts = (descriptor.type == .histogram ? descriptor.bounds + [.infinity] : []).map { bound in
                 var buffer = TextBuffer(capacity: 64)
                 buffer.append("le=\"")
@@ -39,6 +53,8 @@ final class GatherPlan {
         let text: UnsafeRawBufferPointer
         let cell: UnsafeMutableRawPointer?
         let laneMask: UInt32
+        /// When it was registered, ns since the epoch.
+        let created: UInt64
         /// The next series with the same labels, in a later segment or registered again after a removal; -1: none.
         var next: Int
         /// Whether another one's `next` leads here.
@@ -58,11 +74,24 @@ final class GatherPlan {
     /// Entries of the index that lead to no sound record.
     private(set) var damagedRecords = 0
     private let source: any SegmentSource
+    /// Whether an info has got its first text with a name that is not legacy since names were assigned.
+    private var hasNewNames = false
+    /// Whether some family is not legacy.
+    private var hasOtherNames = false
 
     init(_ source: any SegmentSource) { self.source = source }
 
     /// The family of a name, if it has been seen.
     func family(named name: String) -> FamilyPlan? { byName[Array(name.utf8)] }
+
+    /// Whether a family has this legacy name, or gets it by being escaped.
+    func hasFamily(writtenAs name: String, _ escaping: NameEscaping) -> Bool {
+        if family(named: name) != nil { return true }
+        return hasOtherNames
+            && families.contains { family in
+                family.names[Int(escaping.rawValue)]?.stem.elementsEqual(name.utf8) ?? false
+            }
+    }
 
     /// Takes in what was registered since the last call.
     func refresh() throws(StoreError) {
@@ -78,6 +107,11 @@ final class GatherPlan {
         }
         if byName.count != known {
             families = byName.values.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
+        }
+        if byName.count != known || hasNewNames {
+            hasNewNames = false
+            hasOtherNames = families.contains { !$0.isLegacy }
+            if hasOtherNames { Self.assignNames(families) }
         }
     }
 
@@ -138,10 +172,14 @@ final class GatherPlan {
             }
             cell = segment.pointee.cell(place)
         }
+        if family.descriptor.type == .info, family.isLegacy, LabelPairs.hasQuotedName(record.text) {
+            family.isLegacy = false
+            hasNewNames = true
+        }
         link(
             SeriesPlan(
                 record: record, text: record.text, cell: cell, laneMask: UInt32(segment.pointee.geometry.laneCount - 1),
-                next: -1), to: family)
+                created: record.createdTime, next: -1), to: family)
     }
 
     /// Adds a series to its family, behind one that has the same labels if there is one.
@@ -150,14 +188,7 @@ final class GatherPlan {
         family.series.append(series)
         guard var byLabels = family.byLabels else { return }
         family.byLabels = nil
-        let labels = Array(series.text)
-        if let first = byLabels[labels] {
-            family.series[index].next = family.series[first].next
-            family.series[index].isLinked = true
-            family.series[first].next = index
-        } else {
-            byLabels[labels] = index
-        }
+        enter(index, of: family, in: &byLabels)
         family.byLabels = byLabels
     }
 
@@ -181,17 +212,26 @@ final class GatherPlan {
     }
 
     private func indexLabels(of family: FamilyPlan) {
-        var byLabels: [[UInt8]: Int] = [:]
-        for index in family.series.indices {
-            let labels = Array(family.series[index].text)
-            if let first = byLabels[labels] {
-                family.series[index].next = family.series[first].next
-                family.series[index].isLinked = true
-                family.series[first].next = index
-            } else {
-                byLabels[labels] = index
-            }
-        }
+        var byLabels: [Int: UInt32] = [:]
+        for index in family.series.indices { enter(index, of: family, in: &byLabels) }
         family.byLabels = byLabels
+    }
+
+    /// Enters a series, or links it to the one that has its labels.
+    private func enter(_ index: Int, of family: FamilyPlan, in byLabels: inout [Int: UInt32]) {
+        let text = family.series[index].text
+        var hasher = Hasher()
+        hasher.combine(bytes: text)
+        let hash = hasher.finalize()
+        guard let first = byLabels[hash].map(Int.init) else {
+            byLabels[hash] = UInt32(truncatingIfNeeded: index)
+            return
+        }
+        // Of two texts with one hash of 64 bits, which nobody will see, the second is on its own.
+        let known = family.series[first].text
+        guard known.elementsEqual(text) else { return }
+        family.series[index].next = family.series[first].next
+        family.series[index].isLinked = true
+        family.series[first].next = index
     }
 }

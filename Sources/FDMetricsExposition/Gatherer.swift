@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FDMetrics
-import FDMetricsStore
+package import FDMetricsStore
 import Synchronization
 
 /// A family at one scrape: its declaration, and a sample group for each series that is shown.
@@ -21,9 +21,11 @@ struct FamilySnapshot {
 /// A series at one scrape.
 struct SeriesSnapshot {
     /// {a="x",b="y"}, or empty.
-    let text: UnsafeRawBufferPointer
+    var text: UnsafeRawBufferPointer
     /// Where its numbers begin.
     let first: Int
+    /// Which series of the family's plan it is; -1: none of the store, but a counter or gauge of a scrape's own.
+    var index = -1
     /// Of gauges of mode `all` and `liveAll`: the process slot and the process id. -1: no such label.
     var worker = -1
     var pid: UInt64 = 0
@@ -31,22 +33,35 @@ struct SeriesSnapshot {
     var created: UInt64 = 0
 }
 
+extension FamilyDescriptor {
+    /// The label that tells the owners of a gauge's samples apart: "worker", or "pid" if that was asked for; a family that
+    /// has such a label itself gets another name, so that no sample has a label twice.
+    package func ownerLabel(byPid: Bool) -> String {
+        var label = byPid ? "pid" : "worker"
+        while labelNames.contains(label) { label += "_" }
+        return label
+    }
+
+    /// The label of a state set's states: the family's own name. A label name has no colon.
+    package var stateLabel: String { String(name.map { $0 == ":" ? "_" : $0 }) }
+}
+
 /// Reads the numbers of a store into snapshots: one pass over the cells, no lock, no write.
 struct Gatherer {
     let plan: GatherPlan
     let source: any SegmentSource
 
-    /// All families, by name.
-    func gather() throws(StoreError) -> [FamilySnapshot] {
+    /// The families that are wanted, by name.
+    func gather(where isWanted: (FamilyDescriptor) -> Bool = { _ in true }) throws(StoreError) -> [FamilySnapshot] {
         try plan.refresh()
         let probe = Liveness(source)
         var families: [FamilySnapshot] = []
         families.reserveCapacity(plan.families.count)
-        for family in plan.families {
+        for family in plan.families where isWanted(family.descriptor) {
             var snapshot = FamilySnapshot(plan: family)
-            snapshot.series.reserveCapacity(family.series.count)
-            snapshot.values.reserveCapacity(family.series.count * max(1, family.boundTexts.count + 1))
             if family.descriptor.type == .gauge {
+                snapshot.series.reserveCapacity(family.series.count)
+                snapshot.values.reserveCapacity(family.series.count)
                 gatherGauges(family, &snapshot, probe)
             } else {
                 gatherShared(family, &snapshot)
@@ -58,6 +73,8 @@ struct Gatherer {
 
     /// Families whose numbers belong to no process.
     private func gatherShared(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
+        // In one segment no two series have the same labels.
+        if family.byLabels == nil, family.descriptor.type != .stateSet { return gatherEach(family, &snapshot) }
         for index in family.series.indices where !family.series[index].isLinked {
             var current = index
             var isShown = false
@@ -103,7 +120,52 @@ struct Gatherer {
             if isShown {
                 let series = family.series[index]
                 snapshot.series.append(
-                    SeriesSnapshot(text: series.text, first: first, created: series.record.createdTime))
+                    SeriesSnapshot(
+                        text: series.text, first: first, index: index, created: series.created))
+            }
+        }
+    }
+
+    /// The same for series none of which is linked: most, and of counters millions a second. All that does not change is
+    /// taken out of the loop, which has no call in it.
+    private func gatherEach(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
+        let type = family.descriptor.type
+        let buckets = family.boundTexts.count
+        let width = type == .histogram ? buckets + 1 : type == .summary ? 2 : 1
+        let (state, live, stride) = (SeriesLayout.state, SeriesLayout.live, StoreFormat.laneStride)
+        family.series.withUnsafeBufferPointer { plan in
+            snapshot.values = Array(unsafeUninitializedCapacity: plan.count * width) { values, valueCount in
+                snapshot.series = Array(unsafeUninitializedCapacity: plan.count) { shown, shownCount in
+                    for index in plan.indices {
+                        let series = plan[index]
+                        if word(series.record.record + state).pointee.load(ordering: .relaxed) != live { continue }
+                        let first = shownCount &* width
+                        switch type {
+                        case .counter:
+                            values.initializeElement(
+                                at: first,
+                                to: counterTotal(
+                                    series.cell.unsafelyUnwrapped, laneMask: series.laneMask, stride: stride))
+                        case .summary, .histogram:
+                            // A summary is one pair, and its sum stands behind its count as that of a histogram does.
+                            var sum = 0.0
+                            for bucket in 0..<(width &- 1) {
+                                let total = pairTotal(
+                                    series.cell.unsafelyUnwrapped + bucket &* 16, laneMask: series.laneMask,
+                                    stride: stride)
+                                values.initializeElement(at: first &+ bucket, to: Double(total.count))
+                                sum += total.sum
+                            }
+                            values.initializeElement(at: first &+ width &- 1, to: sum)
+                        default: values.initializeElement(at: first, to: 1)
+                        }
+                        shown.initializeElement(
+                            at: shownCount,
+                            to: SeriesSnapshot(text: series.text, first: first, index: index, created: series.created))
+                        shownCount &+= 1
+                    }
+                    valueCount = shownCount &* width
+                }
             }
         }
     }
@@ -117,25 +179,30 @@ struct Gatherer {
         _ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot, _ probe: Liveness
     ) {
         guard let mode = family.descriptor.gaugeMode else { return gatherDifferences(family, &snapshot) }
-        for index in family.series.indices where !family.series[index].isLinked {
-            var contributions: [GaugeContribution] = []
-            var current = index
-            var isShown = false
-            while current >= 0 {
-                let series = family.series[current]
-                current = series.next
-                if !series.record.isLive { continue }
-                isShown = true
-                contributions += gaugeContributions(series.record, mode: mode, in: source)
-            }
-            if !isShown { continue }
-            let text = family.series[index].text
-            if mode == .all || mode == .liveAll {
-                appendEach(contributions, mode, text, &snapshot, probe)
-            } else {
-                let value = aggregate(contributions, mode: mode, ownToken: source.ownToken) { probe.isAlive($0) }
+        let (state, live) = (SeriesLayout.state, SeriesLayout.live)
+        let ownToken = source.ownToken
+        var contributions: [GaugeContribution] = []
+        family.series.withUnsafeBufferPointer { plan in
+            for index in plan.indices where !plan[index].isLinked {
+                contributions.removeAll(keepingCapacity: true)
+                var current = index
+                var isShown = false
+                while current >= 0 {
+                    let series = plan[current]
+                    current = series.next
+                    if word(series.record.record + state).pointee.load(ordering: .relaxed) != live { continue }
+                    isShown = true
+                    appendContributions(of: series.record, mode: mode, in: source, to: &contributions)
+                }
+                if !isShown { continue }
+                let text = plan[index].text
+                if mode == .all || mode == .liveAll {
+                    appendEach(contributions, mode, text, index, &snapshot, probe)
+                    continue
+                }
+                let value = aggregate(contributions, mode: mode, ownToken: ownToken) { probe.isAlive($0) }
                 guard let value else { continue }
-                snapshot.series.append(SeriesSnapshot(text: text, first: snapshot.values.count))
+                snapshot.series.append(SeriesSnapshot(text: text, first: snapshot.values.count, index: index))
                 snapshot.values.append(value)
             }
         }
@@ -152,7 +219,8 @@ struct Gatherer {
         for index in family.series.indices where !family.series[index].isLinked {
             let labels = Array(family.series[index].text)
             guard isShown(family, index), let sent = more[labels] else { continue }
-            snapshot.series.append(SeriesSnapshot(text: family.series[index].text, first: snapshot.values.count))
+            snapshot.series.append(
+                SeriesSnapshot(text: family.series[index].text, first: snapshot.values.count, index: index))
             snapshot.values.append(sent - (less[labels] ?? 0))
         }
     }
@@ -180,7 +248,7 @@ struct Gatherer {
     /// One sample for each process slot and logical worker, by number. Where both have a number the worker is shown, so that
     /// no sample is there twice.
     private func appendEach(
-        _ contributions: [GaugeContribution], _ mode: GaugeMode, _ text: UnsafeRawBufferPointer,
+        _ contributions: [GaugeContribution], _ mode: GaugeMode, _ text: UnsafeRawBufferPointer, _ index: Int,
         _ snapshot: inout FamilySnapshot, _ probe: Liveness
     ) {
         func order(_ token: LeaseToken) -> (Int, Int) { (token.worker ?? token.slot, token.worker == nil ? 1 : 0) }
@@ -193,7 +261,7 @@ struct Gatherer {
             // What stands for the process in the samples of a logical worker is the worker, whoever it was last.
             snapshot.series.append(
                 SeriesSnapshot(
-                    text: text, first: snapshot.values.count, worker: number,
+                    text: text, first: snapshot.values.count, index: index, worker: number,
                     pid: one.owner.worker.map { UInt64($0) } ?? one.pid))
             snapshot.values.append(value)
         }

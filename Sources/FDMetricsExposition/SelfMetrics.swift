@@ -10,12 +10,18 @@ struct SelfMetrics {
     private let shown: [FamilySnapshot]
     private let source: any SegmentSource
     private let damagedRecords: Int
+    private let latestScrape: Scraper.Cost?
 
-    /// - Parameter shown: the store's own families, which are counted.
-    init(_ source: any SegmentSource, shown: [FamilySnapshot], damagedRecords: Int) {
+    /// - Parameters:
+    ///   - shown: The store's own families, which are counted.
+    ///   - latestScrape: What the scrape before this one cost; nil: there was none, so nothing is shown of it.
+    init(
+        _ source: any SegmentSource, shown: [FamilySnapshot], damagedRecords: Int, latestScrape: Scraper.Cost?
+    ) {
         self.source = source
         self.shown = shown
         self.damagedRecords = damagedRecords
+        self.latestScrape = latestScrape
     }
 
     /// The families, by name.
@@ -23,8 +29,10 @@ struct SelfMetrics {
         guard let first = try source.segment(0) else { return [] }
         var segments = 0
         var reserved: UInt64 = 0
+        var used: UInt64 = 0
         while let segment = try? source.segment(segments) {
             reserved += segment.pointee.reservedBytes
+            used += segment.pointee.usedBytes
             segments += 1
         }
         var live = 0
@@ -32,6 +40,17 @@ struct SelfMetrics {
             live = probe.liveLeases().count
         }
         func dropped(_ offset: Int) -> Double { Double(first.pointee.header(offset).pointee.load(ordering: .relaxed)) }
+        var scrape: [FamilySnapshot] = []
+        if let latestScrape {
+            scrape = [
+                gauge(
+                    "fdmetrics_scrape_bytes", "Size of the scrape before this one, uncompressed.",
+                    [("", Double(latestScrape.bytes))]),
+                gauge(
+                    "fdmetrics_scrape_duration_seconds", "Time that the scrape before this one took to render.",
+                    [("", Double(latestScrape.nanoseconds) / 1e9)]),
+            ]
+        }
         return [
             gauge("fdmetrics_build_info", "The library that rendered this.", [(Self.versionLabel, 1)]),
             gauge(
@@ -49,6 +68,7 @@ struct SelfMetrics {
                 "fdmetrics_lanes", "Cells that each number is spread over.",
                 [("", Double(first.pointee.geometry.laneCount))]),
             gauge("fdmetrics_live_processes", "Processes that hold the store.", [("", Double(live))]),
+        ] + scrape + [
             gauge("fdmetrics_segments", "Files of the store.", [("", Double(segments))]),
             gauge(
                 "fdmetrics_series", "Series of the store that are shown.",
@@ -56,6 +76,8 @@ struct SelfMetrics {
             gauge(
                 "fdmetrics_store_reserved_bytes", "Bytes that the store has reserved on its file system.",
                 [("", Double(reserved))]),
+            gauge(
+                "fdmetrics_store_used_bytes", "Bytes of those that hold something.", [("", Double(used))]),
         ]
     }
 
@@ -92,5 +114,17 @@ private struct StaticText: ExpressibleByStringLiteral, @unchecked Sendable {
 
     init(stringLiteral text: StaticString) {
         bytes = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+}
+
+extension Segment {
+    /// How many of the reserved bytes are taken by header and index, process slots, records and cells.
+    fileprivate var usedBytes: UInt64 {
+        func load(_ offset: Int) -> UInt64 { header(offset).pointee.load(ordering: .relaxed) }
+        let used =
+            UInt64(geometry.slotsOffset) + load(HeaderLayout.slotsReserved) * UInt64(SlotLayout.size)
+            + load(HeaderLayout.recordsNext) + load(HeaderLayout.cellsNext) * UInt64(geometry.laneCount)
+        // The words are read one after the other while others write.
+        return min(used, reservedBytes)
     }
 }

@@ -25,11 +25,14 @@ package struct StoreSnapshot: Sendable {
         package let worker: Int?
         /// In the order of `FamilySnapshot.values`.
         package let values: [Double]
+        /// When it was registered, ns since the epoch; 0: not known.
+        package let created: UInt64
 
-        package init(labels: String, worker: Int? = nil, values: [Double]) {
+        package init(labels: String, worker: Int? = nil, values: [Double], created: UInt64 = 0) {
             self.labels = labels
             self.worker = worker
             self.values = values
+            self.created = created
         }
     }
 
@@ -44,38 +47,59 @@ package struct StoreSnapshot: Sendable {
     }
 }
 
-/// Takes snapshots of the store in a directory, of live or dead processes, with read access alone. What a scrape learns
-/// of the store is kept from one snapshot to the next. Not thread-safe.
+/// Takes snapshots of a store, of live or dead processes, with read access alone. What a scrape learns of the store is kept from one snapshot to the next. Not thread-safe.
 package final class StoreSampler {
-    /// The store, mapped read-only.
-    package let reader: StoreReader
+    /// The store.
+    package let source: any SegmentSource
     private let plan: GatherPlan
 
-    /// Opens the store.
+    /// Of a store that somebody has opened.
+    package init(_ source: any SegmentSource) {
+        self.source = source
+        plan = GatherPlan(source)
+    }
+
+    /// Opens the store, mapped read-only.
     /// - Throws: `notFound`, `foreign`, `damaged`, `system`.
-    package init(directory: String) throws(StoreError) {
-        reader = try StoreReader(directory: directory)
-        plan = GatherPlan(reader)
+    package convenience init(directory: String) throws(StoreError) {
+        self.init(try StoreReader(directory: directory))
     }
 
     /// The numbers of now.
     /// - Throws: `damaged`, `foreign`, `system`, of segment 0.
     package func sample() throws(StoreError) -> StoreSnapshot {
+        StoreSnapshot(try Gatherer(plan: plan, source: source).gather())
+    }
+}
+
+extension DirectoryRenderer {
+    /// The numbers of the store that is there now, with what the options add to them.
+    /// - Throws: `notFound` without a store; `foreign`, `damaged`, `system`. The next call tries again.
+    package func snapshot(options: RenderOptions = []) throws(StoreError) -> StoreSnapshot {
+        StoreSnapshot(try currentScraper().families(options, nil))
+    }
+}
+
+extension StoreSnapshot {
+    /// Copies what was gathered now.
+    fileprivate init(_ families: [FamilySnapshot]) {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
-        let families = try Gatherer(plan: plan, source: reader).gather().map { family in
-            let descriptor = family.plan.descriptor
-            let count = Self.valueCount(descriptor)
-            return StoreSnapshot.Family(
-                descriptor,
-                family.series.map { series in
-                    StoreSnapshot.Series(
-                        labels: String(decoding: series.text, as: UTF8.self),
-                        worker: series.worker < 0 ? nil : series.worker,
-                        values: Array(family.values[series.first..<(series.first + count)]))
-                })
-        }
-        return StoreSnapshot(time: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec), families: families)
+        self.init(
+            time: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec),
+            families: families.map { family in
+                let descriptor = family.plan.descriptor
+                let count = Self.valueCount(descriptor)
+                return Family(
+                    descriptor,
+                    family.series.map { series in
+                        Series(
+                            labels: String(decoding: series.text, as: UTF8.self),
+                            worker: series.worker < 0 ? nil : series.worker,
+                            values: Array(family.values[series.first..<(series.first + count)]),
+                            created: series.created)
+                    })
+            })
     }
 
     /// How many numbers a series has; see `FamilySnapshot.values`.

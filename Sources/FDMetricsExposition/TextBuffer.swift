@@ -139,6 +139,28 @@ package struct TextBuffer: ~Copyable {
         advance(by: 1)
     }
 
+    // MARK: Changing what is written
+
+    /// Moves all bytes from `start` on to `destination`, and the end with them. Bytes that come free in between have no
+    /// certain value.
+    mutating func moveTail(from start: Int, to destination: Int) {
+        assert(start >= 0 && start <= count && destination >= 0, "there is no such tail")
+        guard ensure(max(0, destination - start)), let base else { return }
+        (base + destination).update(from: base + start, count: count - start)
+        count += destination - start
+    }
+
+    /// Gives up, as if memory had run out.
+    mutating func fail() {
+        hasFailed = true
+        capacity = count
+    }
+
+    /// Where a byte that was written stands, valid until the next call that makes room; nil after a failure.
+    func address(_ offset: Int) -> UnsafeMutablePointer<UInt8>? {
+        hasFailed ? nil : base.map { $0 + offset }
+    }
+
     // MARK: Taking the text
 
     /// Calls `body` with the bytes written so far, valid during the call.

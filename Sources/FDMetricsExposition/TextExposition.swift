@@ -4,7 +4,6 @@
 public import FDMetrics
 public import FDMetricsStore
 import Glibc
-import Synchronization
 
 /// The formats that a store is rendered in. The raw values stand in the C header.
 public enum ExpositionFormat: UInt32, Sendable, CaseIterable {
@@ -12,12 +11,16 @@ public enum ExpositionFormat: UInt32, Sendable, CaseIterable {
     case text = 1
     /// OpenMetrics 1.0 text.
     case openMetrics = 2
+    /// Prometheus protobuf: messages `io.prometheus.client.MetricFamily`, each after its length as a varint. No text.
+    case protobuf = 3
 
     /// The HTTP content type, with a zero at its end.
     package var contentTypeText: StaticString {
         switch self {
         case .text: "text/plain; version=0.0.4; charset=utf-8"
         case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        case .protobuf:
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
         }
     }
 
@@ -39,167 +42,69 @@ public struct RenderOptions: OptionSet, Sendable {
     public static let processMetrics = RenderOptions(rawValue: 2)
     /// The same, one sample for each live process.
     public static let processMetricsByWorker = RenderOptions(rawValue: 4)
-    /// In OpenMetrics: when each series was registered, as x_created.
+    /// In OpenMetrics: when each series was registered, as x_created. The protobuf format always has it.
     public static let created = RenderOptions(rawValue: 8)
     /// What the store says of itself: fdmetrics_live_processes and so on.
     public static let selfMetrics = RenderOptions(rawValue: 16)
-    /// All options.
-    package static let all = RenderOptions(rawValue: 31)
+    /// All options, and the two bits of the escaping of names (see `NameEscaping`).
+    package static let all = RenderOptions(rawValue: 31 | 256 | 512)
 }
 
-/// A store as text for Prometheus.
+/// A store as text for Prometheus, or as bytes in its protobuf format.
 public enum TextExposition {
     /// Renders all metrics of a registry's store, of all processes. Thread-safe; usable in a fork child.
     ///
     /// Costs the same however many processes ever recorded.
-    /// - Throws: `noSpace`, `system`, `damaged`.
+    /// - Parameter names: If not empty: only the families that have one of these names, or a sample of such a name.
+    /// - Throws: `noSpace`, `system`, `damaged`; `invalidArgument` for the protobuf format, see `renderBytes`.
     public static func render(
-        _ registry: MetricRegistry, as format: ExpositionFormat = .text, options: RenderOptions = []
+        _ registry: MetricRegistry, as format: ExpositionFormat = .text, options: RenderOptions = [],
+        names: [String] = []
     ) throws(MetricError) -> String {
-        let text = try Renderer.render(registry.store, as: format, options: options)
-        defer { free(text.start) }
-        return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
+        try checkIsText(format)
+        return string(try Renderer.render(registry.store, as: format, options: options, names: names))
     }
 
     /// Renders the store in a directory, of live or dead processes, with read access alone.
-    /// - Throws: `notFound`, `directory`, `foreign`, `damaged`, `noSpace`, `system`.
+    /// - Parameter names: If not empty: only the families that have one of these names, or a sample of such a name.
+    /// - Throws: `notFound`, `directory`, `foreign`, `damaged`, `noSpace`, `system`; `invalidArgument` for the protobuf
+    ///   format, see `renderBytes`.
     public static func render(
-        directory: String, as format: ExpositionFormat = .text, options: RenderOptions = []
+        directory: String, as format: ExpositionFormat = .text, options: RenderOptions = [], names: [String] = []
     ) throws(MetricError) -> String {
-        let text = try Renderer.render(directory: directory, as: format, options: options)
+        try checkIsText(format)
+        return string(try Renderer.render(directory: directory, as: format, options: options, names: names))
+    }
+
+    /// Renders a registry's store as `render(_:as:options:names:)` does, in any format.
+    /// - Throws: `noSpace`, `system`, `damaged`.
+    public static func renderBytes(
+        _ registry: MetricRegistry, as format: ExpositionFormat, options: RenderOptions = [], names: [String] = []
+    ) throws(MetricError) -> [UInt8] {
+        bytes(try Renderer.render(registry.store, as: format, options: options, names: names))
+    }
+
+    /// Renders the store in a directory as `render(directory:as:options:names:)` does, in any format.
+    /// - Throws: `notFound`, `directory`, `foreign`, `damaged`, `noSpace`, `system`.
+    public static func renderBytes(
+        directory: String, as format: ExpositionFormat, options: RenderOptions = [], names: [String] = []
+    ) throws(MetricError) -> [UInt8] {
+        bytes(try Renderer.render(directory: directory, as: format, options: options, names: names))
+    }
+
+    private static func checkIsText(_ format: ExpositionFormat) throws(MetricError) {
+        if format == .protobuf {
+            throw MetricError(.invalidArgument, "the protobuf format is no text: use TextExposition.renderBytes")
+        }
+    }
+
+    private static func string(_ text: Renderer.Text) -> String {
         defer { free(text.start) }
         return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
     }
-}
 
-/// Renders stores, and keeps the plan of an attached store from one scrape to the next.
-package enum Renderer {
-    /// A rendered text: `count` bytes and a zero, to be released with free().
-    package typealias Text = (start: UnsafeMutablePointer<CChar>, count: Int)
-
-    /// A kept plan and who is using it: 0 nobody, else that process's id. One for each store that was rendered.
-    private final class Kept: @unchecked Sendable {
-        let store: Store
-        let user = Atomic<Int32>(0)
-        var plan: GatherPlan
-        var lastSize = 4096
-        init(_ store: Store) {
-            self.store = store
-            plan = GatherPlan(store)
-        }
-    }
-
-    private static let capacity = 64
-    nonisolated(unsafe) private static let kept: UnsafeMutablePointer<Atomic<UInt>> = {
-        let slots = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: capacity)
-        for index in 0..<capacity { (slots + index).initialize(to: Atomic(0)) }
-        return slots
-    }()
-
-    /// Renders an attached store.
-    ///
-    /// Nobody waits for the kept plan: who finds it in use, by another thread or by one of the parent process at the time
-    /// of a fork, makes one for itself.
-    package static func render(
-        _ store: Store, as format: ExpositionFormat, options: RenderOptions
-    ) throws(StoreError) -> Text {
-        guard let kept = keptPlan(store) else {
-            return try render(GatherPlan(store), store, capacity: 4096, format, options).text
-        }
-        let own = getpid()
-        let claim = kept.user.compareExchange(expected: 0, desired: own, ordering: .acquiring)
-        if !claim.exchanged {
-            // In use by another thread; or copied by a fork while a thread of the parent was using it. That thread is not
-            // here, and its plan may be half-changed: leave it alone for good.
-            guard claim.original != own,
-                kept.user.compareExchange(expected: claim.original, desired: own, ordering: .acquiring).exchanged
-            else { return try render(GatherPlan(store), store, capacity: kept.lastSize, format, options).text }
-            _ = Unmanaged.passRetained(kept.plan)
-            kept.plan = GatherPlan(store)
-        }
-        defer { kept.user.store(0, ordering: .releasing) }
-        do {
-            let (text, size) = try render(kept.plan, store, capacity: kept.lastSize, format, options)
-            kept.lastSize = size + size / 8
-            return text
-        } catch {
-            kept.plan = GatherPlan(store)
-            throw error
-        }
-    }
-
-    /// Renders the store in a directory.
-    package static func render(
-        directory: String, as format: ExpositionFormat, options: RenderOptions
-    ) throws(StoreError) -> Text {
-        let reader = try StoreReader(directory: directory)
-        return try render(GatherPlan(reader), reader, capacity: 1 << 16, format, options).text
-    }
-
-    /// Forgets the plan of a store that is about to be closed.
-    package static func forget(_ store: Store) {
-        for index in 0..<capacity {
-            let bits = kept[index].load(ordering: .acquiring)
-            guard let pointer = UnsafeRawPointer(bitPattern: bits) else { continue }
-            let entry = Unmanaged<Kept>.fromOpaque(pointer)
-            if entry.takeUnretainedValue().store === store {
-                kept[index].store(0, ordering: .releasing)
-                entry.release()
-            }
-        }
-    }
-
-    private static func keptPlan(_ store: Store) -> Kept? {
-        var fresh: Unmanaged<Kept>?
-        defer { fresh?.release() }
-        for index in 0..<capacity {
-            var bits = kept[index].load(ordering: .acquiring)
-            if bits == 0 {
-                let made = fresh ?? Unmanaged.passRetained(Kept(store))
-                fresh = made
-                let result = kept[index].compareExchange(
-                    expected: 0, desired: UInt(bitPattern: made.toOpaque()), ordering: .acquiringAndReleasing)
-                if result.exchanged {
-                    fresh = nil
-                    return made.takeUnretainedValue()
-                }
-                bits = result.original
-            }
-            guard let pointer = UnsafeRawPointer(bitPattern: bits) else { continue }
-            let entry = Unmanaged<Kept>.fromOpaque(pointer).takeUnretainedValue()
-            if entry.store === store { return entry }
-        }
-        return nil
-    }
-
-    private static func render(
-        _ plan: GatherPlan, _ source: any SegmentSource, capacity: Int, _ format: ExpositionFormat,
-        _ options: RenderOptions
-    ) throws(StoreError) -> (text: Text, size: Int) {
-        var writer = TextFormatWriter(capacity: capacity, format: format, options: options)
-        for family in try families(plan, source, options) { writer.write(family) }
-        guard let text = writer.finish() else {
-            throw StoreError(.noSpace, "there is no memory for the text of \(source.directory)")
-        }
-        return ((text.text, text.count), text.count)
-    }
-
-    /// The store's families and, if they are asked for, those of the processes and of the store itself, by name. A family
-    /// that somebody has registered under the name of one of the latter is shown in its place.
-    private static func families(
-        _ plan: GatherPlan, _ source: any SegmentSource, _ options: RenderOptions
-    ) throws(StoreError) -> [FamilySnapshot] {
-        let gathered = try Gatherer(plan: plan, source: source).gather()
-        var more: [FamilySnapshot] = []
-        if options.contains(.processMetrics) || options.contains(.processMetricsByWorker) {
-            more += try ProcessMetrics(source, byWorker: options.contains(.processMetricsByWorker)).families()
-        }
-        if options.contains(.selfMetrics) {
-            more += try SelfMetrics(source, shown: gathered, damagedRecords: plan.damagedRecords).families()
-        }
-        if more.isEmpty { return gathered }
-        return (gathered + more.filter { plan.family(named: $0.plan.descriptor.name) == nil }).sorted {
-            $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes)
-        }
+    private static func bytes(_ text: Renderer.Text) -> [UInt8] {
+        defer { free(text.start) }
+        return Array(UnsafeRawBufferPointer(start: text.start, count: text.count))
     }
 }

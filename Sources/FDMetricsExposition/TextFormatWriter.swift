@@ -14,6 +14,10 @@ struct TextFormatWriter: ~Copyable {
     private var buffer: TextBuffer
     private let format: ExpositionFormat
     private let options: RenderOptions
+    /// Of the family that is being written; nil: its names are legacy.
+    private var names: WrittenNames?
+    /// Whether its name stands between the braces, in quotation marks.
+    private var isNameQuoted = false
 
     init(capacity: Int, format: ExpositionFormat, options: RenderOptions) {
         buffer = TextBuffer(capacity: capacity)
@@ -25,9 +29,33 @@ struct TextFormatWriter: ~Copyable {
     private var writesCreated: Bool { format == .openMetrics && options.contains(.created) }
 
     mutating func write(_ family: FamilySnapshot) {
+        if family.plan.isLegacy { return write(family, family.plan.nameBytes) }
+        guard let written = family.plan.names[Int(options.escaping.rawValue)] else { return }
+        names = written
+        isNameQuoted = written.isQuoted
+        // The labels of all series one after the other, as this scheme has them.
+        var texts: [UInt8] = []
+        var ends: [Int] = []
+        for series in family.series {
+            texts += written.labels(series.text)
+            ends.append(texts.count)
+        }
+        texts.withUnsafeBytes { texts in
+            var shown = family
+            for index in shown.series.indices {
+                let start = index == 0 ? 0 : ends[index - 1]
+                shown.series[index].text = UnsafeRawBufferPointer(rebasing: texts[start..<ends[index]])
+            }
+            write(shown, written.stem)
+        }
+        names = nil
+        isNameQuoted = false
+    }
+
+    private mutating func write(_ family: FamilySnapshot, _ nameBytes: [UInt8]) {
         let descriptor = family.plan.descriptor
-        writeHeader(descriptor, family.plan.nameBytes)
-        family.plan.nameBytes.withUnsafeBytes { name in
+        writeHeader(descriptor, nameBytes)
+        nameBytes.withUnsafeBytes { name in
             family.values.withUnsafeBufferPointer { values in
                 switch descriptor.type {
                 case .counter:
@@ -36,7 +64,7 @@ struct TextFormatWriter: ~Copyable {
                         createdLine(name, series)
                     }
                 case .gauge:
-                    let owner = ownerLabel(descriptor)
+                    let owner = descriptor.ownerLabel(byPid: labelsByPid)
                     for series in family.series { ownedLine(name, "", series, owner, values[series.first]) }
                 case .summary:
                     for series in family.series {
@@ -75,14 +103,16 @@ struct TextFormatWriter: ~Copyable {
         let type: StaticString
         switch (descriptor.type, format) {
         case (.counter, .text): (suffix, type) = ("_total", " counter\n")
-        case (.counter, .openMetrics): type = " counter\n"
+        case (.counter, _): type = " counter\n"
         case (.gauge, _), (.stateSet, .text): type = " gauge\n"
         // The label of a state set must have the family's name, and no label name has a colon.
-        case (.stateSet, .openMetrics): type = descriptor.name.contains(":") ? " gauge\n" : " stateset\n"
+        case (.stateSet, _):
+            let hasItsLabel = names?.isStateLabelTheName ?? !nameBytes.contains(UInt8(ascii: ":"))
+            type = hasItsLabel ? " stateset\n" : " gauge\n"
         case (.histogram, _): type = " histogram\n"
         case (.summary, _): type = " summary\n"
         case (.info, .text): (suffix, type) = ("_info", " gauge\n")
-        case (.info, .openMetrics): type = " info\n"
+        case (.info, _): type = " info\n"
         }
         nameBytes.withUnsafeBytes { name in
             writeKeyword("# HELP ", name, suffix)
@@ -99,7 +129,7 @@ struct TextFormatWriter: ~Copyable {
             buffer.append("\n")
             writeKeyword("# TYPE ", name, suffix)
             buffer.append(type)
-            if format == .openMetrics, !descriptor.unit.isEmpty {
+            if format == .openMetrics, !descriptor.unit.isEmpty, mayShow(unit: descriptor.unit, nameBytes) {
                 writeKeyword("# UNIT ", name, suffix)
                 buffer.append(" ")
                 for byte in descriptor.unit.utf8 { buffer.append(byte: byte) }
@@ -111,8 +141,15 @@ struct TextFormatWriter: ~Copyable {
     private mutating func writeKeyword(_ keyword: StaticString, _ name: UnsafeRawBufferPointer, _ suffix: StaticString)
     {
         buffer.append(keyword)
+        if isNameQuoted { buffer.append("\"") }
         buffer.append(name)
         buffer.append(suffix)
+        if isNameQuoted { buffer.append("\"") }
+    }
+
+    /// OpenMetrics wants a unit to be the name's last word, which it may not be any more when that was escaped.
+    private func mayShow(unit: String, _ name: [UInt8]) -> Bool {
+        names == nil || name.suffix(unit.utf8.count + 1).elementsEqual("_\(unit)".utf8)
     }
 
     // MARK: - Lines
@@ -121,6 +158,7 @@ struct TextFormatWriter: ~Copyable {
     private mutating func line(
         _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer, _ value: Double
     ) {
+        if isNameQuoted { return quotedLine(name, suffix, labels, nil, value) }
         let room = name.count + suffix.utf8CodeUnitCount + labels.count + CanonicalNumber.maximumLength + 2
         guard buffer.ensure(room) else { return }
         buffer.appendUnchecked(name)
@@ -134,6 +172,7 @@ struct TextFormatWriter: ~Copyable {
         _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer,
         with label: UnsafeRawBufferPointer, _ value: Double
     ) {
+        if isNameQuoted { return quotedLine(name, suffix, labels, label, value) }
         let room =
             name.count + suffix.utf8CodeUnitCount + labels.count + label.count + CanonicalNumber.maximumLength + 4
         guard buffer.ensure(room) else { return }
@@ -149,6 +188,27 @@ struct TextFormatWriter: ~Copyable {
         buffer.appendUnchecked(label)
         buffer.appendUnchecked(byte: UInt8(ascii: "}"))
         finishLine(value)
+    }
+
+    /// A line whose name is within the braces: {"http.requests_total",method="GET"}.
+    private mutating func quotedLine(
+        _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer,
+        _ label: UnsafeRawBufferPointer?, _ value: Double
+    ) {
+        buffer.append("{\"")
+        buffer.append(name)
+        buffer.append(suffix)
+        buffer.append("\"")
+        if labels.count > 2 {
+            buffer.append(",")
+            buffer.append(UnsafeRawBufferPointer(rebasing: labels[1..<(labels.count - 1)]))
+        }
+        if let label {
+            buffer.append(",")
+            buffer.append(label)
+        }
+        buffer.append("}")
+        if buffer.ensure(CanonicalNumber.maximumLength + 2) { finishLine(value) }
     }
 
     @inline(__always)
@@ -196,19 +256,11 @@ struct TextFormatWriter: ~Copyable {
         label.withUTF8 { line(name, suffix, series.text, with: UnsafeRawBufferPointer($0), value) }
     }
 
-    /// The label that tells the owners of a gauge's samples apart: "worker", or "pid" if that was asked for; a family that
-    /// has such a label itself gets another name, so that no sample has a label twice.
-    private func ownerLabel(_ descriptor: FamilyDescriptor) -> String {
-        var label = labelsByPid ? "pid" : "worker"
-        while descriptor.labelNames.contains(label) { label += "_" }
-        return label
-    }
-
     private mutating func stateLines(
         _ name: UnsafeRawBufferPointer, _ descriptor: FamilyDescriptor, _ series: SeriesSnapshot, _ current: Double
     ) {
-        // The family's own name is the label, the state its value. A label name has no colon.
-        let labelName = String(descriptor.name.map { $0 == ":" ? "_" : $0 })
+        // The family's own name is the label, the state its value.
+        let labelName = names.map { String(decoding: $0.stateLabel, as: UTF8.self) } ?? descriptor.stateLabel
         for (index, state) in descriptor.states.enumerated() {
             var label = labelName + "=\""
             for scalar in state.unicodeScalars {

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FDMetricsInspection
+
 /// One thing that `fdmctl doctor` has found wrong.
 struct DoctorFinding {
     enum Severity: String {

@@ -4,6 +4,7 @@
 #if CommandLineTool
 import ArgumentParser
 import FDMetricsExposition
+import FDMetricsInspection
 import FDMetricsStore
 import Glibc
 

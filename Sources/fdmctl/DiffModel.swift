@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FDMetricsInspection
+
 /// How two scrapes differ, sample by sample.
 struct DiffModel {
     struct Row {

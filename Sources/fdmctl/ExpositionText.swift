@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FDMetricsInspection
+
 /// One sample of a scrape, under a name that is the same however the text spelled it: labels sorted by name, bounds as
 /// numbers.
 struct ExpositionSample {

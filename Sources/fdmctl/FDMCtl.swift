@@ -10,7 +10,7 @@ import FDMetricsStore
 
 /// The command line tool: looks into the store of a service. One file a subcommand.
 @main
-struct FDMCtl: ParsableCommand {
+struct FDMCtl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fdmctl",
         abstract: "Looks into the metrics store of a service, of live or dead processes; needs read access alone.",
@@ -20,9 +20,11 @@ struct FDMCtl: ParsableCommand {
             What a request, a deploy changes:  fdmctl diff BEFORE AFTER
             Everything that is in the store:   fdmctl dump DIR
             Whether the store is intact:       fdmctl check DIR
+            Serve it to Prometheus:            fdmctl serve
+            Send it to another system:         fdmctl push
             """,
         version: FDMetricsVersion.string,
-        subcommands: [Doctor.self, Top.self, Diff.self, Dump.self, Check.self, Completions.self]
+        subcommands: [Doctor.self, Top.self, Diff.self, Dump.self, Check.self, Serve.self, Push.self, Completions.self]
     )
 }
 

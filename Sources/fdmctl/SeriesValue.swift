@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FDMetrics
+import FDMetricsInspection
 import FDMetricsStore
 import Synchronization
 

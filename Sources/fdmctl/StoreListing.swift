@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FDMetrics
+import FDMetricsInspection
 import FDMetricsStore
 import Synchronization
 
@@ -20,18 +21,7 @@ struct StoreListing {
         var damaged: [Int] = []
     }
 
-    struct ProcessEntry {
-        let slot: Int
-        let generation: UInt32
-        let pid: UInt64
-        let pidNamespace: UInt64
-        /// Clock ticks since boot, field 22 of /proc/PID/stat.
-        let startTime: UInt64
-        /// ns since the epoch.
-        let attachedTime: UInt64
-        let command: String
-        let isAlive: Bool
-    }
+    typealias ProcessEntry = FDMetricsInspection.ProcessEntry
 
     struct FamilyEntry {
         let descriptor: FamilyDescriptor

@@ -3,6 +3,7 @@
 
 #if CommandLineTool
 import ArgumentParser
+import FDMetricsInspection
 import FDMetricsStore
 import Glibc
 

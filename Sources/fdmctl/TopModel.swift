@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FDMetricsExposition
+import FDMetricsInspection
 import FDMetricsStore
 
 /// What `fdmctl top` shows of the series: two snapshots turned into rows. Knows nothing of terminals or clocks.
@@ -48,14 +49,6 @@ struct TopModel {
                 Row(family.descriptor, series, old: old?[series.text], interval: interval)
             }.sorted { $0.labels < $1.labels }
         }
-    }
-}
-
-extension StoreSnapshot.Series {
-    /// The labels with the worker's number.
-    fileprivate var text: String {
-        guard let worker else { return labels }
-        return labels.isEmpty ? "{worker=\"\(worker)\"}" : labels.dropLast() + ",worker=\"\(worker)\"}"
     }
 }
 

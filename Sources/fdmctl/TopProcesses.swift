@@ -1,38 +1,16 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FDMetricsInspection
 import FDMetricsStore
 import Glibc
 
-/// A process of a store at one moment: its latest holder of a slot, and what the kernel says of it.
-struct ProcessSample {
-    let entry: StoreListing.ProcessEntry
-    /// nil: it is dead, or of another PID namespace.
-    let status: ProcessStatus?
+extension ProcessSample {
     /// Its command line, or where that may not be read, its name.
-    let command: String
-
-    /// All that ever held a slot of the store, each slot's latest.
-    static func all(_ reader: StoreReader) throws(StoreError) -> [ProcessSample] {
-        guard let first = try reader.segment(0) else { return [] }
-        var liveness = Liveness(try LivenessProbe(directory: reader.directory, segment: first), ProcessSlots(first))
-        let namespace = ProcessStatus.namespace(of: "self")
-        return liveness.processes().map { entry in
-            var status: ProcessStatus?
-            if entry.isAlive, entry.pidNamespace == namespace, let found = ProcessStatus(pid: entry.pid),
-                found.startTime == entry.startTime
-            {
-                status = found
-            }
-            let line = status == nil ? nil : commandLine(entry.pid)
-            return ProcessSample(entry: entry, status: status, command: line ?? entry.command)
-        }
-    }
-
-    private static func commandLine(_ pid: UInt64) -> String? {
-        guard let text = readFile("/proc/\(pid)/cmdline"), !text.isEmpty else { return nil }
+    fileprivate var command: String {
+        guard status != nil, let text = readFile("/proc/\(entry.pid)/cmdline") else { return entry.command }
         let words = text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-        guard let first = words.first else { return nil }
+        guard let first = words.first else { return entry.command }
         // The program without its folder: what differs between processes comes later.
         let name = first.split(separator: "/").last.map(String.init) ?? first
         return ([name] + words.dropFirst()).joined(separator: " ")
@@ -75,10 +53,9 @@ struct TopProcesses {
             if let ticks = sample.status?.cpuTicks, let old, let interval, interval > 0 {
                 cpu = Double(ticks - min(ticks, old)) / tick / interval * 100
             }
-            let isStopped = sample.status?.state == "T" || sample.status?.state == "t"
             return Row(
-                slot: entry.slot, pid: entry.pid, state: !entry.isAlive ? "dead" : isStopped ? "stopped" : "alive",
-                isAlive: entry.isAlive, uptime: entry.isAlive ? sinceBoot - Double(entry.startTime) / tick : nil,
+                slot: entry.slot, pid: entry.pid, state: sample.state, isAlive: entry.isAlive,
+                uptime: entry.isAlive ? sinceBoot - Double(entry.startTime) / tick : nil,
                 cpu: cpu,
                 residentBytes: sample.status.map { Double($0.residentPages) * page }, threads: sample.status?.threads,
                 command: sample.command)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FDMetricsExposition
+import FDMetricsInspection
 import FDMetricsStore
 import Glibc
 
@@ -34,18 +35,18 @@ final class TopReader {
             sampler = try StoreSampler(directory: directory)
         }
         let snapshot = try sampler.sample()
-        let processes = try ProcessSample.all(sampler.reader)
+        let processes = try ProcessSample.all(sampler.source)
         let series = TopModel(snapshot, since: before?.snapshot)
         defer { before = (snapshot, processes) }
         return TopReading(
-            directory: sampler.reader.directory, statistics: StoreStatistics(sampler.reader), series: series,
+            directory: sampler.source.directory, statistics: StoreStatistics(sampler.source), series: series,
             processes: TopProcesses(
                 processes, since: before?.processes, interval: series.interval, sinceBoot: TopProcesses.sinceBoot),
             time: Int(time(nil)))
     }
 
     private func isReplaced() throws(StoreError) -> Bool {
-        guard let first = try sampler.reader.segment(0),
+        guard let first = try sampler.source.segment(0),
             let status = fileStatus("\(directory)/\(StoreFormat.fileName(segment: 0))", followingLink: false)
         else { return true }
         return UInt64(status.st_dev) != first.pointee.device || UInt64(status.st_ino) != first.pointee.inode

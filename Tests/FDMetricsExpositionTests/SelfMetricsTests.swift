@@ -28,8 +28,11 @@ struct SelfMetricsTests {
     @Test("Count what is there and what was refused")
     func counts() throws {
         let reserved = StoreStatistics(exposed.registry.store).bytesReserved
+        let shown = try samples()
+        let used = shown.last?.split(separator: " ").last.flatMap { Double($0) } ?? 0
+        #expect(used > 0 && used <= Double(reserved))
         #expect(
-            try samples() == [
+            shown == [
                 "fdmetrics_build_info{version=\"\(FDMetricsVersion.string)\"} 1.0",
                 "fdmetrics_damaged_records 0.0",
                 "fdmetrics_dropped_registrations_total{reason=\"conflict\"} 0.0",
@@ -38,20 +41,39 @@ struct SelfMetricsTests {
                 "fdmetrics_families 0.0", "fdmetrics_lanes 4.0", "fdmetrics_live_processes 1.0",
                 "fdmetrics_segments 1.0", "fdmetrics_series 0.0",
                 "fdmetrics_store_reserved_bytes \(Double(reserved))",
+                "fdmetrics_store_used_bytes \(Double(used))",
             ])
         _ = try exposed.join()
         let family = try exposed.registry.counterFamily("a", labels: ["b"])
         for value in ["1", "2", "3"] { _ = try family.labels(value) }
         #expect(throws: MetricError.self) { try family.labels("4") }
         #expect(throws: MetricError.self) { try exposed.registry.gauge("a", mode: .sum) }
-        let shown = try samples()
+        let later = try samples()
         for line in [
             "fdmetrics_dropped_registrations_total{reason=\"conflict\"} 1.0",
             "fdmetrics_dropped_registrations_total{reason=\"series_limit\"} 1.0", "fdmetrics_families 1.0",
             "fdmetrics_live_processes 2.0", "fdmetrics_series 3.0",
         ] {
-            #expect(shown.contains(line), "\(line) is not in \(shown)")
+            #expect(later.contains(line), "\(line) is not in \(later)")
         }
+        let laterUsed = later.last?.split(separator: " ").last.flatMap { Double($0) } ?? 0
+        // A series has a record of 64 bytes at least.
+        #expect(laterUsed >= used + 3 * 64)
+        #expect(laterUsed < Double(StoreStatistics(exposed.registry.store).bytesReserved))
+    }
+
+    @Test("Say what the scrape before cost, whatever was asked for then")
+    func latestScrape() throws {
+        func cost() throws -> [String] { try samples().filter { $0.hasPrefix("fdmetrics_scrape_") } }
+        try exposed.registry.counter("a").increment()
+        #expect(try cost() == [])
+        let text = try exposed.text()
+        let shown = try cost()
+        #expect(shown.first == "fdmetrics_scrape_bytes \(Double(text.utf8.count))")
+        let seconds = shown.last?.split(separator: " ").last.flatMap { Double($0) } ?? 0
+        #expect(shown.count == 2 && shown[1].hasPrefix("fdmetrics_scrape_duration_seconds ") && seconds > 0)
+        // The one before this one showed two families more.
+        #expect(try cost().first != shown.first)
     }
 
     @Test("Are the same to who only reads")

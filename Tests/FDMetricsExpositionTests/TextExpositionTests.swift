@@ -21,6 +21,7 @@ struct TextExpositionTests {
             ExpositionFormat.allCases.map(\.contentType) == [
                 "text/plain; version=0.0.4; charset=utf-8",
                 "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
             ])
     }
 

@@ -3,6 +3,7 @@
 
 import FDMetrics
 import FDMetricsStore
+import Glibc
 import Testing
 
 @Suite("Declarations")
@@ -43,6 +44,46 @@ struct DeclarationTests {
             #expect(error?.message.hasPrefix("\"\(name)\" is not a metric name: use letters") == true)
         }
         #expect(place.statistics.families == 0)
+    }
+
+    @Test("A refusal says how to get such names")
+    func wayOut() {
+        let calls: [() throws -> Void] = [
+            { _ = try registry.counter("http.requests") },
+            { _ = try registry.counterFamily("requests", labels: ["http.method"]) },
+            { try registry.info("build").set([("git.commit", "a")]) },
+        ]
+        for call in calls { #expect(refusal(call)?.message.contains("FDMETRICS_UTF8_NAMES=1") == true) }
+    }
+
+    /// In a process of its own, as the setting is of the process.
+    @Test("Takes names of any UTF-8 where they are allowed")
+    func otherNames() async {
+        await #expect(processExitsWith: .success) {
+            setenv("FDMETRICS_UTF8_NAMES", "1", 1)
+            let place = try TestRegistry()
+            let registry = place.registry
+            try registry.counterFamily("http.requests_total", labels: ["http.method"], unit: "seconds").labels("GET")
+                .increment()
+            try registry.info("build.data_info").set([("git.commit", "a"), ("é", "b")])
+            #expect(
+                try place.samples() == [
+                    "build_data_info{git_commit=\"a\",_=\"b\"} 1.0",
+                    "http_requests_seconds_total{http_method=\"GET\"} 1.0",
+                ])
+            for name in ["", "a\0", "a\u{FFFD}"] {
+                #expect(throws: MetricError.self) { try registry.counter(name) }
+                #expect(throws: MetricError.self) { try registry.counterFamily("c", labels: [name]) }
+            }
+            for label in ["__a.b", "a.b"] {
+                #expect(throws: MetricError.self) { try registry.counterFamily("c", labels: [label, "a.b"]) }
+            }
+            #expect(throws: MetricError.self) { try registry.counter("a.b", unit: "°C") }
+            UTF8Names.areAllowed = false
+            #expect(throws: MetricError.self) { try registry.counter("http.other") }
+            UTF8Names.areAllowed = true
+            try registry.counter("http.other").increment()
+        }
     }
 
     @Test("A counter has one _total, an info one _info, given or not")

@@ -40,6 +40,7 @@ int main(int argc, char **argv) {
   check_inert_handles();
   check_empty_exposition();
   check_exposition();
+  check_scrapes();
   check_zmq();
   check_default_store();
   check_closed_store();

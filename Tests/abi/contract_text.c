@@ -145,6 +145,8 @@ void check_exposition(void) {
 
   CHECK_TEXT(fdm_content_type(FDM_FORMAT_TEXT), "text/plain; version=0.0.4; charset=utf-8");
   CHECK_TEXT(fdm_content_type(FDM_FORMAT_OPENMETRICS), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  CHECK_TEXT(fdm_content_type(FDM_FORMAT_PROTOBUF),
+             "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited");
   CHECK(fdm_content_type(999) != NULL);
 }
 

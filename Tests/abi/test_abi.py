@@ -111,6 +111,14 @@ def test_exports_have_a_version(library: Path) -> None:
     names = [line.split()[0] for line in lines if line.startswith("fdm_")]
     assert names
     assert [name for name in names if not re.search(r"@@FDMETRICS_\d+\.\d+$", name)] == []
+    # A function stays in the node of the version that it came with: programs are linked to that.
+    later = {name.split("@@")[0] for name in names if name.endswith("@@FDMETRICS_1.1")}
+    assert later == {
+        "fdm_allow_utf8_names",
+        "fdm_negotiate",
+        "fdm_render_scrape",
+        "fdm_render_directory_scrape",
+    }
 
 
 def test_no_foundation_is_linked(library: Path) -> None:

@@ -14,12 +14,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+Self = TypeVar("Self", bound="Running")
 HERE = Path(__file__).parent
 PYTHON_PACKAGE = HERE.parents[1] / "python"
 #: How long anything may take before the test gives up; nothing is measured with it.
 PATIENCE_SECONDS = 60.0
+#: Before a command: the kernel kills it when the thread that started it is gone.
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 #: What would name another store than the test's own.
 SETTINGS = ("FDMETRICS_DIR", "FDMETRICS_AUTO_DIR", "FDMETRICS_AUTO_PID", "PROMETHEUS_MULTIPROC_DIR")
 
@@ -57,19 +60,25 @@ def environment(**own: str) -> dict[str, str]:
 
 
 class Running:
-    """A program that answers at a port. A context manager, which ends it."""
+    """A program that answers at a port of this host, or of the network namespace that this thread is in.
 
-    def __init__(self, command: Sequence[str], port: int, log: Path, variables: Mapping[str, str]) -> None:
+    A context manager, which ends it. It ends with these tests in any case, even if they are killed.
+    """
+
+    def __init__(
+        self, command: Sequence[str], port: int, log: Path, variables: Mapping[str, str], address: str = "127.0.0.1"
+    ) -> None:
         self.port = port
+        self.address = address
         self._log = log
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             self.process = subprocess.Popen(
-                command, cwd=HERE, env=variables, stdout=output, stderr=output, start_new_session=True
+                [*ENDS_WITH_US, *command], cwd=HERE, env=variables, stdout=output, stderr=output, start_new_session=True
             )
 
     def url(self, path: str) -> str:
         """The address of a path."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.address}:{self.port}{path}"
 
     def get(self, path: str) -> Answer:
         """The answer to a path, once there is one."""
@@ -85,7 +94,12 @@ class Running:
         """The end of what it printed."""
         return self._log.read_text(errors="replace")[-8000:]
 
-    def __enter__(self) -> Running:
+    def kill(self) -> None:
+        """Ends it with SIGKILL, in the middle of whatever it does."""
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,6 +112,16 @@ class Running:
             self.process.wait()
 
 
+class Serving(Running):
+    """`fdmctl serve`."""
+
+    def metrics(self) -> str:
+        """What it exposes, as text."""
+        answer = self.get("/metrics")
+        assert answer.status == 200, answer.body
+        return answer.body.decode()
+
+
 class Service(Running):
     """recorded_service in two worker processes, both of which have recorded everything."""
 
@@ -105,13 +129,14 @@ class Service(Running):
 
     def __init__(self, folder: Path) -> None:
         port = free_port()
+        self.store = folder / "store"
         command = [
             *(sys.executable, "-m", "uvicorn", "--workers", str(self.WORKERS), "--port", str(port)),
             *("--log-level", "warning", "recorded_service:app"),
         ]
         variables = environment(
             SERVICE_FOLDER=str(folder),
-            FDMETRICS_DIR=str(folder / "store"),
+            FDMETRICS_DIR=str(self.store),
             FDMETRICS_FASTDEPLOY_GAUGE_MODES="*=livemax,num_requests_running=livesum",
         )
         super().__init__(command, port, folder / "log", variables)
@@ -134,9 +159,3 @@ class Service(Running):
             assert answer.status == 200, f"{answer}:\n{self.log}"
             answered.add(answer.body)
         assert self.get("/fail").status == 500
-
-    def metrics(self) -> str:
-        """What it exposes."""
-        answer = self.get("/metrics")
-        assert answer.status == 200, answer.body
-        return answer.body.decode()

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import queue
+import threading
 from collections.abc import Iterator
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,22 +16,49 @@ import pytest
 import yaml
 
 import fdmetrics
+import running
 from fdmetrics.fastdeploy import MetricsManager
+from running import Running, free_port
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy/kubernetes"
-VARIANTS = ("endpoint", "sidecar", "daemonset")
+VARIANTS = ("endpoint", "sidecar", "daemonset", "push")
 Json = dict[str, Any]
 
 
+class Receiver(ThreadingHTTPServer):
+    """Takes what is posted. A context manager; serves in a thread."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests: queue.Queue[tuple[str, Message, bytes]] = queue.Queue()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.put((self.path, self.headers, body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
 def objects(variant: str) -> list[Json]:
-    """What `kubectl apply -k` makes, but for the ConfigMap of the base."""
+    """What `kubectl apply -k` makes."""
     kustomization = yaml.safe_load((FOLDER / variant / "kustomization.yaml").read_text())
     files = [FOLDER / variant / name for name in kustomization["resources"]]
-    assert {file.name for file in files if file.is_file()} == {
-        file.name for file in (FOLDER / variant).glob("*.yaml") if file.name != "kustomization.yaml"
-    }
-    assert all((file / "kustomization.yaml").is_file() for file in files if not file.is_file())
-    return [each for file in files if file.is_file() for each in yaml.safe_load_all(file.read_text())]
+    assert set(files) == set((FOLDER / variant).glob("*.yaml")) - {FOLDER / variant / "kustomization.yaml"}
+    return [each for file in files for each in yaml.safe_load_all(file.read_text())]
 
 
 def workloads(variant: str) -> list[Json]:
@@ -42,6 +72,11 @@ def containers(variant: str) -> Iterator[tuple[Json, Json]]:
         pod = workload["spec"]["template"]["spec"]
         for container in pod["containers"]:
             yield pod, container
+
+
+def running_tool(variant: str, subcommand: str) -> list[tuple[Json, Json]]:
+    """The containers in which fdmctl runs, each with its pod's specification."""
+    return [each for each in containers(variant) if each[1].get("command", [])[:2] == ["fdmctl", subcommand]]
 
 
 def volume_path(pod: Json, container: Json, path: str) -> tuple[str, PurePosixPath, bool]:
@@ -58,23 +93,16 @@ def volume_path(pod: Json, container: Json, path: str) -> tuple[str, PurePosixPa
 
 
 def environment(container: Json) -> dict[str, str]:
-    """The variables of a container."""
-    return {variable["name"]: variable["value"] for variable in container.get("env", [])}
+    """The variables of a container, those without a value of their own as the name of the pod's field."""
+    return {
+        variable["name"]: variable.get("value") or variable["valueFrom"]["fieldRef"]["fieldPath"]
+        for variable in container.get("env", [])
+    }
 
 
 def user(pod: Json, container: Json) -> int:
     """Whom a container runs as."""
     return {**pod.get("securityContext", {}), **container.get("securityContext", {})}["runAsUser"]
-
-
-@pytest.fixture(scope="module")
-def program() -> Any:
-    """serve_store.py, as a module."""
-    specification = importlib.util.spec_from_file_location("serve_store", FOLDER / "server/serve_store.py")
-    assert specification and specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -114,7 +142,7 @@ def test_mounts_and_ports_are_there(variant: str) -> None:
                 assert container[probe]["httpGet"]["port"] in ports
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", sorted(set(VARIANTS) - {"push"}))
 def test_something_scrapes_the_pods(variant: str) -> None:
     found = objects(variant)
     monitors = [each for each in found if each["kind"] in ("ServiceMonitor", "PodMonitor")]
@@ -141,37 +169,65 @@ def test_something_scrapes_the_pods(variant: str) -> None:
     assert wanted <= set(ports)
 
 
-@pytest.mark.parametrize("variant", ("sidecar", "daemonset"))
-def test_containers_of_a_store_share_it(variant: str, program: Any) -> None:
-    base = yaml.safe_load((FOLDER / "server/kustomization.yaml").read_text())["configMapGenerator"][0]
-    stores, users, servers = set(), set(), 0
+@pytest.mark.parametrize("variant", ("sidecar", "daemonset", "push"))
+def test_containers_of_a_store_share_it(variant: str) -> None:
+    stores, users, tools = set(), set(), []
     for pod, container in containers(variant):
         users.add(user(pod, container))
         directory = environment(container).get("FDMETRICS_DIR")
-        if directory:
-            volume, path, writable = volume_path(pod, container, directory)
-            assert writable, container["name"]
-            stores.add((volume, path))
-            continue
-        servers += 1
-        interpreter, script, *arguments = container["command"]
-        chosen = program.parser().parse_args(arguments)
-        assert interpreter == "python3"
-        assert [chosen.port] == [port["containerPort"] for port in container["ports"]]
-        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-        volume, path, writable = volume_path(pod, container, chosen.directory)
-        assert not writable
+        if directory is None:
+            tools.append(container)
+            assert container["command"][0] == "fdmctl"
+            directory = container["command"][2]
+        volume, path, writable = volume_path(pod, container, directory)
+        assert writable == (container not in tools), container["name"]
         stores.add((volume, path))
-        volume, path, _ = volume_path(pod, container, script)
-        mounted = next(each for each in pod["volumes"] if each["name"] == volume)
-        assert mounted["configMap"]["name"] == base["name"] and str(path) in base["files"]
-        assert (FOLDER / "server" / str(path)).is_file()
-    assert (len(stores), servers, len(users)) == (1, 1, 1)
+    assert (len(stores), len(tools), len(users)) == (1, 1, 1)
     assert 0 not in users
 
 
-def test_the_sidecar_has_a_volume_in_memory_and_sees_the_processes() -> None:
-    for pod, container in containers("sidecar"):
+@pytest.mark.parametrize("variant", ("sidecar", "daemonset"))
+def test_what_serves_answers_where_it_says(variant: str, fdmctl: str, memory: Path) -> None:
+    ((pod, container),) = running_tool(variant, "serve")
+    _, _, directory, *options = container["command"]
+    (port,) = container["ports"]
+    listen = f"--listen=0.0.0.0:{port['containerPort']}"
+    assert listen in options
+    options[options.index(listen)] = f"--listen=127.0.0.1:{(free := free_port())}"
+    command = [fdmctl, "serve", str(memory / Path(directory).name), *options]
+    with Running(command, free, memory / "log", running.environment()) as server:
+        assert server.get(container["livenessProbe"]["httpGet"]["path"]).status == 200
+        # Nothing has recorded yet, which is no reason to be down.
+        answer = server.get("/metrics")
+        assert answer.status == 200, answer
+        assert pod.get("shareProcessNamespace", False) == ("--process-metrics=worker" in options)
+
+
+def test_what_pushes_is_received(fdmctl: str, memory: Path) -> None:
+    ((_, container),) = running_tool("push", "push")
+    words = list(container["command"])
+    for name, field in environment(container).items():
+        words = [word.replace(f"$({name})", field) for word in words]
+    assert not any("$" in word for word in words)
+    fdmetrics.Counter("zwy", "", registry=fdmetrics.Registry(memory / "store")).inc()
+    with Receiver() as receiver:
+        address = next(word for word in words if word.startswith("--remote-write="))
+        words[words.index(address)] = f"--remote-write=http://127.0.0.1:{receiver.server_address[1]}/api/v1/write"
+        words[:3] = [fdmctl, "push", str(memory / "store")]
+        with Running(words, 0, memory / "log", running.environment()) as pusher:
+            request = receiver.requests.get(timeout=running.PATIENCE_SECONDS)
+            assert pusher.process.poll() is None, pusher.log
+    path, headers, body = request
+    assert path == "/api/v1/write"
+    assert headers["Content-Encoding"] == "snappy" and headers["X-Prometheus-Remote-Write-Version"] == "0.1.0"
+    # Short texts are not changed by the compression, where they come for the first time.
+    for text in (b"my-service", b"metadata.name", b"fdmetrics_build_info", b"zwy"):
+        assert text in body
+
+
+@pytest.mark.parametrize("variant", ("sidecar", "push"))
+def test_the_sidecar_has_a_volume_in_memory_and_sees_the_processes(variant: str) -> None:
+    for pod, container in containers(variant):
         assert pod["shareProcessNamespace"] is True
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
         assert volumes["metrics"]["emptyDir"]["medium"] == "Memory"

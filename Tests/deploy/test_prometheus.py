@@ -1,14 +1,17 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""A real Prometheus with the configuration and rules of deploy/, a real service, and all queries of the dashboard."""
+"""A real Prometheus with the configuration and rules of deploy/, a real service, and all queries of the dashboard.
+
+It scrapes the service in three ways at once: `fdmctl serve` at a port, the same at a Unix socket behind nginx with the
+configuration of deploy/, and the service's own endpoint.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,77 +19,86 @@ from urllib.parse import quote
 import pytest
 import yaml
 
+from prometheus_server import Prometheus, start
 from promql import queries_of, with_choices
-from running import PATIENCE_SECONDS, Running, Service, environment, free_port
+from running import Running, Service, Serving, environment, free_port
 
 #: After how many scrapes questions are asked, at least.
 SCRAPES = 4
 
 
-class Prometheus(Running):
-    """A Prometheus server."""
-
-    def api(self, path: str) -> Any:
-        """What its HTTP API answers."""
-        answer = self.get(f"/api/v1/{path}")
-        found = json.loads(answer.body)
-        assert found["status"] == "success", (path, found)
-        return found["data"]
-
-    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """The labels and values of an expression, now."""
-        result = self.api(f"query?query={quote(expression)}")["result"]
-        return [(sample["metric"], float(sample["value"][1])) for sample in result]
-
-    def wait_for(self, what: str, found: Callable[[], Any]) -> Any:
-        """The first answer that is something."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (answer := found()):
-            assert time.monotonic() < deadline, f"{what}: nothing in {PATIENCE_SECONDS} s\n{self.log}"
-            time.sleep(0.2)
-        return answer
+#: Folders that nginx wants to have.
+NGINX_KEEPS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+#: The label job of each way.
+JOBS = {"fdmetrics", "search", "api"}
 
 
-def configured(folder: Path, deploy: Path, port: int) -> Path:
-    """The configuration of deploy/ with the service's port, and two scrapes a second."""
+def configured(folder: Path, deploy: Path, served: int, proxied: int, service: int) -> Path:
+    """The configuration of deploy/ with these ports, and two scrapes a second."""
     shutil.copytree(deploy / "prometheus", folder, dirs_exist_ok=True)
     settings = yaml.safe_load((folder / "prometheus.yml").read_text())
     settings["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
     jobs = {job["job_name"]: job for job in settings["scrape_configs"]}
-    jobs["fdmetrics"]["static_configs"] = [{"targets": [f"127.0.0.1:{port}"]}]
-    targets = [{"targets": [f"127.0.0.1:{port}"], "labels": {"job": "api"}}]
+    jobs["fdmetrics"]["static_configs"] = [{"targets": [f"127.0.0.1:{served}"]}]
+    search, _ = jobs["fdmetrics-sockets"]["static_configs"]
+    search["targets"] = [f"127.0.0.1:{proxied}"]
+    jobs["fdmetrics-sockets"]["static_configs"] = [search]
+    targets = [{"targets": [f"127.0.0.1:{service}"], "labels": {"job": "api"}}]
     (folder / "targets/services.yml").write_text(yaml.safe_dump(targets))
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
     return folder / "prometheus.yml"
 
 
 @pytest.fixture(scope="module")
-def server(
-    prometheus: str, deploy: Path, service: Service, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Prometheus]:
-    """It has scraped the service, which goes on working between the scrapes, by both scrape configurations."""
-    folder = tmp_path_factory.mktemp("prometheus")
+def proxy(nginx: str, deploy: Path, served: Serving, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Nginx with the configuration of deploy/, in which the service is called search."""
+    folder = tmp_path_factory.mktemp("nginx")
+    (folder / "search").symlink_to(service.store.parent)
+    with start_nginx(nginx, deploy, folder) as proxy:
+        assert served.get("/healthz").status == proxy.get("/search/healthz").status == 200
+        yield proxy
+
+
+def start_nginx(program: str, deploy: Path, folder: Path) -> Running:
+    """Nginx, with sockets that are looked for in a folder."""
     port = free_port()
-    command = [
-        prometheus,
-        f"--config.file={configured(folder, deploy, service.port)}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with Prometheus(command, port, folder / "log", environment()) as server:
-        server.wait_for("being ready", lambda: server.get("/-/ready").status == 200)
+    server = (deploy / "nginx/fdmetrics.conf").read_text()
+    for written, wanted in {"listen 9919;": f"listen 127.0.0.1:{port};", "/run/fdmetrics/": f"{folder}/"}.items():
+        assert written in server
+        server = server.replace(written, wanted)
+    kept = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in NGINX_KEEPS)
+    (folder / "nginx.conf").write_text(
+        f"user root; pid {folder}/pid; events {{}} http {{ access_log off; {kept} {server} }}"
+    )
+    command = [program, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
+    return Running(command, port, folder / "log", environment())
+
+
+@pytest.fixture(scope="module")
+def server(
+    prometheus: str,
+    deploy: Path,
+    service: Service,
+    served: Serving,
+    proxy: Running,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Prometheus]:
+    """It has scraped the service in all ways, which goes on working between the scrapes."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    settings = configured(folder, deploy, served.port, proxy.port, service.port)
+    with start(prometheus, folder, settings) as server:
         # Of the later scrapes each has more requests than the one before.
         for count in range(1, SCRAPES + 1):
             service.use()
-            wanted = f'count_over_time(up{{job=~"fdmetrics|api"}}[1h]) > {count}'
-            server.wait_for(f"{count} scrapes", lambda wanted=wanted: len(server.query(wanted)) == 2)
+            wanted = f'count_over_time(up{{job=~"{"|".join(JOBS)}"}}[1h]) > {count}'
+            server.wait_for(f"{count} scrapes", lambda wanted=wanted: len(server.query(wanted)) == len(JOBS))
         yield server
 
 
 def test_all_targets_are_up(server: Prometheus) -> None:
     targets = server.api("targets")["activeTargets"]
-    assert {target["labels"]["job"]: target["health"] for target in targets} == {"fdmetrics": "up", "api": "up"}
-    assert [target["lastError"] for target in targets] == ["", ""]
+    assert {target["labels"]["job"]: target["health"] for target in targets} == dict.fromkeys(JOBS, "up")
+    assert (server.errors(), server.complaints()) == ({}, {})
 
 
 def test_rules_are_evaluated_without_an_error(server: Prometheus) -> None:
@@ -105,13 +117,13 @@ def test_all_recording_rules_have_values(server: Prometheus, deploy: Path) -> No
     names = [rule["record"] for group in groups for rule in group["rules"]]
     for name in names:
         found = server.wait_for(name, lambda name=name: server.query(name))
-        assert {labels["job"] for labels, _ in found} == {"fdmetrics", "api"}, name
+        assert {labels["job"] for labels, _ in found} == JOBS, name
 
 
-def test_prometheus_has_the_totals_of_the_service(server: Prometheus, service: Service) -> None:
-    truth = re.search(r'^http_requests_total\{[^}]*path="/fail"[^}]*\} (\S+)$', service.metrics(), re.MULTILINE)
+def test_prometheus_has_the_totals_of_the_service(server: Prometheus, served: Serving) -> None:
+    truth = re.search(r'^http_requests_total\{[^}]*path="/fail"[^}]*\} (\S+)$', served.metrics(), re.MULTILINE)
     assert truth and float(truth[1]) >= SCRAPES
-    for job in ("fdmetrics", "api"):
+    for job in JOBS:
         asked = f'http_requests_total{{job="{job}",path="/fail"}} == {truth[1]}'
         found = server.wait_for(asked, lambda asked=asked: server.query(asked))
         assert [labels["status_code"] for labels, _ in found] == ["500"]
@@ -125,6 +137,8 @@ def test_links_of_another_prefix_are_renamed(server: Prometheus) -> None:
     assert found == {
         ("fdmetrics", "fastdeploy:zmq:msg_send_total", None, "jobs"),
         ("fdmetrics", "other:zmq:msg_send_total", None, "others"),
+        ("search", "fastdeploy:zmq:msg_send_total", None, "jobs"),
+        ("search", "other:zmq:msg_send_total", None, "others"),
         ("api", "fastdeploy:zmq:msg_send_total", "fastdeploy", "jobs"),
         ("api", "fastdeploy:zmq:msg_send_total", "other", "others"),
     }
@@ -132,8 +146,8 @@ def test_links_of_another_prefix_are_renamed(server: Prometheus) -> None:
 
 def test_what_a_scrape_configuration_drops_is_dropped(server: Prometheus) -> None:
     buckets = server.query("count by (job) (fastdeploy:request_prompt_tokens_bucket)")
-    assert [labels["job"] for labels, _ in buckets] == ["fdmetrics"]
-    assert {labels["job"] for labels, _ in server.query("fastdeploy:request_prompt_tokens_sum")} == {"fdmetrics", "api"}
+    assert {labels["job"] for labels, _ in buckets} == JOBS - {"api"}
+    assert {labels["job"] for labels, _ in server.query("fastdeploy:request_prompt_tokens_sum")} == JOBS
 
 
 def test_both_processes_are_seen(server: Prometheus, service: Service) -> None:
@@ -159,5 +173,14 @@ def test_the_choices_of_the_dashboard_have_values(server: Prometheus, deploy: Pa
             continue
         selector, _, label = variable["query"]["query"].removeprefix("label_values(").removesuffix(")").rpartition(", ")
         values = server.api(f"label/{label}/values?match[]={quote(with_choices(selector))}")
-        wanted = {"job": {"api", "fdmetrics"}, "address": {"jobs", "others"}}.get(variable["name"])
+        wanted = {"job": JOBS, "address": {"jobs", "others"}}.get(variable["name"])
         assert values and (wanted is None or set(values) == wanted), (variable["name"], values)
+
+
+def test_the_proxy_gives_what_the_server_has_and_nothing_else(proxy: Running) -> None:
+    assert proxy.get("/search/metrics?name[]=http_requests_total").body.count(b"# TYPE") == 1
+    assert b"<html" in proxy.get("/search/").body
+    for path in ("/", "/search", "/search/store/", "/../search/metrics", "/search/../../store", "/%2e%2e/metrics"):
+        answer = proxy.get(path)
+        assert answer.status in (400, 404), (path, answer)
+    assert proxy.get("/nobody/metrics").status == 502

@@ -62,5 +62,5 @@ def promtool() -> str:
     """Prometheus's own checker."""
     found = shutil.which("promtool") or shutil.which(str(ROOT / ".venv/bin/promtool"))
     if not found:
-        pytest.fail("promtool is not on the PATH; run `scripts/setup.sh promtool .venv/bin`")
+        pytest.fail("promtool is not on the PATH; run `scripts/setup.sh servers .venv/bin`")
     return found

@@ -64,6 +64,17 @@ def exact(choices: random.Random) -> float:
     return choices.randrange(-1 << 20, 1 << 20) / 1024
 
 
+def assert_equal(found: Samples, expected: Samples) -> None:
+    """The same samples with the same numbers, bit for bit but for NaN's."""
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        number = float(found[key])
+        if math.isnan(value):
+            assert math.isnan(number), key
+        else:
+            assert number == value and math.copysign(1, number) == math.copysign(1, value), key
+
+
 @dataclass
 class Expected:
     """A family as a parser must give it."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 COUNTER, GAUGE, HISTOGRAM, SUMMARY, INFO, STATE_SET = range(1, 7)
-GAUGE_ALL, GAUGE_SUM = 1, 7
-FORMAT_TEXT, FORMAT_OPENMETRICS = 1, 2
+GAUGE_ALL, GAUGE_SUM, GAUGE_MOST_RECENT = 1, 7, 9
+FORMAT_TEXT, FORMAT_OPENMETRICS, FORMAT_PROTOBUF = 1, 2, 3
 RENDER_CREATED = 8
 
 Status = ctypes.c_int32
@@ -170,9 +170,13 @@ class Recorder:
 
     def render(self, format: int = FORMAT_TEXT, options: int = 0) -> str:
         """The whole text, which must be UTF-8."""
+        return self.render_bytes(format, options).decode("utf-8", "strict")
+
+    def render_bytes(self, format: int, options: int = 0) -> bytes:
+        """The whole exposition."""
         text, length = c_void_p(), c_size_t()
         self.library.call("fdm_render", self.store, format, options, ctypes.byref(text), ctypes.byref(length))
         try:
-            return ctypes.string_at(text, length.value).decode("utf-8", "strict")
+            return ctypes.string_at(text, length.value)
         finally:
             self.functions.fdm_free(text)

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import random
 import subprocess
 import time
@@ -15,7 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from random_families import KINDS, PIECES, Families, Samples, random_bytes, repaired
+from random_families import KINDS, Families, Samples, assert_equal
 from recorder import (
     COUNTER,
     FORMAT_OPENMETRICS,
@@ -49,17 +47,6 @@ def parse(text: str) -> dict[str, tuple[str, str, Samples]]:
     return families
 
 
-def assert_equal(found: Samples, expected: Samples) -> None:
-    """The same samples with the same numbers, bit for bit but for NaN's."""
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
-        number = float(found[key])
-        if math.isnan(value):
-            assert math.isnan(number), key
-        else:
-            assert number == value and math.copysign(1, number) == math.copysign(1, value), key
-
-
 def assert_checked(promtool: str, text: str) -> None:
     """promtool reads the text, and has nothing to remark but colons."""
     done = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, timeout=120)
@@ -67,24 +54,6 @@ def assert_checked(promtool: str, text: str) -> None:
     assert [remark for remark in remarks if not remark.endswith(COLON_REMARK)] == []
     # 3 says that there are remarks.
     assert done.returncode == (3 if remarks else 0)
-
-
-def test_every_byte_pattern_is_a_label_value(recorder: Recorder, choices: random.Random, stress: int) -> None:
-    """Each byte, each pair of special pieces and random bytes come back, repaired where they are not UTF-8."""
-    values = [bytes([byte]) for byte in range(256)]
-    values += [b"".join(pair) for pair in itertools.product(PIECES, repeat=2)]
-    values += [random_bytes(choices) for _ in range(3000 * stress)]
-    family = recorder.family(COUNTER, "values", "Values.", ["before", "value", "after"])
-    expected: Samples = {}
-    for value in values:
-        recorder.record(COUNTER, recorder.series(family, [b"x", value, value]), 1)
-        labels = {"before": "x", "value": repaired(value), "after": repaired(value)}
-        key = ("values_total", frozenset(labels.items()))
-        expected[key] = expected.get(key, 0) + 1
-    assert sum(expected.values()) == len(values) > len(expected)
-    families = parse(recorder.render())
-    assert list(families) == ["values_total"]
-    assert_equal(families["values_total"][2], expected)
 
 
 def test_random_families_come_back(recorder: Recorder, choices: random.Random, stress: int) -> None:

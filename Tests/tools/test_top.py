@@ -436,7 +436,7 @@ class TestPlain:
     def test_quantiles_are_those_of_prometheus(self, tool: Tool, stepper: Stepper, tmp_path: Path) -> None:
         promtool = shutil.which("promtool")
         if promtool is None:
-            pytest.fail("promtool is not there: scripts/setup.sh promtool .venv/bin")
+            pytest.fail("promtool is not there: scripts/setup.sh servers .venv/bin")
         seed = int(time.time())
         print(f"seed {seed}")
         generator = random.Random(seed)

@@ -306,9 +306,10 @@ ITSELF = [
     ),
     graph(
         "Store",
-        Query(total("fdmetrics_store_reserved_bytes", "job, instance"), "{{job}} {{instance}}"),
+        Query(total("fdmetrics_store_reserved_bytes", "job, instance"), "reserved {{job}} {{instance}}"),
+        Query(total("fdmetrics_store_used_bytes", "job, instance"), "used {{job}} {{instance}}"),
         unit="bytes",
-        description="Reserved on the file system.",
+        description="Reserved on the file system, and what of it holds something.",
     ),
     graph(
         "Refused registrations and damaged records",
@@ -319,9 +320,16 @@ ITSELF = [
     ),
     graph(
         "Scrapes",
-        Query(f"scrape_duration_seconds{{{CHOSEN}}}", "{{job}} {{instance}}"),
+        Query(f"scrape_duration_seconds{{{CHOSEN}}}", "all {{job}} {{instance}}"),
+        Query(f"fdmetrics_scrape_duration_seconds{{{CHOSEN}}}", "rendering {{job}} {{instance}}"),
         unit="s",
-        description="As Prometheus sees them.",
+        description="As Prometheus sees them, and what the process that serves says of the one before.",
+    ),
+    graph(
+        "Bytes of a scrape",
+        Query(f"fdmetrics_scrape_bytes{{{CHOSEN}}}", "{{job}} {{instance}}"),
+        unit="bytes",
+        description="Before they are compressed.",
     ),
     graph("Samples of a scrape", Query(f"scrape_samples_scraped{{{CHOSEN}}}", "{{job}} {{instance}}")),
     Panel("table", "Versions", [Query(f"fdmetrics_build_info{{{CHOSEN}}}")]),

@@ -12,12 +12,9 @@ from __future__ import annotations
 import itertools
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
-from prometheus_client.parser import text_string_to_metric_families
+from formats import Samples
 
 from ledger import Account
-
-#: The samples of one instrument, by name and labels.
-Samples = Dict[str, float]
 
 ZMQ = "fastdeploy:zmq:"
 #: The upper bounds that all processes declare.
@@ -28,8 +25,15 @@ GAUGES: Dict[str, Tuple[Callable[[Iterable[float]], float], bool]] = {
     "demo_longest_payload_bytes": (max, True),
     "fastdeploy:zmq:connections": (sum, False),
 }
-#: No process can acknowledge these: how long a message took or waited for room, and how long it is with its envelope.
-MEASURED = tuple(f"{ZMQ}{name}" for name in ("latency_bucket", "latency_sum", "msg_bytes_", "send_blocked_seconds"))
+#: No process can acknowledge these: how long a message took or waited for room, and how long it is with its envelope;
+#: what the kernel says of the processes, and how large the store is.
+MEASURED = (
+    *(f"{ZMQ}{name}" for name in ("latency_bucket", "latency_sum", "msg_bytes_", "send_blocked_seconds")),
+    "process_",
+    *(f"fdmetrics_{name}" for name in ("build_info", "families", "lanes", "scrape_", "segments", "series", "store_")),
+)
+#: The processes that hold the store, by the store itself.
+LIVE = "fdmetrics_live_processes"
 
 
 class Entry(NamedTuple):
@@ -46,19 +50,6 @@ class Row(NamedTuple):
     acknowledged: Sequence[float]
     scraped: float
     ok: bool
-
-
-def parse(text: str) -> Samples:
-    """All samples of a scrape. Errors: ValueError, for text that is not of the format or has a sample twice."""
-    samples: Samples = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
-            key = f"{sample.name}{{{labels}}}" if labels else sample.name
-            if key in samples:
-                raise ValueError(f"{key} is in the scrape twice")
-            samples[key] = float(sample.value)
-    return samples
 
 
 def truth(entries: Sequence[Entry]) -> Dict[str, Samples]:
@@ -82,6 +73,7 @@ def truth(entries: Sequence[Entry]) -> Dict[str, Samples]:
         instruments[name] = {name: float(aggregate(values_of_processes))}
     for link in links_of(entries):
         instruments.update(_both_ends(link, entries, instruments))
+    instruments[LIVE] = {LIVE: float(sum(entry.live for entry in entries))}
     return instruments
 
 

@@ -11,8 +11,10 @@ What happens, with times for the default of 5 seconds:
             to the engine (DEALER to ROUTER), and what it has used to the recorder (REQ to REP)
     1.25 s  worker-1 ends normally; worker-5 takes its place
     2.50 s  worker-2 is killed with SIGKILL, wherever it is; worker-6 takes its place
-    5.00 s  all finish what they are doing; /metrics is fetched over HTTP, compared and checked
-            all end; /metrics is fetched from the process that never recorded, compared and checked once more
+    3.75 s  server-1, which serves /metrics, is killed; the engine, which mounts the same server, serves from then on
+    5.00 s  all finish what they are doing; /metrics is fetched over HTTP in three formats, compared and checked
+            all end, with the engine the second process that served; server-2, which never recorded, takes over;
+            /metrics is fetched, compared and checked once more
 
 Exits with 0 if each total is exact, else with 1. --keep lets the traffic go on after the first comparison until Ctrl-C.
 Environment: FDMETRICS_LIBRARY, the path of libfdmetrics.so; FDMCTL and DEMO_ENGINE, the paths of these two programs, by
@@ -30,13 +32,15 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from typing import Dict, List
+
+import formats
 
 import report
 import tables
 from peer import DemoError, Peer
+from serving import Endpoint, Server
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -75,8 +79,9 @@ class Demo:
     def __init__(self, seed: int, port: int) -> None:
         self.random = random.Random(seed)
         self.seed = seed
-        self.port = port
+        self.endpoint = Endpoint(port)
         self.peers: List[Peer] = []
+        self.servers: List[Server] = []
         self.workers = 0
         self.differences = 0
         self.shown: Dict[str, report.Row] = {}
@@ -91,10 +96,11 @@ class Demo:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        for peer in self.peers:
-            peer.process.kill()
-        for peer in self.peers:
-            peer.process.wait()
+        processes = [each.process for each in (*self.peers, *self.servers)]
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # Processes --------------------------------------------------------------------------------------------------------
@@ -104,6 +110,13 @@ class Demo:
         peer = Peer(name, language, list(command), self.environment)
         self.peers.append(peer)
         return peer
+
+    def start_server(self) -> Server:
+        """Starts a process that only reads, and serves when nobody else does."""
+        fdmctl = program("FDMCTL", "build/bin/fdmctl")
+        server = Server(f"server-{len(self.servers) + 1}", fdmctl, self.store, self.endpoint.port)
+        self.servers.append(server)
+        return server
 
     def start_worker(self) -> Peer:
         """Starts the next worker: every second one uses asyncio."""
@@ -118,10 +131,11 @@ class Demo:
         """Starts everything, and waits until it is ready. Those that bind first: so no worker has to connect twice."""
         recorder = compile_recorder()
         engine, usage = self.endpoints
-        self.exporter = self.start("exporter", "Python", sys.executable, str(HERE / "exporter.py"), str(self.port))
-        self.engine = self.start("engine", "Swift", program("DEMO_ENGINE", "build/demo/demo-engine"), engine)
+        server = self.start_server()
+        self.endpoint.wait_for(server.process.pid, server.name)
+        command = [program("DEMO_ENGINE", "build/demo/demo-engine"), engine, str(self.endpoint.port)]
+        self.engine = self.start("engine", "Swift", *command)
         self.recorder = self.start("recorder", "C", recorder, usage)
-        self.url = self.exporter.wait_for("ready")
         for peer in (self.engine, self.recorder):
             peer.wait_for("ready")
         for worker in [self.start_worker() for _ in range(WORKERS)]:
@@ -130,7 +144,7 @@ class Demo:
     def recording(self) -> List[Peer]:
         """The live processes that record: those that answer last, because the workers wait for their replies."""
         answering = [self.recorder, self.engine]
-        asking = [peer for peer in self.peers if peer not in (*answering, self.exporter)]
+        asking = [peer for peer in self.peers if peer not in answering]
         return [peer for peer in asking + answering if peer.state == "live"]
 
     def worker(self, number: int) -> Peer:
@@ -160,15 +174,15 @@ class Demo:
         """Lets time pass and watches the processes. Errors: DemoError."""
         end = time.monotonic() + seconds
         while True:
-            for peer in self.peers:
-                peer.check()
+            for process in (*self.peers, *self.servers):
+                process.check()
             left = end - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(left, 0.05))
 
     def run(self, seconds: float) -> None:
-        """The traffic, with one worker that ends and one that is killed."""
+        """The traffic, with one worker that ends, one that is killed, and the process that serves killed."""
         start = time.monotonic()
         self.go()
         self.wait(seconds / 4)
@@ -180,6 +194,10 @@ class Demo:
         self.wait(start + seconds / 2 + self.random.uniform(0, 0.02) - time.monotonic())
         self.worker(2).kill()
         self.replace()
+        self.wait(start + seconds * 3 / 4 - time.monotonic())
+        self.servers[0].kill()
+        self.endpoint.wait_for(self.engine.process.pid, self.engine.name)
+        self.start_server()
         self.wait(start + seconds - time.monotonic())
         self.stop()
 
@@ -187,13 +205,20 @@ class Demo:
 
     def compare(self, title: str) -> None:
         """Fetches /metrics, prints it beside what was acknowledged, and checks the store."""
-        with urllib.request.urlopen(self.url, timeout=10) as response:
-            text = response.read().decode()
+        samples = formats.TEXT.samples(self.endpoint.get(formats.TEXT.accept))
         entries = [report.Entry(peer.account, peer.state == "live") for peer in self.peers]
-        samples = report.parse(text)
         rows = report.compare(entries, samples)
         self.differences += sum(not row.ok for row in rows)
         print(f"\n{title}\n{tables.table(rows, self.shown)}\n{tables.links(report.links_of(entries), samples)}")
+        for name, differences in self.endpoint.differences(samples).items():
+            self.differences += len(differences)
+            print(f"  as {name}: " + ("; ".join(differences) or "the same samples"))
+        print(f"  as a page: {len(self.endpoint.get('text/html', ''))} bytes of HTML")
+        serving = {each.process.pid: each.name for each in (*self.servers, self.engine)}
+        listener = self.endpoint.listener(serving)
+        if listener is None:
+            raise DemoError("/metrics was served by none of the processes that should")
+        print(f"  served by {serving[listener]}, pid {listener}")
         check = subprocess.run(
             [program("FDMCTL", "build/bin/fdmctl"), "check", self.store],
             capture_output=True,
@@ -209,11 +234,14 @@ class Demo:
         for peer in self.peers:
             doubt = f"; not known whether it made its last update: {peer.account.doubt}" if peer.account.doubt else ""
             print(f"  {peer.name:<9} {peer.language:<7} pid {peer.process.pid:<8} {peer.state}{doubt}")
+        for server in self.servers:
+            print(f"  {server.name:<9} {'fdmctl':<7} pid {server.process.pid:<8} {server.state}")
 
     def end_all(self) -> None:
-        """Ends everything that records. The exporter stays."""
+        """Ends everything that records. A process that only reads serves from then on."""
         for peer in self.recording():
             peer.end()
+        self.endpoint.wait_for(self.servers[-1].process.pid, self.servers[-1].name)
 
 
 def main() -> int:
@@ -236,8 +264,8 @@ def main() -> int:
             if arguments.keep:
                 keep(demo)
             demo.end_all()
-            demo.compare("All processes but the exporter, which never recorded, have ended:")
-            demo.exporter.end()
+            demo.compare("All processes but the one that serves, which never recorded, have ended:")
+            demo.servers[-1].end()
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -251,7 +279,10 @@ def main() -> int:
 def keep(demo: Demo) -> None:
     """Lets the traffic go on until Ctrl-C."""
     demo.go()
-    print(f"\nThe traffic goes on. Open {demo.url}\nCtrl-C compares once more, and ends.", flush=True)
+    page = demo.endpoint.page
+    print(
+        f"\nThe traffic goes on. Open {page}, or scrape {page}metrics\nCtrl-C compares once more, and ends.", flush=True
+    )
     try:
         while True:
             demo.wait(3600)

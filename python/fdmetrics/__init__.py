@@ -37,6 +37,7 @@ from __future__ import annotations
 
 from . import _environment
 from ._install import install, uninstall
+from ._library import allow_utf8_names
 from ._version import __version__
 from .errors import (
     ConflictError,
@@ -92,6 +93,7 @@ __all__ = [
     "SystemCallError",
     "UnsupportedError",
     "__version__",
+    "allow_utf8_names",
     "attach",
     "generate_latest",
     "install",

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import Any, Callable, Optional
 
 from ._constants import FDM_ABI_MAJOR, FDM_ABI_MINOR
-from ._prototypes import PROTOTYPES
+from ._prototypes import PROTOTYPES, Prototype
 from .errors import LibraryError
 
 #: The environment variable that names the library's file and goes before everything else.
@@ -34,22 +34,25 @@ class Library:
                 "path of libfdmetrics.so."
             ) from None
         self.path = path
-        for name, prototype in PROTOTYPES.items():
-            try:
-                function = getattr(keeps_lock if prototype.keeps_lock else releases_lock, name)
-            except AttributeError:
-                raise LibraryError(
-                    f"{path} has no function {name}: it is not libfdmetrics.so, or an older one than this package "
-                    f"needs (ABI {FDM_ABI_MAJOR}.{FDM_ABI_MINOR})."
-                ) from None
-            function.restype = prototype.result
-            function.argtypes = prototype.arguments
-            setattr(self, name, function)
+        self._keeps_lock = keeps_lock
+        self._releases_lock = releases_lock
         self._check_abi()
 
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """A function, looked up at its first use: a process uses few of them. Errors: LibraryError."""
+        prototype = _prototype(name)
+        try:
+            function = getattr(self._keeps_lock if prototype.keeps_lock else self._releases_lock, name)
+        except AttributeError:
+            raise LibraryError(
+                f"{self.path} has no function {name}: it is not libfdmetrics.so, or an older one than this package "
+                f"needs (ABI {FDM_ABI_MAJOR}.{FDM_ABI_MINOR})."
+            ) from None
+        function.restype = prototype.result
+        function.argtypes = prototype.arguments
+        setattr(self, name, function)
+        made: Callable[..., Any] = function
+        return made
 
     def _check_abi(self) -> None:
         version = self.fdm_abi_version()
@@ -59,6 +62,17 @@ class Library:
                 f"{self.path} has ABI {major}.{minor}, this package needs {FDM_ABI_MAJOR}.{FDM_ABI_MINOR} or a later "
                 f"minor version: install a matching library, or correct {VARIABLE}."
             )
+
+
+def _prototype(name: str) -> Prototype:
+    prototype = PROTOTYPES.get(name)
+    if prototype is None and name.startswith("fdm_"):
+        from . import _rare_prototypes
+
+        prototype = _rare_prototypes.PROTOTYPES.get(name)
+    if prototype is None:
+        raise AttributeError(f"fdmetrics.h has no function {name}")
+    return prototype
 
 
 def find() -> str:
@@ -72,6 +86,27 @@ def find() -> str:
 
 _loaded: Optional[Library] = None
 
+#: Turns names of any UTF-8 on where it is 1, unless the program has called allow_utf8_names.
+UTF8_NAMES = "FDMETRICS_UTF8_NAMES"
+_utf8_names: Optional[bool] = None
+
+
+def allow_utf8_names(allowed: bool = True) -> None:
+    """Whether this process may register metric and label names of any UTF-8, as Prometheus 3 takes them.
+
+    Off by default, unless the environment has FDMETRICS_UTF8_NAMES=1: a scraper that does not ask for such names gets
+    them escaped, http.requests as http_requests. Call it before such a metric is declared. Errors: none.
+    """
+    global _utf8_names
+    _utf8_names = bool(allowed)
+    if _loaded is not None:
+        _loaded.fdm_allow_utf8_names(_utf8_names)
+
+
+def utf8_names_are_allowed() -> bool:
+    """What allow_utf8_names has said, else the environment."""
+    return os.environ.get(UTF8_NAMES) == "1" if _utf8_names is None else _utf8_names
+
 
 def load() -> Library:
     """The library of this process, loaded at the first call; after an error the next call tries again.
@@ -80,5 +115,9 @@ def load() -> Library:
     """
     global _loaded
     if _loaded is None:
-        _loaded = Library(find())
+        library = Library(find())
+        # It has read the environment of the program's start; os.environ may have changed since.
+        if utf8_names_are_allowed():
+            library.fdm_allow_utf8_names(True)
+        _loaded = library
     return _loaded

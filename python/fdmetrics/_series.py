@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, Tuple
 
 from . import _constants as c
 from ._descriptor import Descriptor
 
-_PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+if TYPE_CHECKING:
+    from .registry import Registry
+
+_PAIR = re.compile(r'(?:([a-zA-Z_][a-zA-Z0-9_]*)|"((?:[^"\\]|\\.)*)")="((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
+_SPECIAL = re.compile(r'[\\"\n]')
 
 # One sample that each series of a kind has.
 _SUFFIXES: Dict[int, str] = {
@@ -22,13 +26,26 @@ _SUFFIXES: Dict[int, str] = {
 }
 
 
-def rendered_series(text: bytes, descriptor: Descriptor) -> Iterator[Tuple[str, ...]]:
-    """The label values of each rendered series of a labelled family; some come more than once."""
-    start = descriptor.name + _SUFFIXES.get(descriptor.kind, "") + "{"
+def rendered_series(registry: Registry, descriptor: Descriptor) -> Iterator[Tuple[str, ...]]:
+    """The label values of each rendered series of a labelled family; some come more than once.
+
+    Errors: those of Registry.render.
+    """
+    name = descriptor.name + _SUFFIXES.get(descriptor.kind, "")
+    text = registry.render(escaping="allow-utf-8", names=(descriptor.name,))
+    starts = (name + "{", '{"' + _SPECIAL.sub(_escaped, name) + '",')
     for line in text.decode("utf-8", "replace").split("\n"):
-        if line.startswith(start):
-            labels = {name: _ESCAPE.sub(_unescaped, value) for name, value in _PAIR.findall(line)}
-            yield tuple(labels.get(name, "") for name in descriptor.label_names)
+        for start in starts:
+            if line.startswith(start):
+                labels = {
+                    legacy or _ESCAPE.sub(_unescaped, quoted): _ESCAPE.sub(_unescaped, value)
+                    for legacy, quoted, value in _PAIR.findall(line, len(start))
+                }
+                yield tuple(labels.get(name, "") for name in descriptor.label_names)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "\\n" if match.group() == "\n" else "\\" + match.group()
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -33,7 +33,7 @@ from ._http_metrics import (
     HTTPMetrics,
 )
 from ._route_templates import RouteTemplates
-from ._scrape import Answer, Scrape
+from ._scrape import Answer, Request, Scrape
 from .store import ProcessMetrics
 
 __all__ = [
@@ -139,9 +139,10 @@ class MetricsMiddleware:
 class MetricsApp:
     """An ASGI application that answers GET and HEAD at any path with the metrics of all processes.
 
-    It compresses where Accept-Encoding asks for gzip, answers other methods with 405, and with 500 and the error's text
-    where the store cannot be rendered. The event loop goes on meanwhile: rendering is done by its default executor. Its
-    own requests are not recorded.
+    It answers in the format that Accept asks for: text, OpenMetrics or protobuf; compressed where Accept-Encoding asks
+    for gzip; with the families of name[]=... in the query alone; and with 304 where If-None-Match says that the client
+    has the same already. Other methods get 405, and a store that cannot be rendered 500 and the error's text.
+    Rendering is done by the event loop's default executor, so that the loop goes on. Its own requests are not recorded.
     """
 
     def __init__(
@@ -166,19 +167,19 @@ class MetricsApp:
             await send({"type": "websocket.close"})
 
     async def _serve(self, scope: Scope, send: Send) -> None:
-        answer = await self._answer(scope["method"], _accept_encoding(scope))
+        answer = await self._answer(_request(scope))
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, method: str, accept_encoding: str) -> Answer:
+    async def _answer(self, request: Request) -> Answer:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             # A server that runs on no asyncio loop, but on trio.
-            return self._scrape.answer(method, accept_encoding)
-        return await loop.run_in_executor(None, self._scrape.answer, method, accept_encoding)
+            return self._scrape.answer(request)
+        return await loop.run_in_executor(None, self._scrape.answer, request)
 
 
 def make_asgi_app(
@@ -203,8 +204,12 @@ def _of_scope(path_of: Callable[[Scope], Optional[str]]) -> Callable[[Scope, str
     return lambda scope, _path: path_of(scope)
 
 
-def _accept_encoding(scope: Scope) -> str:
-    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"accept-encoding")
+def _request(scope: Scope) -> Request:
+    def header(wanted: bytes) -> str:
+        return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name.lower() == wanted)
+
+    query = scope.get("query_string", b"").decode("latin-1")
+    return Request(scope["method"], header(b"accept"), header(b"accept-encoding"), header(b"if-none-match"), query)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Any, Awaitable, Callable, ClassVar, Collection, Optional, Union
 
 from ._http_metrics import CLIENT_GONE, DEFAULT_EXCLUDED_PATHS, PATH_NOTE, HTTPMetrics
-from ._scrape import Scrape
+from ._scrape import Request, Scrape
 from .store import ProcessMetrics
 
 __all__ = ["MetricsMiddleware", "make_metrics_view", "metrics_view"]
@@ -137,6 +137,15 @@ def _view(scrape: Scrape, request: Any) -> Any:
     from django.http import HttpResponse  # type: ignore[import-untyped]
 
     request.META[PATH_NOTE] = False
-    answer = scrape.answer(request.method, request.META.get("HTTP_ACCEPT_ENCODING", ""))
+    meta = request.META
+    answer = scrape.answer(
+        Request(
+            request.method,
+            meta.get("HTTP_ACCEPT", ""),
+            meta.get("HTTP_ACCEPT_ENCODING", ""),
+            meta.get("HTTP_IF_NONE_MATCH", ""),
+            meta.get("QUERY_STRING", ""),
+        )
+    )
     body = b"" if request.method == "HEAD" else answer.body
     return HttpResponse(body, status=answer.status, headers=dict(answer.headers))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Tuple
+from typing import TYPE_CHECKING, Collection, Tuple
 
 from .registry import registry_of
 from .store import TEXT_CONTENT_TYPE, ProcessMetrics
@@ -23,14 +23,24 @@ def generate_latest(
     pid_label: bool = False,
     process_metrics: ProcessMetrics = False,
     self_metrics: bool = False,
+    format: str = "text",
+    escaping: str = "underscores",
+    names: Collection[str] = (),
 ) -> bytes:
-    """All series of the store, of all processes, in the Prometheus text format 0.0.4.
+    """All series of the store, of all processes, in the Prometheus text format 0.0.4, or another one.
 
     registry: a fdmetrics.Registry; anything else stands for the process's default one. The others are those of
     Store.render. Any process that has the store gives the same answer, but for gauges of the mode local. Releases the
     interpreter lock. Errors: those of Registry.render.
     """
-    return registry_of(registry).render(pid_label=pid_label, process_metrics=process_metrics, self_metrics=self_metrics)
+    return registry_of(registry).render(
+        pid_label=pid_label,
+        process_metrics=process_metrics,
+        self_metrics=self_metrics,
+        format=format,
+        escaping=escaping,
+        names=names,
+    )
 
 
 def start_http_server(
@@ -42,8 +52,10 @@ def start_http_server(
     process_metrics: ProcessMetrics = False,
     self_metrics: bool = False,
 ) -> Tuple[ThreadingHTTPServer, threading.Thread]:
-    """Serves the metrics at /metrics and / from a daemon thread, as plain HTTP; compressed where gzip is asked for.
+    """Serves the metrics at /metrics and / from a daemon thread, as plain HTTP.
 
+    The scraper says in its headers what it wants: text, OpenMetrics or protobuf, how names are escaped, and gzip; with
+    name[]=... in its query the families of these names alone; with If-None-Match nothing where nothing has changed.
     port 0 takes a free port: server.server_port has it. The others are those of generate_latest. Returns the server and
     its thread; server.shutdown(), then server.server_close() end it. A fork child does not serve. Errors: OSError where
     the address cannot be bound.

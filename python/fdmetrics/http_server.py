@@ -11,7 +11,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Tuple, Type
 
-from ._scrape import Scrape, plain_answer
+from ._scrape import Request, Scrape, plain_answer
 
 _PATHS = ("/", "/metrics")
 
@@ -41,8 +41,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        if self.path.partition("?")[0] in _PATHS:
-            answer = self.server.scrape.answer(self.command, ",".join(self.headers.get_all("Accept-Encoding", [])))
+        path, _, query = self.path.partition("?")
+        if path in _PATHS:
+            answer = self.server.scrape.answer(
+                Request(
+                    self.command,
+                    self._header("Accept"),
+                    self._header("Accept-Encoding"),
+                    self._header("If-None-Match"),
+                    query,
+                )
+            )
         else:
             answer = plain_answer(HTTPStatus.NOT_FOUND, "Not found. The metrics are at /metrics.\n")
         self.send_response(answer.status)
@@ -51,6 +60,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.body)
+
+    def _header(self, name: str) -> str:
+        return ",".join(self.headers.get_all(name, []))
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing: a scrape every few seconds is not worth a line."""

@@ -263,7 +263,7 @@ class Metric:
         from ._series import rendered_series
 
         try:
-            known = set(rendered_series(self._family.registry.render(), self._family.descriptor))
+            known = set(rendered_series(self._family.registry, self._family.descriptor))
         except FDMetricsError as error:
             self._family.refuse(error)
             return

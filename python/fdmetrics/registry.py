@@ -8,7 +8,7 @@ import atexit
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Dict, Iterable, MutableSet, Optional, Protocol, Set, Tuple
+from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol, Set, Tuple
 
 from . import _environment
 from ._descriptor import Descriptor
@@ -80,15 +80,29 @@ class Registry:
         return store
 
     def render(
-        self, *, pid_label: bool = False, process_metrics: ProcessMetrics = False, self_metrics: bool = False
+        self,
+        *,
+        pid_label: bool = False,
+        process_metrics: ProcessMetrics = False,
+        self_metrics: bool = False,
+        format: str = "text",
+        escaping: str = "underscores",
+        names: Collection[str] = (),
     ) -> bytes:
-        """All series of the store, of all processes, in the Prometheus text format 0.0.4; see Store.render.
+        """All series of the store, of all processes, in a text format or protobuf; see Store.render.
 
         Errors: those of Store() and Store.render.
         """
         store = self._attach()
         self._register_pending()
-        return store.render(pid_label=pid_label, process_metrics=process_metrics, self_metrics=self_metrics)
+        return store.render(
+            pid_label=pid_label,
+            process_metrics=process_metrics,
+            self_metrics=self_metrics,
+            format=format,
+            escaping=escaping,
+            names=names,
+        )
 
     def statistics(self) -> Statistics:
         """The numbers of the store. Errors: those of Store()."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from typing import MutableSet, NamedTuple, Optional, Union
+from typing import Collection, MutableSet, NamedTuple, Optional, Union
 
 from . import _constants as c
 from . import _environment, _library, _prototypes
@@ -108,23 +108,41 @@ class Store:
         return self._pointer
 
     def render(
-        self, *, pid_label: bool = False, process_metrics: ProcessMetrics = False, self_metrics: bool = False
+        self,
+        *,
+        pid_label: bool = False,
+        process_metrics: ProcessMetrics = False,
+        self_metrics: bool = False,
+        format: str = "text",
+        escaping: str = "underscores",
+        names: Collection[str] = (),
     ) -> bytes:
-        """The whole store in the Prometheus text format 0.0.4; releases the interpreter lock.
+        """The whole store, in the Prometheus text format 0.0.4 unless another is given; releases the interpreter lock.
 
         pid_label: gauges of the modes all and liveall carry pid="<process id>" in place of worker="<slot>".
         process_metrics: adds process_cpu_seconds_total, process_resident_memory_bytes and so on of all live processes
         that hold the store, added up; "worker": one sample for each of them, with the label worker. self_metrics: adds
-        what the store says of itself, fdmetrics_live_processes and so on.
-        Errors: NoSpaceError, SystemCallError, DamagedStoreError, StoreClosedError.
+        what the store says of itself, fdmetrics_live_processes and so on. format: "text", "openmetrics" or "protobuf"
+        (delimited io.prometheus.client.MetricFamily). escaping: how names that are not of the classic character set are
+        written, "underscores", "dots", "values" or "allow-utf-8". names: only the families that have one of these
+        names, or a sample of such a name.
+        Errors: NoSpaceError, SystemCallError, DamagedStoreError, StoreClosedError, InvalidArgumentError.
         """
-        text = ctypes.c_void_p()
-        length = ctypes.c_size_t()
         options = _options(pid_label, process_metrics, self_metrics)
         library = self.library
+        if names or format != "text" or escaping != "underscores":
+            from . import _asked
+
+            asked = _asked.scrape(format, escaping, options, names)
+            return _asked.render(library.fdm_render_scrape, self.pointer, asked, library)
+        text = ctypes.c_void_p()
+        length = ctypes.c_size_t()
         status = library.fdm_render(self.pointer, c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length))
         check_status(library, status)
-        return _taken(library, text, length)
+        try:
+            return ctypes.string_at(text.value or 0, length.value) if text.value else b""
+        finally:
+            library.fdm_free(text)
 
     def join(self) -> int:
         """Makes this process one that the store knows to be alive, and returns its number, the label worker's.
@@ -144,7 +162,9 @@ class Store:
 
     def statistics(self) -> Statistics:
         """The numbers of the store. Errors: StoreClosedError."""
-        numbers = _prototypes.StatisticsNumbers(ctypes.sizeof(_prototypes.StatisticsNumbers))
+        from ._rare_prototypes import StatisticsNumbers
+
+        numbers = StatisticsNumbers(ctypes.sizeof(StatisticsNumbers))
         check_status(self.library, self.library.fdm_store_statistics(self.pointer, ctypes.byref(numbers)))
         return Statistics(*(getattr(numbers, name) for name in Statistics._fields))
 
@@ -174,21 +194,24 @@ def _stores() -> MutableSet[Store]:
 
 
 def render_directory(
-    directory: Path, *, pid_label: bool = False, process_metrics: ProcessMetrics = False, self_metrics: bool = False
+    directory: Path,
+    *,
+    pid_label: bool = False,
+    process_metrics: ProcessMetrics = False,
+    self_metrics: bool = False,
+    format: str = "text",
+    escaping: str = "underscores",
+    names: Collection[str] = (),
 ) -> bytes:
     """Renders the store in a directory, of live or dead processes, with read access alone; see Store.render.
 
     Errors: as Store.render, and StoreNotFoundError, DirectoryError, ForeignStoreError, LibraryError.
     """
+    from . import _asked
+
     library = _library.load()
-    text = ctypes.c_void_p()
-    length = ctypes.c_size_t()
-    options = _options(pid_label, process_metrics, self_metrics)
-    status = library.fdm_render_directory(
-        os.fsencode(directory), c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length)
-    )
-    check_status(library, status)
-    return _taken(library, text, length)
+    asked = _asked.scrape(format, escaping, _options(pid_label, process_metrics, self_metrics), names)
+    return _asked.render(library.fdm_render_directory_scrape, os.fsencode(directory), asked, library)
 
 
 def _options(pid_label: bool, process_metrics: ProcessMetrics, self_metrics: bool) -> int:
@@ -199,10 +222,3 @@ def _options(pid_label: bool, process_metrics: ProcessMetrics, self_metrics: boo
     if process_metrics in (True, False):
         return options | (c.FDM_RENDER_PROCESS_METRICS if process_metrics else 0)
     raise InvalidArgumentError(f'process_metrics is {process_metrics!r}: give True, False or "worker"')
-
-
-def _taken(library: _library.Library, text: ctypes.c_void_p, length: ctypes.c_size_t) -> bytes:
-    try:
-        return ctypes.string_at(text.value or 0, length.value) if text.value else b""
-    finally:
-        library.fdm_free(text)

@@ -26,7 +26,7 @@ from ._http_metrics import (
     Excluded,
     HTTPMetrics,
 )
-from ._scrape import Scrape
+from ._scrape import Request, Scrape
 from .store import ProcessMetrics
 
 __all__ = [
@@ -235,8 +235,10 @@ class _SizedBody(_Body):
 class MetricsApp:
     """A WSGI application that answers GET and HEAD at any path with the metrics of all processes.
 
-    It compresses where Accept-Encoding asks for gzip, answers other methods with 405, and with 500 and the error's text
-    where the store cannot be rendered. Rendering releases the interpreter lock. Its own requests are not recorded.
+    It answers in the format that Accept asks for: text, OpenMetrics or protobuf; compressed where Accept-Encoding asks
+    for gzip; with the families of name[]=... in the query alone; and with 304 where If-None-Match says that the client
+    has the same already. Other methods get 405, and a store that cannot be rendered 500 and the error's text.
+    Rendering releases the interpreter lock. Its own requests are not recorded.
     """
 
     def __init__(
@@ -254,9 +256,19 @@ class MetricsApp:
         """Answers one request."""
         environ[PATH_NOTE] = False
         method = environ.get("REQUEST_METHOD", "")
-        answer = self._scrape.answer(method, environ.get("HTTP_ACCEPT_ENCODING", ""))
+        answer = self._scrape.answer(_request(environ))
         start_response(f"{answer.status} {answer.reason}", answer.headers)
         return [] if method == "HEAD" else [answer.body]
+
+
+def _request(environ: Environ) -> Request:
+    return Request(
+        environ.get("REQUEST_METHOD", ""),
+        environ.get("HTTP_ACCEPT", ""),
+        environ.get("HTTP_ACCEPT_ENCODING", ""),
+        environ.get("HTTP_IF_NONE_MATCH", ""),
+        environ.get("QUERY_STRING", ""),
+    )
 
 
 def make_wsgi_app(

@@ -41,3 +41,11 @@ def sockets(registry: fdmetrics.Registry) -> Iterator[Sockets]:
     sockets = Sockets(registry)
     yield sockets
     sockets.close()
+
+
+@pytest.fixture
+def utf8_names() -> Iterator[None]:
+    """Allows names of any UTF-8 for the test."""
+    fdmetrics.allow_utf8_names()
+    yield
+    fdmetrics.allow_utf8_names(False)

@@ -96,7 +96,7 @@ package struct SeriesRecord {
         let cell = half(record, SeriesLayout.cells)
         return cell == SeriesLayout.noCells ? nil : Int(cell)
     }
-    /// {a="x",b="y"}, escaped as the text formats want it; empty without labels.
+    /// {a="x",b="y"}, escaped as the text formats want it; empty without labels. See `LabelText` for names in quotes.
     package var text: UnsafeRawBufferPointer {
         let offset = Int(half(record, SeriesLayout.textOffset))
         return bytes(record, offset, offset + Int(half(record, SeriesLayout.textLength)))

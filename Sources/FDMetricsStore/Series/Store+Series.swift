@@ -204,6 +204,7 @@ extension Store {
 }
 
 /// The rendered labels of a series, {a="x",b="y"}, escaped as the text formats want it, and where the values stand in it.
+/// A name that is not [a-zA-Z_][a-zA-Z0-9_]* is in quotes: {"a.b"="x"}.
 struct LabelText {
     private(set) var bytes: [UInt8] = []
     /// For each value its range in the text; nil where it had to be escaped.
@@ -214,28 +215,51 @@ struct LabelText {
         bytes.append(UInt8(ascii: "{"))
         for (name, value) in zip(names, values) {
             if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-            bytes.append(contentsOf: name.utf8)
-            bytes.append(UInt8(ascii: "="))
-            bytes.append(UInt8(ascii: "\""))
-            let start = bytes.count
-            var isEscaped = false
-            for byte in value.utf8 {
-                switch byte {
-                case UInt8(ascii: "\\"), UInt8(ascii: "\""):
-                    bytes.append(UInt8(ascii: "\\"))
-                    bytes.append(byte)
-                    isEscaped = true
-                case UInt8(ascii: "\n"):
-                    bytes.append(UInt8(ascii: "\\"))
-                    bytes.append(UInt8(ascii: "n"))
-                    isEscaped = true
-                default: bytes.append(byte)
-                }
+            if Self.needsNoQuotes(name) {
+                bytes.append(contentsOf: name.utf8)
+            } else {
+                _ = appendQuoted(name)
             }
-            ranges.append(isEscaped ? nil : start..<bytes.count)
-            bytes.append(UInt8(ascii: "\""))
+            bytes.append(UInt8(ascii: "="))
+            ranges.append(appendQuoted(value))
         }
         bytes.append(UInt8(ascii: "}"))
+    }
+
+    /// Appends a text in quotes, and returns where it stands; nil: some of it had to be escaped.
+    private mutating func appendQuoted(_ text: String) -> Range<Int>? {
+        bytes.append(UInt8(ascii: "\""))
+        let start = bytes.count
+        var isEscaped = false
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"), UInt8(ascii: "\""):
+                bytes.append(UInt8(ascii: "\\"))
+                bytes.append(byte)
+                isEscaped = true
+            case UInt8(ascii: "\n"):
+                bytes.append(UInt8(ascii: "\\"))
+                bytes.append(UInt8(ascii: "n"))
+                isEscaped = true
+            default: bytes.append(byte)
+            }
+        }
+        let range = start..<bytes.count
+        bytes.append(UInt8(ascii: "\""))
+        return isEscaped ? nil : range
+    }
+
+    private static func needsNoQuotes(_ name: String) -> Bool {
+        var isFirst = true
+        for byte in name.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): break
+            case UInt8(ascii: "0")...UInt8(ascii: "9") where !isFirst: break
+            default: return false
+            }
+            isFirst = false
+        }
+        return !isFirst
     }
 }
 

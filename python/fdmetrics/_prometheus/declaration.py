@@ -13,7 +13,7 @@ import warnings
 from typing import TYPE_CHECKING, Dict, List, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
-from .._descriptor import Descriptor
+from .._descriptor import Descriptor, refuse_other_names
 from .._family import Family
 from ..errors import FDMetricsError
 from ..registry import Registry
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 OLD_DIRECTORY = "prometheus_multiproc_dir"
+
+
+class _ClassicFamily(Family):
+    """A family that stays out of the store where its names are not of the classic character set."""
+
+    __slots__ = ()
+
+    def register(self) -> int:
+        if self.handle is None:
+            refuse_other_names(self.descriptor.name, self.descriptor.label_names)
+        return super().register()
 
 
 class _Declarations:
@@ -74,7 +85,7 @@ def family_of(
     known = _declarations.setdefault(registry, _Declarations())
     known.names.add(name)
     # Of two threads that get here at once, both use the one that is kept.
-    return known.families.setdefault(descriptor, Family(descriptor, registry))
+    return known.families.setdefault(descriptor, _ClassicFamily(descriptor, registry))
 
 
 def announce(value: Declared, family: Family) -> bool:

@@ -99,5 +99,5 @@ def _call(
 
 def _matching(family: Family, matches: Optional[Callable[[Values], bool]]) -> Iterable[Values]:
     descriptor: Descriptor = family.descriptor
-    known = set(rendered_series(family.registry.render(), descriptor))
+    known = set(rendered_series(family.registry, descriptor))
     return [values for values in known if matches is None or matches(values)]

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
 from .. import metric as native
-from .._descriptor import full_name
+from .._descriptor import full_name, refuse_other_names
 from .._family import Family
 from ..errors import ConflictError, LabelsError
 from . import registry as registries
@@ -54,8 +54,10 @@ class Instrument(StoreCollector, native.Metric):
             return
         label_names = tuple(labelnames)
         owner = registry if isinstance(registry, registries.CollectorRegistry) else None
+        full = full_name(self._kind, name, namespace, subsystem, unit)
+        refuse_other_names(full, label_names)
         if owner is not None and not labelvalues:
-            described = Metric(full_name(self._kind, name, namespace, subsystem, unit), "", self._type)
+            described = Metric(full, "", self._type)
             owner._refuse_clash(described)
         try:
             super()._declare(

@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// Goes through the labels of a series as the store has them: {a="x","b.c"="y"}. A text that is cut off ends early.
+struct LabelPairs: Sequence, IteratorProtocol {
+    /// One label.
+    struct Pair {
+        /// The name as it was registered.
+        let name: String
+        /// The value as it stands there, quotation marks and escapes included.
+        let quotedValue: UnsafeRawBufferPointer
+    }
+
+    private let text: UnsafeRawBufferPointer
+    /// Behind the opening brace or a comma.
+    private var position = 1
+
+    init(_ text: UnsafeRawBufferPointer) { self.text = text }
+
+    mutating func next() -> Pair? {
+        guard position < text.count else { return nil }
+        let isQuoted = text[position] == UInt8(ascii: "\"")
+        let name: String
+        if isQuoted {
+            name = Self.unquoted(quotation())
+        } else {
+            let start = position
+            while position < text.count, text[position] != UInt8(ascii: "=") { position += 1 }
+            name = String(decoding: text[start..<position], as: UTF8.self)
+        }
+        position += 1
+        guard position < text.count else { return nil }
+        let value = quotation()
+        position += 1
+        return Pair(name: name, quotedValue: value)
+    }
+
+    /// Whether some name is in quotation marks.
+    static func hasQuotedName(_ text: UnsafeRawBufferPointer) -> Bool {
+        var pairs = LabelPairs(text)
+        while pairs.position < text.count {
+            if text[pairs.position] == UInt8(ascii: "\"") { return true }
+            if pairs.next() == nil { return false }
+        }
+        return false
+    }
+
+    /// Moves behind the quotation mark that ends what begins here, and returns all of it.
+    private mutating func quotation() -> UnsafeRawBufferPointer {
+        let start = position
+        position += 1
+        while position < text.count, text[position] != UInt8(ascii: "\"") {
+            position += text[position] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        position = Swift.min(position + 1, text.count)
+        return UnsafeRawBufferPointer(rebasing: text[start..<position])
+    }
+
+    /// What stands between quotation marks, given with them, without its escapes.
+    static func unquoted(_ quotation: UnsafeRawBufferPointer) -> String {
+        var bytes: [UInt8] = []
+        var isEscaped = false
+        for byte in quotation.dropFirst().dropLast() {
+            if isEscaped {
+                bytes.append(byte == UInt8(ascii: "n") ? UInt8(ascii: "\n") : byte)
+                isEscaped = false
+            } else if byte == UInt8(ascii: "\\") {
+                isEscaped = true
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,198 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import FDMetrics
+import FDMetricsStore
+
+/// Prometheus' protobuf format
+/// (https://prometheus.io/docs/instrumenting/exposition_formats/#protobuf-format): messages MetricFamily, each after its
+/// length, written straight from the snapshot. Samples are those of the text format, and have the same names.
+///
+/// All strings are raw UTF-8, and numbers are the bits that the store has. Families without series are left out, as there
+/// is nothing that this format's readers take them for.
+struct ProtobufFormatWriter: ~Copyable {
+    private var buffer: TextBuffer
+    private let isByPid: Bool
+    private let escaping: NameEscaping
+
+    init(capacity: Int, options: RenderOptions) {
+        buffer = TextBuffer(capacity: capacity)
+        isByPid = options.contains(.labelsByPid)
+        escaping = options.escaping
+    }
+
+    mutating func write(_ family: FamilySnapshot) {
+        guard !family.series.isEmpty, let kept = keptFamily(family.plan) else { return }
+        kept.extend(to: family.plan.series)
+        if kept.hasFailed { return buffer.fail() }
+        let start = buffer.beginDelimited(
+            estimate: kept.latestLength > 0 ? kept.latestLength : family.series.count * 64 + kept.head.count)
+        kept.head.withUnsafeBytes { buffer.append($0) }
+        family.values.withUnsafeBufferPointer { values in
+            kept.withParts { parts in
+                switch (family.plan.descriptor.type, kept.form) {
+                case (.summary, _): for series in family.series { summary(series, parts, values) }
+                case (.histogram, _):
+                    kept.bounds.withUnsafeBytes { bounds in
+                        for series in family.series { histogram(series, parts, values, bounds) }
+                    }
+                case (.stateSet, _):
+                    for series in family.series { states(family.plan.descriptor.states, kept, series, parts, values) }
+                case (_, .single(let tag)):
+                    for series in family.series {
+                        if series.index >= 0 {
+                            single(parts.first(series.index), values[series.first])
+                        } else {
+                            single(tag, family.plan.descriptor, series, values[series.first])
+                        }
+                    }
+                case (_, .open):
+                    for series in family.series {
+                        owned(family.plan.descriptor, series, parts, values[series.first])
+                    }
+                }
+            }
+        }
+        kept.latestLength = buffer.endDelimited(start)
+    }
+
+    /// The bytes and their length, which the caller frees; nil: there was no memory for them.
+    consuming func finish() -> (text: UnsafeMutablePointer<CChar>, count: Int)? { buffer.release() }
+
+    /// nil: the family gives way to another one under this escaping.
+    private func keptFamily(_ plan: GatherPlan.FamilyPlan) -> ProtobufFamily? {
+        // One for all escapings where there is nothing to escape.
+        let place = Int((plan.isLegacy ? .allowUTF8 : escaping).rawValue)
+        if let known = plan.protobuf[place] { return known }
+        let names = plan.isLegacy ? nil : plan.names[place]
+        if !plan.isLegacy, names == nil { return nil }
+        let made = ProtobufFamily(plan.descriptor, names)
+        plan.protobuf[place] = made
+        return made
+    }
+
+    // MARK: - Metrics of one number
+
+    /// A series of the store: all but its number is kept.
+    @inline(__always)
+    private mutating func single(_ kept: UnsafeRawBufferPointer, _ value: Double) {
+        guard buffer.ensure(kept.count &+ 8) else { return }
+        buffer.appendUnchecked(kept)
+        buffer.appendUnchecked(fixed64: value)
+    }
+
+    /// What is not of the store: labels are rendered here.
+    private mutating func single(_ tag: UInt8, _ family: FamilyDescriptor, _ series: SeriesSnapshot, _ value: Double) {
+        var labels = TextBuffer()
+        ProtobufLabels.append(pairsOf: series.text, to: &labels)
+        appendOwner(family, series, to: &labels)
+        labels.withUnsafeBytes { metric(tag, $0, value) }
+    }
+
+    /// A gauge that each process has its own sample of.
+    private mutating func owned(
+        _ family: FamilyDescriptor, _ series: SeriesSnapshot, _ parts: ProtobufFamily.Parts, _ value: Double
+    ) {
+        if series.index < 0 { return single(ProtobufTag.Metric.gauge, family, series, value) }
+        var labels = TextBuffer()
+        labels.append(parts.first(series.index))
+        appendOwner(family, series, to: &labels)
+        labels.withUnsafeBytes { metric(ProtobufTag.Metric.gauge, $0, value) }
+    }
+
+    /// The label that tells processes apart; see `FamilyDescriptor.ownerLabel`.
+    private func appendOwner(_ family: FamilyDescriptor, _ series: SeriesSnapshot, to labels: inout TextBuffer) {
+        if series.worker < 0 { return }
+        ProtobufLabels.append(
+            name: family.ownerLabel(byPid: isByPid),
+            value: String(isByPid ? series.pid : UInt64(series.worker)), to: &labels)
+    }
+
+    private mutating func states(
+        _ states: [String], _ kept: ProtobufFamily, _ series: SeriesSnapshot, _ parts: ProtobufFamily.Parts,
+        _ values: UnsafeBufferPointer<Double>
+    ) {
+        for (index, state) in states.enumerated() {
+            var labels = TextBuffer()
+            labels.append(parts.first(series.index))
+            ProtobufLabels.append(name: kept.stateLabel, value: state, to: &labels)
+            labels.withUnsafeBytes {
+                metric(ProtobufTag.Metric.gauge, $0, Double(index) == values[series.first] ? 1 : 0)
+            }
+        }
+    }
+
+    private mutating func metric(_ tag: UInt8, _ labels: UnsafeRawBufferPointer, _ value: Double) {
+        guard buffer.ensure(labels.count + 2 * Varint.maximumLength + 16) else { return }
+        buffer.appendUnchecked(byte: ProtobufTag.MetricFamily.metric)
+        buffer.appendUnchecked(varint: UInt64(labels.count + 11))
+        buffer.appendUnchecked(labels)
+        buffer.appendUnchecked(byte: tag)
+        buffer.appendUnchecked(byte: 9)
+        buffer.appendUnchecked(byte: ProtobufTag.Single.value)
+        buffer.appendUnchecked(fixed64: value)
+    }
+
+    // MARK: - Distributions
+
+    private mutating func summary(
+        _ series: SeriesSnapshot, _ parts: ProtobufFamily.Parts, _ values: UnsafeBufferPointer<Double>
+    ) {
+        let labels = parts.first(series.index), created = parts.second(series.index)
+        let count = Self.count(values[series.first])
+        let inner = 1 + Varint.length(count) + 9 + created.count
+        beginDistribution(ProtobufTag.Metric.summary, labels, inner)
+        endDistribution(count, values[series.first + 1], created)
+    }
+
+    private mutating func histogram(
+        _ series: SeriesSnapshot, _ parts: ProtobufFamily.Parts, _ values: UnsafeBufferPointer<Double>,
+        _ bounds: UnsafeRawBufferPointer
+    ) {
+        let labels = parts.first(series.index), created = parts.second(series.index)
+        let boundLength = ProtobufFamily.boundLength
+        let buckets = bounds.count / boundLength
+        var total = 0.0
+        var inner = 9 + created.count + buckets &* (2 + boundLength)
+        for bucket in 0..<buckets {
+            total += values[series.first &+ bucket]
+            inner &+= Varint.length(Self.count(total))
+        }
+        inner += 1 + Varint.length(Self.count(total))
+        beginDistribution(ProtobufTag.Metric.histogram, labels, inner)
+        guard buffer.ensure(buckets &* (2 + boundLength + Varint.maximumLength)) else { return }
+        var sum = 0.0
+        for bucket in 0..<buckets {
+            sum += values[series.first &+ bucket]
+            let count = Self.count(sum)
+            buffer.appendUnchecked(byte: ProtobufTag.Distribution.bucket)
+            // Below 128: the bound, and at most 10 of the count.
+            buffer.appendUnchecked(byte: UInt8(truncatingIfNeeded: boundLength &+ Varint.length(count)))
+            let bound = bucket &* boundLength
+            buffer.appendUnchecked(UnsafeRawBufferPointer(rebasing: bounds[bound..<(bound &+ boundLength)]))
+            buffer.appendUnchecked(varint: count)
+        }
+        endDistribution(Self.count(total), values[series.first + buckets], created)
+    }
+
+    private mutating func beginDistribution(_ tag: UInt8, _ labels: UnsafeRawBufferPointer, _ inner: Int) {
+        guard buffer.ensure(labels.count + 2 * Varint.maximumLength + 2) else { return }
+        buffer.appendUnchecked(byte: ProtobufTag.MetricFamily.metric)
+        buffer.appendUnchecked(varint: UInt64(labels.count + 1 + Varint.length(UInt64(inner)) + inner))
+        buffer.appendUnchecked(labels)
+        buffer.appendUnchecked(byte: tag)
+        buffer.appendUnchecked(varint: UInt64(inner))
+    }
+
+    private mutating func endDistribution(_ count: UInt64, _ sum: Double, _ created: UnsafeRawBufferPointer) {
+        guard buffer.ensure(Varint.maximumLength + 10 + created.count) else { return }
+        buffer.appendUnchecked(byte: ProtobufTag.Distribution.sampleCount)
+        buffer.appendUnchecked(varint: count)
+        buffer.appendUnchecked(byte: ProtobufTag.Distribution.sampleSum)
+        buffer.appendUnchecked(fixed64: sum)
+        buffer.appendUnchecked(created)
+    }
+
+    /// A count as a whole number. Cells of a damaged store may add up to more than there is room for.
+    private static func count(_ value: Double) -> UInt64 { value < 0x1p64 ? UInt64(max(0, value)) : .max }
+}

@@ -1,0 +1,161 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+#if HTTPServer
+import FDMetricsExposition
+import NIOCore
+import NIOPosix
+
+/// Hands requests to the threads that render, so that equal ones share a render and none waits without bound.
+///
+/// **What is shared.** A request may have the bytes of a render that had not begun when the request came: they say how the
+/// store was at some time after that, which is all that a scrape promises. It may not have those of a render that is
+/// under way, which may have read a number before the client did whatever it wants to see. So there are at most two
+/// renders of one job: the one that runs, and the next, which all wait for that came in between. A thousand clients at
+/// once cost two renders.
+///
+/// **What may wait.** Requests for all metrics are so few kinds (format, version, escaping) that one waiting render of each
+/// is a bound by itself; they always get in. Of the rest (a filter by name, the page), which clients can invent at will,
+/// `waitingRenders` may wait; more are refused. The two kinds take turns, so that neither can keep the other out.
+///
+/// Confined to its event loop, except for the work itself.
+final class RenderScheduler: @unchecked Sendable {
+    /// Names a request that waits, so that it can be taken back.
+    struct Ticket: Hashable {
+        fileprivate var job: RenderJob
+        fileprivate var number: Int
+    }
+
+    private struct Waiter {
+        var number: Int
+        var wish: Rendering.Wish
+        var finish: (RenderResult, UnsentAnswers.Answer) -> Void
+    }
+
+    private let eventLoop: any EventLoop
+    private let threads: NIOThreadPool
+    private let waitingRenders: Int
+    /// Those that have nothing to do.
+    private var idle: [any RenderWorker]
+    private var waiting: [RenderJob: [Waiter]] = [:]
+    /// In the order in which they came; all of `waiting`.
+    private var urgentJobs: [RenderJob] = []
+    private var otherJobs: [RenderJob] = []
+    private var isOtherNext = false
+    private var lastNumber = 0
+    private let unsent: UnsentAnswers
+    /// When it is looked again whether there is room for one more answer.
+    private var nextLook: Scheduled<Void>?
+
+    /// - Parameter workers: as many as there are to be renders at a time; `threads` has as many threads.
+    init(
+        eventLoop: any EventLoop, threads: NIOThreadPool, workers: [any RenderWorker], unsent: UnsentAnswers,
+        waitingRenders: Int
+    ) {
+        self.eventLoop = eventLoop
+        self.threads = threads
+        self.unsent = unsent
+        self.waitingRenders = waitingRenders
+        idle = workers
+    }
+
+    /// Has a job done. `finish` is called on the event loop, not before this returns; it enters its client in the answer
+    /// if it sends any of its bytes. nil: too much is waiting.
+    func submit(
+        _ job: RenderJob, _ wish: Rendering.Wish, finish: @escaping (RenderResult, UnsentAnswers.Answer) -> Void
+    ) -> Ticket? {
+        eventLoop.preconditionInEventLoop()
+        if waiting[job] == nil {
+            if job.isUrgent {
+                urgentJobs.append(job)
+            } else if otherJobs.count < waitingRenders {
+                otherJobs.append(job)
+            } else {
+                return nil
+            }
+        }
+        lastNumber += 1
+        waiting[job, default: []].append(Waiter(number: lastNumber, wish: wish, finish: finish))
+        start()
+        return Ticket(job: job, number: lastNumber)
+    }
+
+    /// Takes a request back whose client has gone. A render that nobody waits for any more is not begun. Without effect
+    /// once it has begun; `finish` may then still be called.
+    func cancel(_ ticket: Ticket) {
+        eventLoop.preconditionInEventLoop()
+        guard var waiters = waiting[ticket.job] else { return }
+        waiters.removeAll { $0.number == ticket.number }
+        if waiters.isEmpty {
+            waiting[ticket.job] = nil
+            urgentJobs.removeAll { $0 == ticket.job }
+            otherJobs.removeAll { $0 == ticket.job }
+        } else {
+            waiting[ticket.job] = waiters
+        }
+    }
+
+    /// Begins what can begin.
+    func start() {
+        while !idle.isEmpty, !waiting.isEmpty, hasRoom() {
+            // Making room cuts clients off, whose requests may have been all that waited.
+            guard !idle.isEmpty, let job = takeNextJob() else { return }
+            let worker = idle.removeLast()
+            let waiters = waiting.removeValue(forKey: job) ?? []
+            let wishes = waiters.map(\.wish)
+            let running = Running(worker: worker, waiters: waiters)
+            threads.submit { [self] state in
+                // Cancelled: the server has stopped, and its connections are closed.
+                guard case .active = state else { return }
+                let result = worker.result(of: job, wishes: wishes)
+                eventLoop.execute { self.end(running, result) }
+            }
+        }
+    }
+
+    private func takeNextJob() -> RenderJob? {
+        if urgentJobs.isEmpty && otherJobs.isEmpty { return nil }
+        let isOther = urgentJobs.isEmpty || isOtherNext && !otherJobs.isEmpty
+        isOtherNext = !isOther
+        return isOther ? otherJobs.removeFirst() : urgentJobs.removeFirst()
+    }
+
+    private func end(_ running: Running, _ result: RenderResult) {
+        idle.append(running.worker)
+        let answer = unsent.add(byteCount: result.byteCount)
+        for waiter in running.waiters { waiter.finish(result, answer) }
+        // Nobody may want any of it: all clients have it already, or have gone.
+        unsent.forget(answer)
+        start()
+    }
+
+    /// Whether clients have taken enough of earlier answers. If not, this is looked at again in a moment.
+    private func hasRoom() -> Bool {
+        guard let delay = unsent.makeRoom() else { return true }
+        if nextLook == nil {
+            nextLook = eventLoop.assumeIsolated().scheduleTask(in: delay) { [self] in
+                nextLook = nil
+                start()
+            }
+        }
+        return false
+    }
+
+    /// Carried by the thread, and looked into on the event loop alone.
+    private final class Running: @unchecked Sendable {
+        let worker: any RenderWorker
+        let waiters: [Waiter]
+        init(worker: any RenderWorker, waiters: [Waiter]) {
+            self.worker = worker
+            self.waiters = waiters
+        }
+    }
+}
+
+extension RenderJob {
+    /// Whether it is for all metrics.
+    fileprivate var isUrgent: Bool {
+        if case .scrape(let request) = self { request.names.isEmpty } else { false }
+    }
+}
+#endif

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import FDMetricsStore
+import Synchronization
+
+/// Who holds the process slots of a store.
+package struct Liveness: ~Copyable {
+    private var probe: LivenessProbe
+    private let slots: ProcessSlots
+
+    package init(_ probe: consuming LivenessProbe, _ slots: ProcessSlots) {
+        self.probe = probe
+        self.slots = slots
+    }
+
+    /// Whether a lease is held. A token of a damaged record may hold any bits.
+    package mutating func isAlive(_ token: LeaseToken) -> Bool {
+        !token.isNone && token.slot < slots.count && probe.isAlive(token)
+    }
+
+    /// Whether a process has the store open, with or without a slot.
+    package var isStoreOpen: Bool { probe.isStoreOpen }
+
+    /// The latest holder of each slot that ever had one.
+    package mutating func processes() -> [ProcessEntry] {
+        var processes: [ProcessEntry] = []
+        for slot in 0..<slots.count {
+            let token = slots.latest(slot)
+            if token.isNone { continue }
+            let address = slots.address(slot)
+            func load(_ offset: Int) -> UInt64 { word(address + offset).pointee.load(ordering: .relaxed) }
+            let name = withUnsafeBytes(of: (load(SlotLayout.command), load(SlotLayout.command + 8))) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            processes.append(
+                .init(
+                    slot: slot, generation: token.generation, pid: load(SlotLayout.pid),
+                    pidNamespace: load(SlotLayout.pidNamespace), startTime: load(SlotLayout.startTime),
+                    attachedTime: load(SlotLayout.attachedTime), command: name, isAlive: isAlive(token)))
+        }
+        return processes
+    }
+}
