@@ -14,7 +14,8 @@ MEGABYTE = 1_000_000
 def rows(figures: Figures) -> list[Row]:
     """The table's part."""
     render = figures.least("serve", "scrape", "peer_ns")
-    beside = f"the render {number(render, 1e6)} ms" if render is not None else ""
+    sent = figures.least("serve", "scrape", "transfer_ns")
+    beside = f"the render {number(render, 1e6)} ms; the bytes sent, no more, {number(sent, 1e6)} ms" if render else ""
     word = figures.least("swift-metrics", "counter_increment", "yardstick_ns")
     words = figures.two_threads("swift-metrics", "counter_increment", "yardstick_ns")
     yardstick = "one atomic add to a shared word, as swift-prometheus does it"

@@ -124,7 +124,7 @@ def get(connection: http.client.HTTPConnection, headers: dict[str, str], body: b
 def measure_scrape(service: Service, directory: Path, cpus: list[int]) -> None:
     """Both sides give the same bytes, so the server leaves out what it says of itself."""
     with served(directory, cpus[-1], "--no-self-metrics", "--process-metrics", "none") as (_, port):
-        service.begin(f"compare {port} {PAIRS}")
+        service.begin(f"compare {port} {PAIRS} {cpus[-1]}")
         figures = json.loads(service.answer())
     print(json.dumps({"program": "serve", "op": "scrape", "series": SCRAPED_SERIES, **figures}))
 

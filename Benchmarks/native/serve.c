@@ -5,9 +5,10 @@
 //
 //   serve DIRECTORY SERIES        makes so many counters with two labels, 5,000 in a family, and answers "ready"
 //
-//   compare PORT PAIRS            renders the store in this process, and scrapes it over HTTP, in turn, the gzip off; every
-//                                 series is updated before each. Both must give the same bytes. Answers the least and the
-//                                 median nanoseconds of each as a JSON object
+//   compare PORT PAIRS CPU        renders the store in this process, scrapes it over HTTP, the gzip off, and has a process
+//                                 on that CPU, which is the server's, send as many bytes over TCP and do nothing else; in
+//                                 turn, every series updated before each. Render and scrape must give the same bytes.
+//                                 Answers the least and the median nanoseconds of each as a JSON object
 //   write MILLISECONDS            increments all series in turn; answers the nanoseconds an increment took on average
 #include "fdmetrics.h"
 #include "harness.h"
@@ -16,8 +17,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FAMILY_SERIES = 5000, SLICE = 1000, RESPONSE_BYTES = 32 << 20 };
@@ -98,10 +101,59 @@ static char *scrape(int socket_, size_t *length) {
   return body;
 }
 
-static void compare(int port, int pairs) {
-  int socket_ = connect_to(port);
-  double *render = (double *)malloc(sizeof(double) * (size_t)pairs);
-  double *scraped = (double *)malloc(sizeof(double) * (size_t)pairs);
+// The least that any server can take: a process on a CPU that answers each byte with so many, over a connection that stays.
+static pid_t start_sender(int cpu, size_t length, int *socket_) {
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  int listener = socket(AF_INET, SOCK_STREAM, 0);
+  if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
+      getsockname(listener, (struct sockaddr *)&address, &size))
+    fail("listen");
+  pid_t sender = fork();
+  if (sender < 0) fail("fork");
+  if (sender == 0) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    int connection = accept(listener, NULL, NULL);
+    char *bytes = (char *)malloc(length), byte;
+    if (sched_setaffinity(0, sizeof set, &set) || connection < 0 || !bytes) _exit(1);
+    memset(bytes, 'x', length);
+    while (read(connection, &byte, 1) == 1) {
+      for (size_t sent = 0; sent < length;) {
+        ssize_t count = write(connection, bytes + sent, length - sent);
+        if (count <= 0) _exit(1);
+        sent += (size_t)count;
+      }
+    }
+    _exit(0);
+  }
+  close(listener);
+  *socket_ = connect_to(ntohs(address.sin_port));
+  return sender;
+}
+
+static void transfer(int socket_, size_t length) {
+  if (write(socket_, "x", 1) != 1) fail("write");
+  for (size_t have = 0; have < length;) {
+    ssize_t got = read(socket_, response + have, RESPONSE_BYTES - have);
+    if (got <= 0) fail("read");
+    have += (size_t)got;
+  }
+}
+
+static void print_times(const char *least, const char *median, double *times, int count) {
+  qsort(times, (size_t)count, sizeof *times, bench_compare);
+  printf("\"%s\": %.0f, \"%s\": %.0f", least, times[0], median, times[count / 2]);
+}
+
+static void compare(int port, int pairs, int cpu) {
+  int socket_ = connect_to(port), sender_socket = -1;
+  double *times[3];
+  for (int i = 0; i < 3; i++) times[i] = (double *)malloc(sizeof(double) * (size_t)pairs);
+  pid_t sender = 0;
+  size_t sent = 0;  // The text grows by a digit now and then.
   for (int i = -5; i < pairs; i++) {
     char *text;
     size_t length, answered;
@@ -109,7 +161,12 @@ static void compare(int port, int pairs) {
     double start = bench_now();
     check(fdm_render(store, FDM_FORMAT_TEXT, 0, &text, &length), "fdm_render");
     double rendered = bench_now() - start;
-    // The render's values are older by one.
+    if (!sender) sender = start_sender(cpu, sent = length, &sender_socket);
+    touch();
+    start = bench_now();
+    transfer(sender_socket, sent);
+    double transferred = bench_now() - start;
+    // The render's values are older by two.
     touch();
     start = bench_now();
     char *body = scrape(socket_, &answered);
@@ -122,13 +179,19 @@ static void compare(int port, int pairs) {
     }
     fdm_free(text);
     if (i < 0) continue;  // Nothing is warm yet.
-    render[i] = rendered, scraped[i] = answer;
+    times[0][i] = answer, times[1][i] = rendered, times[2][i] = transferred;
   }
   close(socket_);
-  qsort(render, (size_t)pairs, sizeof *render, bench_compare);
-  qsort(scraped, (size_t)pairs, sizeof *scraped, bench_compare);
-  printf("{\"ns\": %.0f, \"peer_ns\": %.0f, \"median_ns\": %.0f, \"peer_median_ns\": %.0f}\n", scraped[0], render[0],
-         scraped[pairs / 2], render[pairs / 2]);
+  close(sender_socket);
+  int status;
+  if (waitpid(sender, &status, 0) != sender || status) errno = 0, fail("the bare sender failed");
+  printf("{");
+  print_times("ns", "median_ns", times[0], pairs);
+  printf(", ");
+  print_times("peer_ns", "peer_median_ns", times[1], pairs);
+  printf(", ");
+  print_times("transfer_ns", "transfer_median_ns", times[2], pairs);
+  printf("}\n");
 }
 
 static void write_for(double milliseconds) {
@@ -154,10 +217,10 @@ int main(int argc, char **argv) {
   fflush(stdout);
   char line[128];
   while (fgets(line, sizeof line, stdin)) {
-    int port, pairs;
+    int port, pairs, cpu;
     double milliseconds;
-    if (sscanf(line, "compare %d %d", &port, &pairs) == 2) {
-      compare(port, pairs);
+    if (sscanf(line, "compare %d %d %d", &port, &pairs, &cpu) == 3) {
+      compare(port, pairs, cpu);
     } else if (sscanf(line, "write %lf", &milliseconds) == 1) {
       write_for(milliseconds);
     } else {

@@ -48,20 +48,41 @@ final class GatherPlan {
         }
     }
 
+    /// A series of the store. Kept small, as there may be hundreds of thousands: 40 bytes.
     struct SeriesPlan {
         let record: SeriesRecord
-        let text: UnsafeRawBufferPointer
         let cell: UnsafeMutableRawPointer?
+        private let textStart: UnsafeRawPointer?
+        private let textCount: UInt32
+        private var nextIndex: Int32 = -1
         let laneMask: UInt32
-        /// When it was registered, ns since the epoch.
-        let created: UInt64
-        /// The next series with the same labels, in a later segment or registered again after a removal; -1: none.
-        var next: Int
         /// Whether another one's `next` leads here.
         var isLinked = false
+
+        init(_ record: SeriesRecord, cell: UnsafeMutableRawPointer?, laneMask: UInt32) {
+            let text = record.text
+            self.record = record
+            self.cell = cell
+            self.laneMask = laneMask
+            textStart = text.baseAddress
+            textCount = UInt32(text.count)
+        }
+
+        /// {a="x",b="y"}, or empty.
+        var text: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: textStart, count: Int(textCount)) }
+
+        /// The next series with the same labels, in a later segment or registered again after a removal; -1: none.
+        var next: Int {
+            get { Int(nextIndex) }
+            set { nextIndex = Int32(newValue) }
+        }
     }
 
+    /// What was seen of a segment. An entry of an index never goes again, so how many there are tells of new ones.
     private struct Seen {
+        /// How many entries each chunk of the index had.
+        var counts: [UInt16]
+        /// Which slots they were in, a bit each.
         var slots: [UInt64]
         /// The family of each family record's offset.
         var families: [Int: FamilyPlan]
@@ -99,8 +120,11 @@ final class GatherPlan {
         var number = 0
         while let segment = try nextSegment(number) {
             if number == seen.count {
+                let capacity = segment.pointee.geometry.indexCapacity
                 seen.append(
-                    Seen(slots: Array(repeating: 0, count: segment.pointee.geometry.indexCapacity), families: [:]))
+                    Seen(
+                        counts: Array(repeating: 0, count: capacity / Self.chunk),
+                        slots: Array(repeating: 0, count: capacity / 64), families: [:]))
             }
             for offset in newEntries(segment, number).sorted() { add(segment, number, offset) }
             number += 1
@@ -129,26 +153,31 @@ final class GatherPlan {
     private func newEntries(_ segment: UnsafeMutablePointer<Segment>, _ number: Int) -> [Int] {
         var offsets: [Int] = []
         let index = UnsafeRawPointer(segment.pointee.base + segment.pointee.geometry.indexOffset)
-        let chunk = 512
-        seen[number].slots.withUnsafeMutableBufferPointer { slots in
-            var position = 0
-            while position < slots.count {
-                // A first look in bulk; only slots that differ are loaded as atomics.
-                if memcmp(index + position * 8, slots.baseAddress! + position, chunk * 8) != 0 {
-                    for slot in position..<(position + chunk) {
-                        // Acquire: pairs with the release of the exchange that published the record.
-                        let entry = segment.pointee.indexSlot(slot).pointee.load(ordering: .acquiring)
-                        if entry != slots[slot] {
-                            slots[slot] = entry
-                            offsets.append(Int(entry & 0xFFFF_FFFF))
-                        }
-                    }
+        for chunk in seen[number].counts.indices {
+            // A first look in bulk; only where entries came they are loaded as atomics.
+            let entries = (index + chunk * Self.chunk * 8).assumingMemoryBound(to: UInt64.self)
+            var count: UInt64 = 0
+            for slot in 0..<Self.chunk { count &+= entries[slot] == 0 ? 0 : 1 }
+            if count == UInt64(seen[number].counts[chunk]) { continue }
+            count = 0
+            for slot in (chunk * Self.chunk)..<((chunk + 1) * Self.chunk) {
+                // Acquire: pairs with the release of the exchange that published the record.
+                let entry = segment.pointee.indexSlot(slot).pointee.load(ordering: .acquiring)
+                if entry == 0 { continue }
+                count += 1
+                let bit: UInt64 = 1 << UInt64(slot % 64)
+                if seen[number].slots[slot / 64] & bit == 0 {
+                    seen[number].slots[slot / 64] |= bit
+                    offsets.append(Int(entry & 0xFFFF_FFFF))
                 }
-                position += chunk
             }
+            seen[number].counts[chunk] = UInt16(count)
         }
         return offsets
     }
+
+    /// Slots that are looked at as one; an index has a multiple of them.
+    private static let chunk = 512
 
     private func add(_ segment: UnsafeMutablePointer<Segment>, _ number: Int, _ offset: Int) {
         if FamilyRecord(segment.pointee, offset: offset) != nil {
@@ -177,9 +206,7 @@ final class GatherPlan {
             hasNewNames = true
         }
         link(
-            SeriesPlan(
-                record: record, text: record.text, cell: cell, laneMask: UInt32(segment.pointee.geometry.laneCount - 1),
-                created: record.createdTime, next: -1), to: family)
+            SeriesPlan(record, cell: cell, laneMask: UInt32(segment.pointee.geometry.laneCount - 1)), to: family)
     }
 
     /// Adds a series to its family, behind one that has the same labels if there is one.

@@ -18,19 +18,51 @@ struct FamilySnapshot {
     var values: [Double] = []
 }
 
-/// A series at one scrape.
+extension FamilySnapshot {
+    /// When a series was registered, ns since the epoch; 0: not known.
+    func created(_ series: SeriesSnapshot) -> UInt64 {
+        series.index < 0 ? 0 : plan.series[series.index].record.createdTime
+    }
+}
+
+/// A series at one scrape. Kept small, as a scrape may have hundreds of thousands: 32 bytes.
 struct SeriesSnapshot {
+    private var textStart: UnsafeRawPointer?
+    private var textCount: UInt32
+    private let firstValue: UInt32
+    private let planIndex: Int32
+    private let owner: Int32
+    private let ownerPid: UInt32
+
+    @inline(__always)
+    init(text: UnsafeRawBufferPointer, first: Int, index: Int = -1, worker: Int = -1, pid: UInt64 = 0) {
+        textStart = text.baseAddress
+        textCount = UInt32(truncatingIfNeeded: text.count)
+        firstValue = UInt32(truncatingIfNeeded: first)
+        planIndex = Int32(truncatingIfNeeded: index)
+        owner = Int32(truncatingIfNeeded: worker)
+        // Linux has none above 2^22; only a damaged store says otherwise.
+        ownerPid = UInt32(truncatingIfNeeded: pid)
+    }
+
     /// {a="x",b="y"}, or empty.
-    var text: UnsafeRawBufferPointer
+    @inline(__always)
+    var text: UnsafeRawBufferPointer {
+        get { UnsafeRawBufferPointer(start: textStart, count: Int(textCount)) }
+        set {
+            textStart = newValue.baseAddress
+            textCount = UInt32(truncatingIfNeeded: newValue.count)
+        }
+    }
     /// Where its numbers begin.
-    let first: Int
+    @inline(__always)
+    var first: Int { Int(firstValue) }
     /// Which series of the family's plan it is; -1: none of the store, but a counter or gauge of a scrape's own.
-    var index = -1
+    @inline(__always)
+    var index: Int { Int(planIndex) }
     /// Of gauges of mode `all` and `liveAll`: the process slot and the process id. -1: no such label.
-    var worker = -1
-    var pid: UInt64 = 0
-    /// When it was registered, ns since the epoch; 0: not known.
-    var created: UInt64 = 0
+    var worker: Int { Int(owner) }
+    var pid: UInt64 { UInt64(ownerPid) }
 }
 
 extension FamilyDescriptor {
@@ -46,29 +78,31 @@ extension FamilyDescriptor {
     package var stateLabel: String { String(name.map { $0 == ":" ? "_" : $0 }) }
 }
 
-/// Reads the numbers of a store into snapshots: one pass over the cells, no lock, no write.
+/// Reads the numbers of a store into snapshots, family by family: one pass over the cells, no lock, no write.
 struct Gatherer {
-    let plan: GatherPlan
-    let source: any SegmentSource
+    private let plan: GatherPlan
+    private let source: any SegmentSource
+    private let probe: Liveness
 
-    /// The families that are wanted, by name.
-    func gather(where isWanted: (FamilyDescriptor) -> Bool = { _ in true }) throws(StoreError) -> [FamilySnapshot] {
+    /// Brings the plan up to date; one scrape is made with it.
+    init(_ plan: GatherPlan, _ source: any SegmentSource) throws(StoreError) {
+        self.plan = plan
+        self.source = source
+        probe = Liveness(source)
         try plan.refresh()
-        let probe = Liveness(source)
-        var families: [FamilySnapshot] = []
-        families.reserveCapacity(plan.families.count)
-        for family in plan.families where isWanted(family.descriptor) {
-            var snapshot = FamilySnapshot(plan: family)
-            if family.descriptor.type == .gauge {
-                snapshot.series.reserveCapacity(family.series.count)
-                snapshot.values.reserveCapacity(family.series.count)
-                gatherGauges(family, &snapshot, probe)
-            } else {
-                gatherShared(family, &snapshot)
-            }
-            families.append(snapshot)
+    }
+
+    /// A family of the plan as it is now.
+    func snapshot(of family: GatherPlan.FamilyPlan) -> FamilySnapshot {
+        var snapshot = FamilySnapshot(plan: family)
+        if family.descriptor.type == .gauge {
+            snapshot.series.reserveCapacity(family.series.count)
+            snapshot.values.reserveCapacity(family.series.count)
+            gatherGauges(family, &snapshot)
+        } else {
+            gatherShared(family, &snapshot)
         }
-        return families
+        return snapshot
     }
 
     /// Families whose numbers belong to no process.
@@ -119,9 +153,7 @@ struct Gatherer {
             }
             if isShown {
                 let series = family.series[index]
-                snapshot.series.append(
-                    SeriesSnapshot(
-                        text: series.text, first: first, index: index, created: series.created))
+                snapshot.series.append(SeriesSnapshot(text: series.text, first: first, index: index))
             }
         }
     }
@@ -160,8 +192,7 @@ struct Gatherer {
                         default: values.initializeElement(at: first, to: 1)
                         }
                         shown.initializeElement(
-                            at: shownCount,
-                            to: SeriesSnapshot(text: series.text, first: first, index: index, created: series.created))
+                            at: shownCount, to: SeriesSnapshot(text: series.text, first: first, index: index))
                         shownCount &+= 1
                     }
                     valueCount = shownCount &* width
@@ -175,9 +206,7 @@ struct Gatherer {
         if isFirst { snapshot.values.append(value) } else { snapshot.values[place] += value }
     }
 
-    private func gatherGauges(
-        _ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot, _ probe: Liveness
-    ) {
+    private func gatherGauges(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
         guard let mode = family.descriptor.gaugeMode else { return gatherDifferences(family, &snapshot) }
         let (state, live) = (SeriesLayout.state, SeriesLayout.live)
         let ownToken = source.ownToken
@@ -197,7 +226,7 @@ struct Gatherer {
                 if !isShown { continue }
                 let text = plan[index].text
                 if mode == .all || mode == .liveAll {
-                    appendEach(contributions, mode, text, index, &snapshot, probe)
+                    appendEach(contributions, mode, text, index, &snapshot)
                     continue
                 }
                 let value = aggregate(contributions, mode: mode, ownToken: ownToken) { probe.isAlive($0) }
@@ -249,7 +278,7 @@ struct Gatherer {
     /// no sample is there twice.
     private func appendEach(
         _ contributions: [GaugeContribution], _ mode: GaugeMode, _ text: UnsafeRawBufferPointer, _ index: Int,
-        _ snapshot: inout FamilySnapshot, _ probe: Liveness
+        _ snapshot: inout FamilySnapshot
     ) {
         func order(_ token: LeaseToken) -> (Int, Int) { (token.worker ?? token.slot, token.worker == nil ? 1 : 0) }
         var last = -1

@@ -28,7 +28,7 @@ final class ProtobufFamily {
     /// One series after the other.
     private var bytes = TextBuffer()
     /// Where the two parts of series i end: at [2 i] and [2 i + 1].
-    private var ends: [Int] = []
+    private var ends: [UInt32] = []
 
     /// How the names are written; nil: they are legacy.
     private let names: WrittenNames?
@@ -50,6 +50,7 @@ final class ProtobufFamily {
 
     /// Takes in the series that were added to the plan since the last call.
     func extend(to series: [GatherPlan.SeriesPlan]) {
+        if ends.isEmpty { reserve(series) }
         while ends.count / 2 < series.count {
             let one = series[ends.count / 2]
             let text = names?.labels(one.text)
@@ -59,7 +60,7 @@ final class ProtobufFamily {
                 Self.append(text, orElse: one.text, to: &labels)
                 var created = TextBuffer()
                 if tag == ProtobufTag.Metric.counter {
-                    Self.append(ProtobufTag.Created.counter, created: one.created, to: &created)
+                    Self.append(ProtobufTag.Created.counter, created: one.record.createdTime, to: &created)
                 }
                 let inner = created.count + 9
                 bytes.append(byte: ProtobufTag.MetricFamily.metric)
@@ -69,18 +70,26 @@ final class ProtobufFamily {
                 bytes.append(varint: inner)
                 created.withUnsafeBytes { bytes.append($0) }
                 bytes.append(byte: ProtobufTag.Single.value)
-                ends.append(bytes.count)
+                ends.append(UInt32(truncatingIfNeeded: bytes.count))
             case .open(let created):
                 Self.append(text, orElse: one.text, to: &bytes)
-                ends.append(bytes.count)
-                if let created { Self.append(created, created: one.created, to: &bytes) }
+                ends.append(UInt32(truncatingIfNeeded: bytes.count))
+                if let created { Self.append(created, created: one.record.createdTime, to: &bytes) }
             }
-            ends.append(bytes.count)
+            ends.append(UInt32(truncatingIfNeeded: bytes.count))
         }
     }
 
-    /// Whether memory ran out for what is kept; nothing of it is good then.
-    var hasFailed: Bool { bytes.hasFailed }
+    /// Makes about the room at once that the series will take: most families have all of theirs at the first scrape, and
+    /// a buffer that grows leaves holes as large as itself.
+    private func reserve(_ series: [GatherPlan.SeriesPlan]) {
+        // Above their labels most metrics have a time of 13 bytes and, with their lengths, 10 tags.
+        bytes.ensure(series.reduce(0) { $0 + $1.text.count + 24 })
+        ends.reserveCapacity(2 * series.count)
+    }
+
+    /// Whether memory ran out for what is kept; nothing of it is good then. Nor is what `ends` cannot count.
+    var hasFailed: Bool { bytes.hasFailed || bytes.count > Int(UInt32.max) }
 
     /// Calls `body` with the parts of all series.
     func withParts(_ body: (Parts) -> Void) {
@@ -92,16 +101,21 @@ final class ProtobufFamily {
     /// Finds the two parts of a series.
     struct Parts {
         fileprivate let bytes: UnsafeRawBufferPointer
-        fileprivate let ends: UnsafeBufferPointer<Int>
+        fileprivate let ends: UnsafeBufferPointer<UInt32>
 
         @inline(__always)
         func first(_ series: Int) -> UnsafeRawBufferPointer {
-            UnsafeRawBufferPointer(rebasing: bytes[(series == 0 ? 0 : ends[2 &* series &- 1])..<ends[2 &* series]])
+            part(from: series == 0 ? 0 : ends[2 &* series &- 1], to: ends[2 &* series])
         }
 
         @inline(__always)
         func second(_ series: Int) -> UnsafeRawBufferPointer {
-            UnsafeRawBufferPointer(rebasing: bytes[ends[2 &* series]..<ends[2 &* series &+ 1]])
+            part(from: ends[2 &* series], to: ends[2 &* series &+ 1])
+        }
+
+        @inline(__always)
+        private func part(from start: UInt32, to end: UInt32) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: bytes[Int(start)..<Int(end)])
         }
     }
 

@@ -10,7 +10,7 @@ import FDMetricsStore
 ///
 /// All strings are raw UTF-8, and numbers are the bits that the store has. Families without series are left out, as there
 /// is nothing that this format's readers take them for.
-struct ProtobufFormatWriter: ~Copyable {
+struct ProtobufFormatWriter: FormatWriter, ~Copyable {
     private var buffer: TextBuffer
     private let isByPid: Bool
     private let escaping: NameEscaping
@@ -55,6 +55,10 @@ struct ProtobufFormatWriter: ~Copyable {
         }
         kept.latestLength = buffer.endDelimited(start)
     }
+
+    var count: Int { buffer.count }
+
+    mutating func moveTail(after end: Int, to place: Int) { buffer.moveTail(after: end, to: place) }
 
     /// The bytes and their length, which the caller frees; nil: there was no memory for them.
     consuming func finish() -> (text: UnsafeMutablePointer<CChar>, count: Int)? { buffer.release() }

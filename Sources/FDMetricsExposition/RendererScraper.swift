@@ -16,7 +16,7 @@ final class Scraper {
 
     private let source: any SegmentSource
     private var plan: GatherPlan
-    /// Room for a text a little longer than the latest.
+    /// Room for a text somewhat longer than the latest.
     private var capacity = 4096
     /// The latest scrape; nil before the first.
     private var latest: Cost?
@@ -41,7 +41,10 @@ final class Scraper {
             plan = GatherPlan(source)
             throw error
         }
-        capacity = text.count + text.count / 8
+        // Changed only where it must be: a text of another size would not fit where the one before it was.
+        if text.count + text.count / 16 > capacity || capacity > 2 * text.count + 8192 {
+            capacity = text.count + text.count / 8
+        }
         latest = Cost(nanoseconds: MonotonicTime.now &- start, bytes: text.count)
         return text
     }
@@ -49,16 +52,15 @@ final class Scraper {
     private func write(
         _ format: ExpositionFormat, _ options: RenderOptions, _ filter: NameFilter?
     ) throws(StoreError) -> Renderer.Text {
-        let shown = try families(options, filter)
         let text: (text: UnsafeMutablePointer<CChar>, count: Int)?
         switch format {
         case .text, .openMetrics:
             var writer = TextFormatWriter(capacity: capacity, format: format, options: options)
-            for family in shown { writer.write(family) }
+            try write(options, filter, to: &writer)
             text = writer.finish()
         case .protobuf:
             var writer = ProtobufFormatWriter(capacity: capacity, options: options)
-            for family in shown { writer.write(family) }
+            try write(options, filter, to: &writer)
             text = writer.finish()
         }
         guard let text else {
@@ -67,29 +69,80 @@ final class Scraper {
         return (text.text, text.count)
     }
 
-    /// The store's families and, if they are asked for, those of the processes and of the store itself, by name. A family
-    /// that somebody has registered under the name of one of the latter is shown in its place.
-    func families(_ options: RenderOptions, _ filter: NameFilter?) throws(StoreError) -> [FamilySnapshot] {
-        // What the store says of itself counts all families, whichever are shown.
-        let isWhole = filter == nil || options.contains(.selfMetrics)
-        let gathered = try Gatherer(plan: plan, source: source).gather { isWhole || filter?.admits($0) == true }
-        var more: [FamilySnapshot] = []
+    /// Writes the families by name, each as soon as it is gathered, so that the numbers of one are all that is held at a
+    /// time. How many series there are is known at the end, and then goes to its place.
+    private func write(
+        _ options: RenderOptions, _ filter: NameFilter?, to writer: inout some FormatWriter & ~Copyable
+    ) throws(StoreError) {
+        let gatherer = try Gatherer(plan, source)
+        let added = try addedFamilies(options).filter { filter?.admits($0.plan.descriptor) ?? true }
+        let isCounting = options.contains(.selfMetrics)
+        let counted = SelfMetrics.series(count: 0).plan
+        var countPlace: Int?
+        var seriesCount = 0
+        var next = 0
+        func writeAdded(before name: [UInt8]?, _ writer: inout some FormatWriter & ~Copyable) {
+            while next < added.count {
+                let one = added[next]
+                if let name, !one.plan.nameBytes.lexicographicallyPrecedes(name) { return }
+                next += 1
+                if one.plan.nameBytes == counted.nameBytes {
+                    countPlace = writer.count
+                } else {
+                    writer.write(one)
+                }
+            }
+        }
+        for family in plan.families {
+            writeAdded(before: family.nameBytes, &writer)
+            let isShown = filter?.admits(family.descriptor) ?? true
+            // What the store says of itself counts all families, whichever are shown.
+            if !isShown && !isCounting { continue }
+            let snapshot = gatherer.snapshot(of: family)
+            seriesCount += snapshot.series.count
+            if isShown { writer.write(snapshot) }
+        }
+        writeAdded(before: nil, &writer)
+        guard let countPlace else { return }
+        let end = writer.count
+        writer.write(SelfMetrics.series(count: seriesCount))
+        writer.moveTail(after: end, to: countPlace)
+    }
+
+    /// All families that a render shows, by name.
+    func families(_ options: RenderOptions) throws(StoreError) -> [FamilySnapshot] {
+        let gatherer = try Gatherer(plan, source)
+        let gathered = plan.families.map { gatherer.snapshot(of: $0) }
+        let counted = SelfMetrics.series(count: gathered.reduce(0) { $0 + $1.series.count })
+        let added = try addedFamilies(options).map { $0.plan.nameBytes == counted.plan.nameBytes ? counted : $0 }
+        return (gathered + added).sorted { $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes) }
+    }
+
+    /// The families of the processes and of the store itself, if they are asked for, by name; the count of series is not
+    /// known yet. A family that somebody has registered under the name of one of them is shown in its place.
+    private func addedFamilies(_ options: RenderOptions) throws(StoreError) -> [FamilySnapshot] {
+        var added: [FamilySnapshot] = []
         if options.contains(.processMetrics) || options.contains(.processMetricsByWorker) {
-            more += try ProcessMetrics(source, byWorker: options.contains(.processMetricsByWorker)).families()
+            added += try ProcessMetrics(source, byWorker: options.contains(.processMetricsByWorker)).families()
         }
         if options.contains(.selfMetrics) {
-            more += try SelfMetrics(
-                source, shown: gathered, damagedRecords: plan.damagedRecords, latestScrape: latest
+            added += try SelfMetrics(
+                source, familyCount: plan.families.count, damagedRecords: plan.damagedRecords, latestScrape: latest
             ).families()
+            added.append(SelfMetrics.series(count: 0))
         }
-        var shown = gathered
-        if !more.isEmpty {
-            shown += more.filter { !plan.hasFamily(writtenAs: $0.plan.descriptor.name, options.escaping) }
-            shown.sort { $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes) }
-        }
-        if let filter { shown.removeAll { !filter.admits($0.plan.descriptor) } }
-        return shown
+        return added.filter { !plan.hasFamily(writtenAs: $0.plan.descriptor.name, options.escaping) }
+            .sorted { $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes) }
     }
+}
+
+/// Writes families in some format, one after the other.
+protocol FormatWriter: ~Copyable {
+    /// The bytes written so far.
+    var count: Int { get }
+    mutating func write(_ family: FamilySnapshot)
+    /// Moves all bytes after the first `end` to an earlier place, and what stands there behind them.
+    mutating func moveTail(after end: Int, to place: Int)
 }
 
 /// Names of families or of their samples, as scrapers list them in `name[]`.

@@ -7,24 +7,24 @@ import Synchronization
 
 /// What a store says of itself: how many processes hold it, how full it is, and what was refused.
 struct SelfMetrics {
-    private let shown: [FamilySnapshot]
+    private let familyCount: Int
     private let source: any SegmentSource
     private let damagedRecords: Int
     private let latestScrape: Scraper.Cost?
 
     /// - Parameters:
-    ///   - shown: The store's own families, which are counted.
+    ///   - familyCount: How many families the store has.
     ///   - latestScrape: What the scrape before this one cost; nil: there was none, so nothing is shown of it.
     init(
-        _ source: any SegmentSource, shown: [FamilySnapshot], damagedRecords: Int, latestScrape: Scraper.Cost?
+        _ source: any SegmentSource, familyCount: Int, damagedRecords: Int, latestScrape: Scraper.Cost?
     ) {
         self.source = source
-        self.shown = shown
+        self.familyCount = familyCount
         self.damagedRecords = damagedRecords
         self.latestScrape = latestScrape
     }
 
-    /// The families, by name.
+    /// The families, by name; all but that of `series(count:)`, which is known when all have been gathered.
     func families() throws(StoreError) -> [FamilySnapshot] {
         guard let first = try source.segment(0) else { return [] }
         var segments = 0
@@ -43,42 +43,44 @@ struct SelfMetrics {
         var scrape: [FamilySnapshot] = []
         if let latestScrape {
             scrape = [
-                gauge(
+                Self.gauge(
                     "fdmetrics_scrape_bytes", "Size of the scrape before this one, uncompressed.",
                     [("", Double(latestScrape.bytes))]),
-                gauge(
+                Self.gauge(
                     "fdmetrics_scrape_duration_seconds", "Time that the scrape before this one took to render.",
                     [("", Double(latestScrape.nanoseconds) / 1e9)]),
             ]
         }
         return [
-            gauge("fdmetrics_build_info", "The library that rendered this.", [(Self.versionLabel, 1)]),
-            gauge(
+            Self.gauge("fdmetrics_build_info", "The library that rendered this.", [(Self.versionLabel, 1)]),
+            Self.gauge(
                 "fdmetrics_damaged_records", "Records that are left out because they do not verify.",
                 [("", Double(damagedRecords))]),
-            family(
+            Self.family(
                 .counter, "fdmetrics_dropped_registrations", "Registrations that the store refused.",
                 [
                     ("{reason=\"conflict\"}", dropped(HeaderLayout.conflicts)),
                     ("{reason=\"no_space\"}", dropped(HeaderLayout.droppedNoSpace)),
                     ("{reason=\"series_limit\"}", dropped(HeaderLayout.droppedSeriesLimit)),
                 ]),
-            gauge("fdmetrics_families", "Metric families of the store.", [("", Double(shown.count))]),
-            gauge(
+            Self.gauge("fdmetrics_families", "Metric families of the store.", [("", Double(familyCount))]),
+            Self.gauge(
                 "fdmetrics_lanes", "Cells that each number is spread over.",
                 [("", Double(first.pointee.geometry.laneCount))]),
-            gauge("fdmetrics_live_processes", "Processes that hold the store.", [("", Double(live))]),
+            Self.gauge("fdmetrics_live_processes", "Processes that hold the store.", [("", Double(live))]),
         ] + scrape + [
-            gauge("fdmetrics_segments", "Files of the store.", [("", Double(segments))]),
-            gauge(
-                "fdmetrics_series", "Series of the store that are shown.",
-                [("", Double(shown.reduce(0) { $0 + $1.series.count }))]),
-            gauge(
+            Self.gauge("fdmetrics_segments", "Files of the store.", [("", Double(segments))]),
+            Self.gauge(
                 "fdmetrics_store_reserved_bytes", "Bytes that the store has reserved on its file system.",
                 [("", Double(reserved))]),
-            gauge(
+            Self.gauge(
                 "fdmetrics_store_used_bytes", "Bytes of those that hold something.", [("", Double(used))]),
         ]
+    }
+
+    /// How many series were shown.
+    static func series(count: Int) -> FamilySnapshot {
+        gauge("fdmetrics_series", "Series of the store that are shown.", [("", Double(count))])
     }
 
     /// Never freed: as constant as the texts of the other labels.
@@ -89,11 +91,13 @@ struct SelfMetrics {
         return StaticText(bytes: UnsafeRawBufferPointer(copy))
     }()
 
-    private func gauge(_ name: String, _ help: String, _ samples: [(StaticText, Double)]) -> FamilySnapshot {
+    private static func gauge(
+        _ name: String, _ help: String, _ samples: [(StaticText, Double)]
+    ) -> FamilySnapshot {
         family(.gauge, name, help, samples)
     }
 
-    private func family(
+    private static func family(
         _ type: MetricType, _ name: String, _ help: String, _ samples: [(StaticText, Double)]
     ) -> FamilySnapshot {
         let descriptor = FamilyDescriptor(type: type, name: name, help: help, gaugeMode: type == .gauge ? .max : nil)

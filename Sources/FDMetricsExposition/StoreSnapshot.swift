@@ -47,7 +47,8 @@ package struct StoreSnapshot: Sendable {
     }
 }
 
-/// Takes snapshots of a store, of live or dead processes, with read access alone. What a scrape learns of the store is kept from one snapshot to the next. Not thread-safe.
+/// Takes snapshots of a store, of live or dead processes, with read access alone. What a scrape learns of the store is kept
+/// from one snapshot to the next. Not thread-safe.
 package final class StoreSampler {
     /// The store.
     package let source: any SegmentSource
@@ -68,7 +69,8 @@ package final class StoreSampler {
     /// The numbers of now.
     /// - Throws: `damaged`, `foreign`, `system`, of segment 0.
     package func sample() throws(StoreError) -> StoreSnapshot {
-        StoreSnapshot(try Gatherer(plan: plan, source: source).gather())
+        let gatherer = try Gatherer(plan, source)
+        return StoreSnapshot(plan.families.map { gatherer.snapshot(of: $0) })
     }
 }
 
@@ -76,7 +78,7 @@ extension DirectoryRenderer {
     /// The numbers of the store that is there now, with what the options add to them.
     /// - Throws: `notFound` without a store; `foreign`, `damaged`, `system`. The next call tries again.
     package func snapshot(options: RenderOptions = []) throws(StoreError) -> StoreSnapshot {
-        StoreSnapshot(try currentScraper().families(options, nil))
+        StoreSnapshot(try currentScraper().families(options))
     }
 }
 
@@ -97,7 +99,7 @@ extension StoreSnapshot {
                             labels: String(decoding: series.text, as: UTF8.self),
                             worker: series.worker < 0 ? nil : series.worker,
                             values: Array(family.values[series.first..<(series.first + count)]),
-                            created: series.created)
+                            created: family.created(series))
                     })
             })
     }

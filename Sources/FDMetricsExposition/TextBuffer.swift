@@ -150,6 +150,14 @@ package struct TextBuffer: ~Copyable {
         count += destination - start
     }
 
+    /// Moves all bytes after the first `end`, a short text, to an earlier place, and what stands there behind them.
+    mutating func moveTail(after end: Int, to place: Int) {
+        guard !hasFailed, let base, count > end else { return }
+        let tail = Array(UnsafeBufferPointer(start: base + end, count: count - end))
+        (base + place + tail.count).update(from: base + place, count: end - place)
+        tail.withUnsafeBufferPointer { (base + place).update(from: $0.baseAddress!, count: $0.count) }
+    }
+
     /// Gives up, as if memory had run out.
     mutating func fail() {
         hasFailed = true

@@ -10,7 +10,7 @@ import FDMetricsStore
 /// prometheus_client spells them; numbers are Go's. Their samples are the same. In 0.0.4 HELP and TYPE of a counter carry
 /// "_total", and info and state sets are gauges; OpenMetrics names the family itself, has these types, units, the times
 /// of creation, and an end.
-struct TextFormatWriter: ~Copyable {
+struct TextFormatWriter: FormatWriter, ~Copyable {
     private var buffer: TextBuffer
     private let format: ExpositionFormat
     private let options: RenderOptions
@@ -61,7 +61,7 @@ struct TextFormatWriter: ~Copyable {
                 case .counter:
                     for series in family.series {
                         counterLine(name, series, values[series.first])
-                        createdLine(name, series)
+                        createdLine(name, family, series)
                     }
                 case .gauge:
                     let owner = descriptor.ownerLabel(byPid: labelsByPid)
@@ -72,14 +72,14 @@ struct TextFormatWriter: ~Copyable {
                         if mayShow(sum: values[series.first + 1]) {
                             line(name, "_sum", series.text, values[series.first + 1])
                         }
-                        createdLine(name, series)
+                        createdLine(name, family, series)
                     }
                 case .histogram:
                     for series in family.series {
                         histogramLines(
                             name, family.plan.boundTexts, series, values,
                             mayBeNegative: (descriptor.bounds.first ?? 0) < 0)
-                        createdLine(name, series)
+                        createdLine(name, family, series)
                     }
                 case .info:
                     for series in family.series { line(name, "_info", series.text, 1) }
@@ -89,6 +89,10 @@ struct TextFormatWriter: ~Copyable {
             }
         }
     }
+
+    var count: Int { buffer.count }
+
+    mutating func moveTail(after end: Int, to place: Int) { buffer.moveTail(after: end, to: place) }
 
     /// The text and its length, which the caller frees; nil: there was no memory for it.
     consuming func finish() -> (text: UnsafeMutablePointer<CChar>, count: Int)? {
@@ -238,8 +242,12 @@ struct TextFormatWriter: ~Copyable {
     private func mayShow(sum: Double) -> Bool { format == .text || sum >= 0 }
 
     /// When a series was registered, in seconds since the epoch. What no series of the store stands for has no such time.
-    private mutating func createdLine(_ name: UnsafeRawBufferPointer, _ series: SeriesSnapshot) {
-        if writesCreated, series.created > 0 { line(name, "_created", series.text, Double(series.created) / 1e9) }
+    private mutating func createdLine(
+        _ name: UnsafeRawBufferPointer, _ family: FamilySnapshot, _ series: SeriesSnapshot
+    ) {
+        guard writesCreated else { return }
+        let created = family.created(series)
+        if created > 0 { line(name, "_created", series.text, Double(created) / 1e9) }
     }
 
     /// A counter of the store belongs to no process; those of `ProcessMetrics` may.

@@ -56,8 +56,6 @@ public struct MetricsServer: Service {
         self.makeWorker = makeWorker
     }
 
-    private static var page: (any PageSource)? { PageResponder() }
-
     /// Serves until the service group shuts down gracefully, or the task is cancelled. Requests in flight are finished, and
     /// the files of a Unix socket removed. May be called again afterwards.
     /// - Throws: where a place to listen on cannot be had and `whenTaken` is `.fail`: an error whose description names it.

@@ -148,7 +148,7 @@ package struct OTLPEncoder: Sendable {
             $0.timeUnixNano = moment.time
             $0.flags = moment.flags
             if moment.isGone { return }
-            $0.count = UInt64(series.values[0])
+            $0.count = Self.count(series.values[0])
             $0.sum = series.values[1]
         }
     }
@@ -162,15 +162,18 @@ package struct OTLPEncoder: Sendable {
             $0.timeUnixNano = moment.time
             $0.flags = moment.flags
             if moment.isGone { return }
-            let buckets = series.values.prefix(descriptor.bounds.count + 1).map { UInt64($0) }
+            let buckets = series.values.prefix(descriptor.bounds.count + 1).map(Self.count)
             $0.bucketCounts = buckets
             $0.explicitBounds = descriptor.bounds
-            $0.count = buckets.reduce(0, +)
+            $0.count = buckets.reduce(0, &+)
             let sum = series.values[descriptor.bounds.count + 1]
             // Only of observations that are never negative: then a sum never goes down.
             if sum >= 0, (descriptor.bounds.first ?? 0) >= 0 { $0.sum = sum }
         }
     }
+
+    /// A count as a whole number. Cells of a damaged store may add up to more than there is room for.
+    private static func count(_ value: Double) -> UInt64 { value < 0x1p64 ? UInt64(max(0, value)) : .max }
 
     // MARK: - Attributes and units
 

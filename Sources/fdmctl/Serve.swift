@@ -100,7 +100,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        keepMemorySmall()
+        shareMemoryBetweenThreads()
         let path: String
         do throws(NoDirectory) {
             path = try chosenDirectory(directory, .own)
@@ -126,13 +126,9 @@ struct Serve: AsyncParsableCommand {
         logger.info("stopped")
     }
 
-    /// A scrape's buffers are few and large, and of no use until the next scrape. By default glibc keeps freed ones of up to
-    /// 32 MiB, in up to eight arenas for each CPU; so they are mapped one by one, and go back when they are freed.
-    private func keepMemorySmall() {
-        _ = mallopt(M_ARENA_MAX, 1)
-        _ = mallopt(M_MMAP_THRESHOLD, 1 << 20)
-        _ = mallopt(M_TRIM_THRESHOLD, 1 << 20)
-    }
+    /// Renders are made one at a time, whatever thread they are made on: with one arena each finds the room of the one
+    /// before it, which is neither kept twice nor given back, since a page that is new costs more than what is written to it.
+    private func shareMemoryBetweenThreads() { _ = mallopt(M_ARENA_MAX, 1) }
 
     private var serverConfiguration: MetricsServer.Configuration {
         var configuration = MetricsServer.Configuration(
