@@ -80,13 +80,22 @@ struct Top: ParsableCommand {
             }
             var view = TopView(reader: reader, directory: path, interval: interval, state: state)
             if let signal = try view.run() {
-                // As if nothing had been caught, so that the shell sees what ended it.
-                Glibc.signal(signal, SIG_DFL)
-                raise(signal)
+                endBySignal(signal)
             }
         } catch {
             throw refuse(error)
         }
+    }
+
+    /// Ends as if nothing had been caught, so that the shell sees what ended it. This is a thread of Swift's pool, which
+    /// block all signals.
+    private func endBySignal(_ number: Int32) {
+        signal(number, SIG_DFL)
+        var alone = sigset_t()
+        sigemptyset(&alone)
+        sigaddset(&alone, number)
+        pthread_sigmask(SIG_UNBLOCK, &alone, nil)
+        raise(number)
     }
 
     private func printTables(_ reader: TopReader, _ state: TopState) throws(StoreError) {
