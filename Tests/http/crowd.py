@@ -37,13 +37,15 @@ def main() -> None:
         connect()
     print("open", flush=True)
     again = 0
-    while not select.select([sys.stdin], [], [], 0.05)[0]:
+    is_asked = False
+    while not is_asked:
         # Not more than some hundred a second: it is the number that counts, not the speed.
         for descriptor, _event in poll.poll(0, maxevents=20):
             poll.unregister(descriptor)
             clients.pop(descriptor).close()
             connect()
             again += 1
+        is_asked = bool(select.select([sys.stdin], [], [], 0.05)[0])
     print(again, flush=True)
 
 
