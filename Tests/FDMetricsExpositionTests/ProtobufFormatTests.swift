@@ -37,6 +37,15 @@ struct ProtobufFormatTests {
         #expect(try TextExposition.renderBytes(registry, as: .protobuf) == [])
     }
 
+    @Test("Families stand by name, also the count of series, which is known last")
+    func seriesCount() throws {
+        for name in ["a", "fdmetrics_serie", "fdmetrics_series_z", "z"] { try registry.gauge(name, mode: .sum).set(1) }
+        let messages = try messages(.selfMetrics)
+        let names = messages.families.map(\.name)
+        #expect(names.count > 10 && names == names.sorted())
+        #expect(try messages["fdmetrics_series"].metric.map(\.gauge.value) == [4])
+    }
+
     @Test("It is no text")
     func noText() throws {
         #expect(throws: MetricError.self) { try TextExposition.render(registry, as: .protobuf) }

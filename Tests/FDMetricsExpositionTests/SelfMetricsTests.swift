@@ -86,6 +86,22 @@ struct SelfMetricsTests {
         #expect(try cost().first != shown.first)
     }
 
+    @Test(
+        "Stand among the others by name, also the count of series, which is known last",
+        arguments: [ExpositionFormat.text, .openMetrics])
+    func order(_ format: ExpositionFormat) throws {
+        for name in ["a", "fdmetrics_serie", "fdmetrics_series_z", "z"] {
+            try exposed.registry.gauge(name, mode: .sum).set(1)
+        }
+        let text = try TextExposition.render(exposed.registry, as: format, options: .selfMetrics)
+        let lines = text.split(separator: "\n")
+        let names = lines.filter { $0.hasPrefix("# TYPE ") }.compactMap { $0.split(separator: " ").dropFirst(2).first }
+        #expect(names.count > 10 && names == names.sorted())
+        let place = try #require(lines.firstIndex(of: "fdmetrics_series 4.0"))
+        #expect(lines[place - 1] == "# TYPE fdmetrics_series gauge")
+        #expect(lines[place + 1].hasPrefix("# HELP fdmetrics_series_z"))
+    }
+
     @Test("Are the same to who only reads")
     func reader() throws {
         try exposed.registry.counter("a").increment()
