@@ -2,27 +2,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Goes through the labels of a series as the store has them: {a="x","b.c"="y"}. A text that is cut off ends early.
-struct LabelPairs: Sequence, IteratorProtocol {
+package struct LabelPairs: Sequence, IteratorProtocol {
     /// One label.
-    struct Pair {
+    package struct Pair {
         /// The name as it was registered.
-        let name: String
+        package let name: String
         /// The value as it stands there, quotation marks and escapes included.
         let quotedValue: UnsafeRawBufferPointer
+        /// Whether the value has both its quotation marks; only a damaged store has others.
+        package let isWhole: Bool
+
+        /// The value as it was given.
+        package var value: String { LabelPairs.unquoted(quotedValue) }
     }
 
     private let text: UnsafeRawBufferPointer
     /// Behind the opening brace or a comma.
     private var position = 1
 
-    init(_ text: UnsafeRawBufferPointer) { self.text = text }
+    package init(_ text: UnsafeRawBufferPointer) { self.text = text }
 
-    mutating func next() -> Pair? {
+    package mutating func next() -> Pair? {
         guard position < text.count else { return nil }
         let isQuoted = text[position] == UInt8(ascii: "\"")
         let name: String
         if isQuoted {
-            name = Self.unquoted(quotation())
+            name = Self.unquoted(quotation().text)
         } else {
             let start = position
             while position < text.count, text[position] != UInt8(ascii: "=") { position += 1 }
@@ -30,9 +35,10 @@ struct LabelPairs: Sequence, IteratorProtocol {
         }
         position += 1
         guard position < text.count else { return nil }
+        let isValue = text[position] == UInt8(ascii: "\"")
         let value = quotation()
         position += 1
-        return Pair(name: name, quotedValue: value)
+        return Pair(name: name, quotedValue: value.text, isWhole: isValue && value.isEnded)
     }
 
     /// Whether some name is in quotation marks.
@@ -45,15 +51,16 @@ struct LabelPairs: Sequence, IteratorProtocol {
         return false
     }
 
-    /// Moves behind the quotation mark that ends what begins here, and returns all of it.
-    private mutating func quotation() -> UnsafeRawBufferPointer {
+    /// Moves behind the quotation mark that ends what begins here, and returns all of it, and whether there is such a mark.
+    private mutating func quotation() -> (text: UnsafeRawBufferPointer, isEnded: Bool) {
         let start = position
         position += 1
         while position < text.count, text[position] != UInt8(ascii: "\"") {
             position += text[position] == UInt8(ascii: "\\") ? 2 : 1
         }
+        let isEnded = position < text.count
         position = Swift.min(position + 1, text.count)
-        return UnsafeRawBufferPointer(rebasing: text[start..<position])
+        return (UnsafeRawBufferPointer(rebasing: text[start..<position]), isEnded)
     }
 
     /// What stands between quotation marks, given with them, without its escapes.

@@ -143,7 +143,7 @@ struct ProtobufFormatWriter: FormatWriter, ~Copyable {
         _ series: SeriesSnapshot, _ parts: ProtobufFamily.Parts, _ values: UnsafeBufferPointer<Double>
     ) {
         let labels = parts.first(series.index), created = parts.second(series.index)
-        let count = Self.count(values[series.first])
+        let count = UInt64(count: values[series.first])
         let inner = 1 + Varint.length(count) + 9 + created.count
         beginDistribution(ProtobufTag.Metric.summary, labels, inner)
         endDistribution(count, values[series.first + 1], created)
@@ -160,15 +160,15 @@ struct ProtobufFormatWriter: FormatWriter, ~Copyable {
         var inner = 9 + created.count + buckets &* (2 + boundLength)
         for bucket in 0..<buckets {
             total += values[series.first &+ bucket]
-            inner &+= Varint.length(Self.count(total))
+            inner &+= Varint.length(UInt64(count: total))
         }
-        inner += 1 + Varint.length(Self.count(total))
+        inner += 1 + Varint.length(UInt64(count: total))
         beginDistribution(ProtobufTag.Metric.histogram, labels, inner)
         guard buffer.ensure(buckets &* (2 + boundLength + Varint.maximumLength)) else { return }
         var sum = 0.0
         for bucket in 0..<buckets {
             sum += values[series.first &+ bucket]
-            let count = Self.count(sum)
+            let count = UInt64(count: sum)
             buffer.appendUnchecked(byte: ProtobufTag.Distribution.bucket)
             // Below 128: the bound, and at most 10 of the count.
             buffer.appendUnchecked(byte: UInt8(truncatingIfNeeded: boundLength &+ Varint.length(count)))
@@ -176,7 +176,7 @@ struct ProtobufFormatWriter: FormatWriter, ~Copyable {
             buffer.appendUnchecked(UnsafeRawBufferPointer(rebasing: bounds[bound..<(bound &+ boundLength)]))
             buffer.appendUnchecked(varint: count)
         }
-        endDistribution(Self.count(total), values[series.first + buckets], created)
+        endDistribution(UInt64(count: total), values[series.first + buckets], created)
     }
 
     private mutating func beginDistribution(_ tag: UInt8, _ labels: UnsafeRawBufferPointer, _ inner: Int) {
@@ -196,7 +196,4 @@ struct ProtobufFormatWriter: FormatWriter, ~Copyable {
         buffer.appendUnchecked(fixed64: sum)
         buffer.appendUnchecked(created)
     }
-
-    /// A count as a whole number. Cells of a damaged store may add up to more than there is room for.
-    private static func count(_ value: Double) -> UInt64 { value < 0x1p64 ? UInt64(max(0, value)) : .max }
 }

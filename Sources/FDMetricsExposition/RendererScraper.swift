@@ -77,7 +77,6 @@ final class Scraper {
         let gatherer = try Gatherer(plan, source)
         let added = try addedFamilies(options).filter { filter?.admits($0.plan.descriptor) ?? true }
         let isCounting = options.contains(.selfMetrics)
-        let counted = SelfMetrics.series(count: 0).plan
         var countPlace: Int?
         var seriesCount = 0
         var next = 0
@@ -86,7 +85,7 @@ final class Scraper {
                 let one = added[next]
                 if let name, !one.plan.nameBytes.lexicographicallyPrecedes(name) { return }
                 next += 1
-                if one.plan.nameBytes == counted.nameBytes {
+                if SelfMetrics.isSeriesCount(one) {
                     countPlace = writer.count
                 } else {
                     writer.write(one)
@@ -114,7 +113,7 @@ final class Scraper {
         let gatherer = try Gatherer(plan, source)
         let gathered = plan.families.map { gatherer.snapshot(of: $0) }
         let counted = SelfMetrics.series(count: gathered.reduce(0) { $0 + $1.series.count })
-        let added = try addedFamilies(options).map { $0.plan.nameBytes == counted.plan.nameBytes ? counted : $0 }
+        let added = try addedFamilies(options).map { SelfMetrics.isSeriesCount($0) ? counted : $0 }
         return (gathered + added).sorted { $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes) }
     }
 

@@ -83,6 +83,9 @@ struct SelfMetrics {
         gauge("fdmetrics_series", "Series of the store that are shown.", [("", Double(count))])
     }
 
+    /// Whether it is the family of `series(count:)`.
+    static func isSeriesCount(_ family: FamilySnapshot) -> Bool { family.plan.descriptor.name == "fdmetrics_series" }
+
     /// Never freed: as constant as the texts of the other labels.
     private static let versionLabel: StaticText = {
         let text = Array("{version=\"\(FDMetricsVersion.string)\"}".utf8)

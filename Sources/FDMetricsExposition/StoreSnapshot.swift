@@ -113,3 +113,8 @@ extension StoreSnapshot {
         }
     }
 }
+
+extension UInt64 {
+    /// A snapshot's count as a whole number. Cells of a damaged store may add up to more than there is room for.
+    package init(count: Double) { self = count < 0x1p64 ? UInt64(Swift.max(0, count)) : .max }
+}

@@ -135,7 +135,7 @@ package struct OTLPEncoder: Sendable {
         descriptor.states.enumerated().map { index, state in
             number(
                 Double(index) == series.values[0] ? 1 : 0, descriptor, series, moment, moment.start(series),
-                PushLabel(descriptor.stateLabelName, state))
+                PushLabel(descriptor.stateLabel, state))
         }
     }
 
@@ -148,7 +148,7 @@ package struct OTLPEncoder: Sendable {
             $0.timeUnixNano = moment.time
             $0.flags = moment.flags
             if moment.isGone { return }
-            $0.count = Self.count(series.values[0])
+            $0.count = UInt64(count: series.values[0])
             $0.sum = series.values[1]
         }
     }
@@ -162,7 +162,7 @@ package struct OTLPEncoder: Sendable {
             $0.timeUnixNano = moment.time
             $0.flags = moment.flags
             if moment.isGone { return }
-            let buckets = series.values.prefix(descriptor.bounds.count + 1).map(Self.count)
+            let buckets = series.values.prefix(descriptor.bounds.count + 1).map(UInt64.init(count:))
             $0.bucketCounts = buckets
             $0.explicitBounds = descriptor.bounds
             $0.count = buckets.reduce(0, &+)
@@ -172,16 +172,13 @@ package struct OTLPEncoder: Sendable {
         }
     }
 
-    /// A count as a whole number. Cells of a damaged store may add up to more than there is room for.
-    private static func count(_ value: Double) -> UInt64 { value < 0x1p64 ? UInt64(max(0, value)) : .max }
-
     // MARK: - Attributes and units
 
     private func attributes(
         _ descriptor: FamilyDescriptor, _ series: StoreSnapshot.Series, _ label: PushLabel? = nil
     ) -> [OTLPKeyValue] {
         var labels = LabelText.labels(of: series.labels)
-        if let worker = series.worker { labels.append(PushLabel(descriptor.ownerLabelName, String(worker))) }
+        if let worker = series.worker { labels.append(PushLabel(descriptor.ownerLabel(byPid: false), String(worker))) }
         if let label {
             labels.removeAll { $0.name == label.name }
             labels.append(label)

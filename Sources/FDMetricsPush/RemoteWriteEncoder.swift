@@ -59,7 +59,7 @@ package struct RemoteWriteEncoder: Sendable {
         let bounds = descriptor.type == .histogram ? (descriptor.bounds + [.infinity]).map(boundText) : []
         for series in family.series {
             var own = LabelText.labels(of: series.labels)
-            if let worker = series.worker { own.append(PushLabel(descriptor.ownerLabelName, String(worker))) }
+            if let worker = series.worker { own.append(PushLabel(descriptor.ownerLabel(byPid: false), String(worker))) }
             let common = merged(own)
             func add(_ suffix: String, _ value: Double, _ label: PushLabel? = nil) throws {
                 try builder.append(
@@ -75,7 +75,7 @@ package struct RemoteWriteEncoder: Sendable {
             case .stateSet:
                 for (index, state) in descriptor.states.enumerated() {
                     let isOn = Double(index) == series.values[0]
-                    try add("", isOn ? 1 : 0, PushLabel(descriptor.stateLabelName, state))
+                    try add("", isOn ? 1 : 0, PushLabel(descriptor.stateLabel, state))
                 }
             case .histogram:
                 var count = 0.0

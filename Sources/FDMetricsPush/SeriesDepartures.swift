@@ -69,17 +69,4 @@ struct SeriesDepartures: Sendable {
                 }))
     }
 }
-
-extension FamilyDescriptor {
-    /// The label that tells the owners of a gauge's samples apart. A family that has a label `worker` itself gets another
-    /// name for it, as in a scrape.
-    var ownerLabelName: String {
-        var label = "worker"
-        while labelNames.contains(label) { label += "_" }
-        return label
-    }
-
-    /// The label that a state set's states stand in: the family's name, as far as that is a label name.
-    var stateLabelName: String { String(name.map { $0 == ":" ? "_" : $0 }) }
-}
 #endif

@@ -40,6 +40,16 @@ func refuse(_ message: String) -> ExitCode {
     return noStore
 }
 
+/// The directory that a command works on, which this process's environment names if the user did not.
+/// - Throws: the exit status, where none is known, which is said.
+func ownDirectory(_ argument: String?) throws(ExitCode) -> String {
+    do throws(NoDirectory) {
+        return try chosenDirectory(argument, .own)
+    } catch {
+        throw refuse(error.message)
+    }
+}
+
 #else
 
 /// Without the trait CommandLineTool the package has no argument parser, and this is no tool.

@@ -57,12 +57,7 @@ struct Push: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let path: String
-        do throws(NoDirectory) {
-            path = try chosenDirectory(directory, .own)
-        } catch {
-            throw refuse(error.message)
-        }
+        let path = try ownDirectory(directory)
         var logger = Logger(label: "fdmctl", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = verbose ? .debug : .info
         if receiver.delete { return try await delete(logger) }

@@ -6,7 +6,6 @@ import FDMetricsPush
 import Logging
 import ServiceLifecycle
 import Synchronization
-import UnixSignals
 
 /// Runs a pusher until it is done, or SIGTERM or SIGINT ask it to stop.
 struct PushService: Service {
@@ -16,17 +15,7 @@ struct PushService: Service {
     /// What became of everything.
     static func run(_ pusher: Pusher<DirectorySource>, _ logger: Logger) async throws -> PushStatistics {
         let result = PushResult()
-        var quiet = logger
-        quiet.logLevel = .critical
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(
-                        service: PushService(pusher: pusher, result: result),
-                        successTerminationBehavior: .gracefullyShutdownGroup)
-                ],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
-        try await group.run()
+        try await ServiceGroup.run(PushService(pusher: pusher, result: result), logger)
         return result.statistics.withLock { $0 }
     }
 

@@ -9,7 +9,6 @@ import FDMetricsStore
 import Glibc
 import Logging
 import ServiceLifecycle
-import UnixSignals
 
 /// `fdmctl serve`: a store over HTTP.
 struct Serve: AsyncParsableCommand {
@@ -101,24 +100,12 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         shareMemoryBetweenThreads()
-        let path: String
-        do throws(NoDirectory) {
-            path = try chosenDirectory(directory, .own)
-        } catch {
-            throw refuse(error.message)
-        }
+        let path = try ownDirectory(directory)
         var logger = Logger(label: "fdmctl", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = quiet ? .error : .info
         let service = MetricsServer(directory: path, configuration: serverConfiguration, logger: logger)
-        // What the group itself has to say is of no interest to who runs one service.
-        var groupLogger = logger
-        groupLogger.logLevel = .critical
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: groupLogger))
         do {
-            try await group.run()
+            try await ServiceGroup.run(service, logger)
         } catch {
             logger.error("\(error)")
             throw ExitCode.failure

@@ -63,12 +63,7 @@ struct Top: ParsableCommand {
     }
 
     func run() throws {
-        let path: String
-        do throws(NoDirectory) {
-            path = try chosenDirectory(directory, .own)
-        } catch {
-            throw refuse(error.message)
-        }
+        let path = try ownDirectory(directory)
         var state = TopState(filter: filter.filter)
         state.sort = sort
         let isPlain = once || count != nil || json || !Terminal.isUsable
