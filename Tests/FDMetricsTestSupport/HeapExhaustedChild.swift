@@ -11,6 +11,7 @@ public struct HeapExhaustedChild: Sendable {
     public let repetitions: Int
     private let fork: @convention(c) () -> pid_t
 
+    /// - Throws: where the C library has no fork.
     public init(repetitions: Int) throws {
         self.repetitions = repetitions
         // Swift imports no fork. The child here calls what a fork child may: the library, malloc and _exit.
