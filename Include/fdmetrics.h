@@ -33,7 +33,7 @@ extern "C" {
 
 // The version of this header's contract. The library accepts callers of the same major number.
 #define FDM_ABI_MAJOR 1
-#define FDM_ABI_MINOR 1
+#define FDM_ABI_MINOR 2
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Status
@@ -78,6 +78,14 @@ const char *fdm_strerror(fdm_status status);
 // What the last failing call of this thread had to say, never NULL, "" if none failed yet. Owned by the library, valid
 // until this thread's next call into it.
 const char *fdm_last_error(void);
+
+// What the library has to say to a log of things that no call reports: updates that were refused, a store that was deleted.
+// One line for each cause and minute, with a count of what was left out. By default each is written to standard error. After
+// fdm_keep_notices(1) they are kept, the first ones of those that nobody takes. Since ABI 1.2.
+void fdm_keep_notices(uint32_t kept);
+// Takes a line that was kept: copies as much of it as fits, and a terminating zero, to text. Its length, 0: there is none.
+// Since ABI 1.2.
+size_t fdm_take_notice(char *text, size_t size);
 
 // The library's version as "major.minor.patch", never NULL.
 const char *fdm_version(void);

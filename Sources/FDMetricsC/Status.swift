@@ -84,3 +84,20 @@ public func fdm_version() -> UnsafePointer<CChar>! { versionText }
 /// The contract's version.
 @_cdecl("fdm_abi_version") @implementation
 public func fdm_abi_version() -> UInt32 { UInt32(FDM_ABI_MAJOR) << 16 | UInt32(FDM_ABI_MINOR) }
+
+/// Whether lines for a log are kept for `fdm_take_notice`.
+@_cdecl("fdm_keep_notices") @implementation
+public func fdm_keep_notices(_ kept: UInt32) { Notices.areKept = kept != 0 }
+
+/// Takes a line that was kept.
+@_cdecl("fdm_take_notice") @implementation
+public func fdm_take_notice(_ text: UnsafeMutablePointer<CChar>!, _ size: Int) -> Int {
+    guard let text, size != 0, var line = Notices.take() else { return 0 }
+    return line.withUTF8 { bytes in
+        // A size_t beyond Int.max is a room without bound.
+        let count = size < 0 ? bytes.count : min(bytes.count, size - 1)
+        if let start = bytes.baseAddress { memcpy(text, start, count) }
+        text[count] = 0
+        return count
+    }
+}

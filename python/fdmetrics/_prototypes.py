@@ -91,6 +91,8 @@ PROTOTYPES: Dict[str, Prototype] = {
     "fdm_last_error": quick(text),
     "fdm_version": quick(text),
     "fdm_abi_version": quick(u32),
+    "fdm_keep_notices": quick(None, u32),
+    "fdm_take_notice": quick(size, ctypes.c_char_p, size),
     "fdm_store_open": slow(c_status, ctypes.POINTER(Options), out_handle),
     "fdm_store_default": slow(c_status, out_handle),
     "fdm_store_close": slow(c_status, c_handle),
