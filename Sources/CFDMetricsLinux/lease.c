@@ -44,6 +44,13 @@ int CFDMetricsLinux_byte_is_locked(int fd, int64_t offset) {
   return lock.l_type != F_UNLCK;
 }
 
+int CFDMetricsLinux_any_is_locked(int fd, int64_t offset) {
+  struct flock lock = byte_at(offset);
+  lock.l_len = 0;  // To the end of what offsets there are.
+  if (fcntl(fd, F_OFD_GETLK, &lock) != 0) return -errno;
+  return lock.l_type != F_UNLCK;
+}
+
 // state: 0 free, 1 claimed. fd is kept as fd + 1, so that zeroed memory means none.
 static struct pending {
   atomic_int state;

@@ -48,6 +48,14 @@ int CFDMetricsLinux_reserve(int fd, int64_t offset, int64_t length) {
   }
 }
 
+int CFDMetricsLinux_truncate(int fd, int64_t size) {
+  return ftruncate(fd, size) == 0 ? 0 : errno;
+}
+
+int CFDMetricsLinux_open_nameless(const char *directory) {
+  return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
 int64_t CFDMetricsLinux_file_system_type(int fd) {
   struct statfs info;
   // f_type is signed on some machines: CIFS's magic has the top bit set.

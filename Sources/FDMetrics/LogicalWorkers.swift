@@ -13,7 +13,11 @@ package enum LogicalWorkers {
     // What a gauge's handle refers to by its token word: the store's address, the token, and then the handle itself.
     private static let tokenOffset = 8
     private static let handleOffset = 16
-    private static let size = handleOffset + MemoryLayout<SeriesHandle>.size
+    private static let nextOffset = handleOffset + MemoryLayout<SeriesHandle>.size
+    private static let size = nextOffset + 8
+
+    /// The block that was made last; each leads to the one before it. 0: there is none.
+    private static let blocks = Atomic<UInt>(0)
 
     /// A handle of a gauge series that updates the value of a logical worker. A new one at each call, never freed.
     /// - Throws: `noSpace` or `system` where its instance could not be made.
@@ -36,7 +40,34 @@ package enum LogicalWorkers {
             block.deallocate()
             throw StoreError(.noSpace, "there is no room for one more instance of a gauge in \(store.directory)")
         }
-        return handle
+        var first = blocks.load(ordering: .relaxed)
+        while true {
+            block.storeBytes(of: first, toByteOffset: nextOffset, as: UInt.self)
+            // Release: who goes through the blocks sees this one whole.
+            let result = blocks.compareExchange(
+                expected: first, desired: UInt(bitPattern: block), ordering: .releasing)
+            if result.exchanged { return handle }
+            first = result.original
+        }
+    }
+
+    /// Makes the handles of a store's workers lead to another store, which has taken its place.
+    static func carry(from store: Store, to next: Store) {
+        var bits = blocks.load(ordering: .acquiring)
+        while let block = UnsafeMutableRawPointer(bitPattern: bits) {
+            bits = block.load(fromByteOffset: nextOffset, as: UInt.self)
+            let handle = (block + handleOffset).assumingMemoryBound(to: SeriesHandle.self)
+            guard let record = handle.filledRecord, let segment = store.segment(of: record) else { continue }
+            let series = SeriesRecord(sound: record)
+            guard let family = FamilyRecord(segment.pointee, offset: series.familyOffset),
+                let own = try? next.family(family.descriptor), let moved = next.series(like: series, of: own)
+            else { continue }
+            block.storeBytes(of: UInt(bitPattern: Unmanaged.passUnretained(next).toOpaque()), as: UInt.self)
+            var target = moved.pointee
+            target.auxiliary = block + tokenOffset
+            target.cell = nil
+            withUnsafeMutablePointer(to: &target) { StoreMoves.redirect(handle, to: $0) }
+        }
     }
 
     /// Takes a worker's values out of the live modes of all gauges.

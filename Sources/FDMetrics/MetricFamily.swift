@@ -21,6 +21,7 @@ public struct MetricFamily<Member: Instrument>: Sendable {
             count == core.pointee.labelCount ? core.find(hash: core.hash(key, count), key, count) : nil
         }
         if let known { return Member(handle: SeriesAddress(known)) }
+        _ = StoreMoves.current(family.store, now: false)
         let handle = try withLabelValues(values) { key, count throws(StoreError) in
             try family.store.series(family, key, count)
         }

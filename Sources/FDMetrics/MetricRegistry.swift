@@ -123,6 +123,7 @@ public struct MetricRegistry: Sendable {
 
     /// Registers a checked descriptor, and refuses one whose samples would have the names of another family's.
     package func register(_ descriptor: FamilyDescriptor) throws(MetricError) -> Family {
+        let store = StoreMoves.current(store, now: true)
         for (name, suffixTypes) in descriptor.clashCandidates {
             guard let other = try store.descriptor(ofFamily: name), suffixTypes.contains(other.type),
                 let shared = other.sampleNames.first(where: descriptor.sampleNames.contains)

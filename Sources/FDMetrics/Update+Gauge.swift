@@ -90,13 +90,20 @@ extension Update {
         }
     }
 
-    /// This process's own value of a gauge; 0 before its first update. Makes no instance.
-    package static func ownValue(_ handle: UnsafeMutablePointer<SeriesHandle>) -> Double {
+    /// This process's instance of a gauge, if it has one and knows it.
+    static func ownInstance(_ handle: UnsafeMutablePointer<SeriesHandle>) -> UnsafeMutableRawPointer? {
+        guard GaugeMode(rawValue: handle.pointee.count) != nil else { return nil }
         let bits = word(UnsafeMutableRawPointer(handle) + SeriesHandle.cellOffset).pointee.load(ordering: .acquiring)
         let token = word(handle.pointee.auxiliary.unsafelyUnwrapped).pointee.load(ordering: .relaxed)
         guard let instance = UnsafeMutableRawPointer(bitPattern: UInt(bits)),
             word(instance + InstanceLayout.owner).pointee.load(ordering: .relaxed) == token
-        else { return 0 }
+        else { return nil }
+        return instance
+    }
+
+    /// This process's own value of a gauge; 0 before its first update. Makes no instance.
+    package static func ownValue(_ handle: UnsafeMutablePointer<SeriesHandle>) -> Double {
+        guard let instance = ownInstance(handle) else { return 0 }
         let value = word(instance + InstanceLayout.value).pointee.load(ordering: .relaxed)
         return value == unset ? 0 : Double(bitPattern: value)
     }

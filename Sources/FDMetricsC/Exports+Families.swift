@@ -118,6 +118,7 @@ private func findOrMake(
                 .invalidArgument,
                 "label value \(index) of \(family.descriptor.name) is NULL with length \(key[index].count)")
         }
+        _ = StoreMoves.current(family.store, now: false)
         found(try family.store.series(family, key, count))
     }
 }

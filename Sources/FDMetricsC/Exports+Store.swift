@@ -19,11 +19,15 @@ public func fdm_store_open(
     }
     let given = options.pointee
     return status { () throws(StoreError) in
-        let directory = String(cString: given.directory ?? StoreDirectory.defaultDirectory())
-        store.pointee = try AttachedStores.open(
-            directory, lanes: given.lanes == 0 ? nil : Int(given.lanes),
-            seriesLimit: given.series_limit == 0 ? nil : Int(given.series_limit)
-        ).handle
+        let lanes = given.lanes == 0 ? nil : Int(given.lanes)
+        let limit = given.series_limit == 0 ? nil : Int(given.series_limit)
+        let opened =
+            if let directory = given.directory {
+                try AttachedStores.open(String(cString: directory), lanes: lanes, seriesLimit: limit)
+            } else {
+                try AttachedStores.openDefaultDirectory(lanes: lanes, seriesLimit: limit)
+            }
+        store.pointee = opened.handle
     }
 }
 
@@ -38,10 +42,13 @@ public func fdm_store_default(_ store: UnsafeMutablePointer<OpaquePointer?>!) ->
 /// Detaches a store.
 @_cdecl("fdm_store_close") @implementation
 public func fdm_store_close(_ store: OpaquePointer!) -> fdm_status {
-    guard let store = Store.of(store) else { return invalidArgument("fdm_store_close: store is NULL or closed") }
-    Renderer.forget(store)
-    if AttachedStores.close(store) { return 0 }
-    return invalidArgument("fdm_store_close: the default store of \(store.directory) stays for the life of the process")
+    guard let store, let opened = AttachedStores.store(at: UnsafeRawPointer(store)) else {
+        return invalidArgument("fdm_store_close: store is NULL or closed")
+    }
+    if AttachedStores.close(opened, whenLast: { ($0.current.predecessors + [$0.current]).forEach(Renderer.forget) }) {
+        return 0
+    }
+    return invalidArgument("fdm_store_close: the default store of \(opened.directory) stays for the life of the process")
 }
 
 /// The store's directory.

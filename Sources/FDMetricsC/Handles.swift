@@ -13,9 +13,9 @@ import FDMetricsStore
 //   fdm_zmq_link   a ZMQLink in memory of its own; or `inertLink`
 
 extension Store {
-    /// The store of a C handle; nil for NULL, and for one that is closed.
+    /// The store that a C handle stands for; nil for NULL, and for one that is closed.
     static func of(_ handle: OpaquePointer?) -> Store? {
-        handle.flatMap { AttachedStores.store(at: UnsafeRawPointer($0)) }
+        handle.flatMap { AttachedStores.store(at: UnsafeRawPointer($0)) }?.current
     }
 
     var handle: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }

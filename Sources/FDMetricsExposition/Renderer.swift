@@ -37,6 +37,7 @@ package enum Renderer {
     package static func render(
         _ store: Store, as format: ExpositionFormat, options: RenderOptions, names: [String] = []
     ) throws(StoreError) -> Text {
+        let store = StoreMoves.current(store, now: true)
         guard let kept = keptPlan(store) else {
             return try Scraper(store).render(format, options, names)
         }

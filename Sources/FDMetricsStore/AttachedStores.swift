@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 import Glibc
 import Synchronization
 
 /// The stores that this process has attached: opening one directory twice gives one store.
 ///
-/// A fixed array of words, so that it needs no lock and a fork child can use it as it finds it.
+/// A fixed array of words, so that it needs no lock and a fork child can use it as it finds it. A store's object is never
+/// freed, so that who finds it while another thread closes it may look at it.
 package enum AttachedStores {
     private static let capacity = 1024
     nonisolated(unsafe) private static let slots: UnsafeMutablePointer<Atomic<UInt>> = {
@@ -21,7 +23,7 @@ package enum AttachedStores {
         Unmanaged<Store>.fromOpaque(UnsafeRawPointer(bitPattern: bits).unsafelyUnwrapped).takeUnretainedValue()
     }
 
-    /// The store in a directory, attached if it is not yet.
+    /// The store in a directory, attached if it is not yet. Each call is one to be taken back by `close`.
     package static func open(
         _ directory: String, lanes: Int? = nil, seriesLimit: Int? = nil
     ) throws(StoreError) -> Store {
@@ -31,45 +33,46 @@ package enum AttachedStores {
     private static func open(
         _ directory: String, lanes: Int?, seriesLimit: Int?
     ) throws(StoreError) -> (store: Store, slot: Int) {
-        let path = try StoreDirectory.prepare(directory)
-        if let known = find(path) { return known }
-        let made = try attach(directory, lanes: lanes, seriesLimit: seriesLimit)
+        let settings = StoreSettings(
+            lanes: lanes, seriesLimit: seriesLimit, isAutomatic: StoreDirectory.isAutomatic(directory))
+        let place = try prepare(directory)
+        if let known = find(place) { return known }
+        let made = try attach(place, settings)
         let kept = Unmanaged.passRetained(made)
         for index in 0..<capacity {
             let result = slots[index].compareExchange(
                 expected: 0, desired: UInt(bitPattern: kept.toOpaque()), ordering: .acquiringAndReleasing)
             if result.exchanged {
                 // Another thread may have attached the same directory meanwhile; the lower slot is the one that counts.
-                if let first = find(path), first.slot < index {
+                if let first = find(place, before: index) {
                     slots[index].store(0, ordering: .releasing)
-                    made.close()
-                    kept.release()
+                    end(made)
                     return first
                 }
                 return (made, index)
             }
         }
-        made.close()
-        kept.release()
+        end(made)
         throw StoreError(.invalidArgument, "this process has \(capacity) stores open: close some")
     }
 
-    /// Attaches, again if the store was removed under it by its last user: that takes microseconds.
-    private static func attach(_ directory: String, lanes: Int?, seriesLimit: Int?) throws(StoreError) -> Store {
-        for _ in 0..<100 {
+    /// Prepares a directory, again if what was there was removed meanwhile.
+    private static func prepare(_ directory: String) throws(StoreError) -> String {
+        for _ in 0..<10 {
             do throws(StoreError) {
-                return try Store(directory: directory, lanes: lanes, seriesLimit: seriesLimit)
-            } catch  where error.code == .notFound {
-                usleep(100)
+                return try StoreDirectory.prepare(directory)
+            } catch where error.errno == ENOENT {
+                continue
             }
         }
-        return try Store(directory: directory, lanes: lanes, seriesLimit: seriesLimit)
+        return try StoreDirectory.prepare(directory)
     }
 
-    private static func find(_ path: String) -> (store: Store, slot: Int)? {
-        for index in 0..<capacity {
+    /// The store of a place that is open, opened once more; nil: there is none.
+    private static func find(_ place: String, before end: Int = capacity) -> (store: Store, slot: Int)? {
+        for index in 0..<end {
             let bits = slots[index].load(ordering: .acquiring)
-            if bits != 0, store(bits).directory == path { return (store(bits), index) }
+            if bits != 0, store(bits).place == place, store(bits).openAgain() { return (store(bits), index) }
         }
         return nil
     }
@@ -81,38 +84,94 @@ package enum AttachedStores {
         return nil
     }
 
+    // MARK: - The default store
+
     /// The store of the default directory; the same one ever after its first success.
+    ///
+    /// Where no store can be made in the directory that the environment names, the automatic directory serves.
     package static func defaultStore() throws(StoreError) -> Store {
-        let known = defaultSlot.load(ordering: .acquiring)
-        if known != 0 { return store(slots[known - 1].load(ordering: .acquiring)) }
-        let directory = String(cString: StoreDirectory.defaultDirectory())
-        let (store, slot) = try open(directory, lanes: nil, seriesLimit: nil)
-        if defaultSlot.compareExchange(expected: 0, desired: slot + 1, ordering: .acquiringAndReleasing).exchanged {
-            // Absolute from here on: a child process may have another working directory.
-            setenv(StoreDirectory.variable, store.directory, 1)
+        if let known = knownDefaultStore { return known }
+        let opened = try openDefault(lanes: nil, seriesLimit: nil)
+        if defaultSlot.compareExchange(expected: 0, desired: opened.slot + 1, ordering: .acquiringAndReleasing).exchanged {
             atexit { AttachedStores.leaveDefault() }
         }
-        return store
+        return opened.store
+    }
+
+    /// The store of the default directory, opened once more: one to be taken back by `close`.
+    package static func openDefaultDirectory(lanes: Int?, seriesLimit: Int?) throws(StoreError) -> Store {
+        try openDefault(lanes: lanes, seriesLimit: seriesLimit).store
+    }
+
+    private static func openDefault(
+        lanes: Int?, seriesLimit: Int?
+    ) throws(StoreError) -> (store: Store, slot: Int) {
+        let directory = String(cString: StoreDirectory.defaultDirectory())
+        do throws(StoreError) {
+            return try open(directory, lanes: lanes, seriesLimit: seriesLimit)
+        } catch where error.isUnusableDirectory && !StoreDirectory.isAutomatic(directory) {
+            let automatic = String(cString: StoreDirectory.plan())
+            let opened = try open(automatic, lanes: lanes, seriesLimit: seriesLimit)
+            Notices.say(
+                .otherDirectory, "metrics go to \(automatic), which this service's processes share: \(error.message)")
+            return opened
+        }
+    }
+
+    /// The default store if it is attached.
+    package static var knownDefaultStore: Store? {
+        let known = defaultSlot.load(ordering: .acquiring)
+        return known == 0 ? nil : store(slots[known - 1].load(ordering: .acquiring))
     }
 
     private static func leaveDefault() {
-        let slot = defaultSlot.load(ordering: .acquiring)
-        if slot == 0 { return }
-        let store = store(slots[slot - 1].load(ordering: .acquiring))
+        guard let store = knownDefaultStore?.current else { return }
         store.accountOwnTime()
         store.removeIfLast()
     }
 
-    /// Closes a store that `open` gave. False: it is the default store, or not attached.
-    package static func close(_ store: Store) -> Bool {
+    // MARK: - Closing
+
+    /// Takes back one opening of a store; the last one closes it. False: it is the default store, or not attached.
+    package static func close(_ store: Store, whenLast: (Store) -> Void = { _ in }) -> Bool {
         let bits = UInt(bitPattern: Unmanaged.passUnretained(store).toOpaque())
         for index in 0..<capacity where slots[index].load(ordering: .acquiring) == bits {
             if defaultSlot.load(ordering: .acquiring) == index + 1 { return false }
-            slots[index].store(0, ordering: .releasing)
-            store.close()
-            Unmanaged.passUnretained(store).release()
+            guard let isLast = store.closeOnce() else { return false }
+            if isLast {
+                slots[index].store(0, ordering: .releasing)
+                whenLast(store)
+                end(store)
+            }
             return true
         }
         return false
+    }
+
+    /// Unmaps a store. Its object stays.
+    private static func end(_ store: Store) { store.close() }
+}
+
+extension Store {
+    /// Counts one more opening; false: it is closed, or being closed.
+    fileprivate func openAgain() -> Bool {
+        var count = opens.load(ordering: .relaxed)
+        while count > 0 {
+            let result = opens.compareExchange(expected: count, desired: count + 1, ordering: .acquiringAndReleasing)
+            if result.exchanged { return true }
+            count = result.original
+        }
+        return false
+    }
+
+    /// Counts one closing: whether it was the last; nil: it is closed already.
+    fileprivate func closeOnce() -> Bool? {
+        var count = opens.load(ordering: .relaxed)
+        while count > 0 {
+            let result = opens.compareExchange(expected: count, desired: count - 1, ordering: .acquiringAndReleasing)
+            if result.exchanged { return count == 1 }
+            count = result.original
+        }
+        return nil
     }
 }

@@ -53,7 +53,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
 
     /// A failed system call: `what` names the call and its object.
     package static func system(_ what: String, _ error: Int32) -> StoreError {
-        let isFull = error == ENOSPC || error == EDQUOT || error == ENOMEM
+        // EFBIG: the process's limit on the size of its files (RLIMIT_FSIZE).
+        let isFull = error == ENOSPC || error == EDQUOT || error == ENOMEM || error == EFBIG
         return StoreError(isFull ? .noSpace : .system, "\(what): \(errorText(error))", errno: error)
     }
 

@@ -24,13 +24,7 @@ package final class StoreReader: SegmentSource {
     /// Opens the store in a directory.
     /// - Throws: `notFound` without a store there; `foreign`, `damaged`, `system`.
     package init(directory: String) throws(StoreError) {
-        let path: String
-        do {
-            path = try StoreDirectory.absolute(directory)
-        } catch  where error.errno == ENOENT || error.errno == ENOTDIR {
-            throw StoreError(
-                .notFound, "there is no directory \(directory): is it the service's FDMETRICS_DIR?", errno: error.errno)
-        }
+        let path = try StoreDirectory.locate(directory)
         guard let (segment, identity) = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: false)
         else {
             throw StoreError(
@@ -47,7 +41,7 @@ package final class StoreReader: SegmentSource {
         for number in 0..<StoreFormat.maxSegments {
             if let segment = segments[number] { SegmentFile.unmap(segment.pointee) }
         }
-        segments.deallocate()
+        segments.deallocate(withSegments: true)
     }
 
     package func segment(_ number: Int) throws(StoreError) -> UnsafeMutablePointer<Segment>? {

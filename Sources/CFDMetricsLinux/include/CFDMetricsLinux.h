@@ -56,6 +56,8 @@ int CFDMetricsLinux_share_byte(int fd, int64_t offset);
 void CFDMetricsLinux_unlock_byte(int fd, int64_t offset);
 // Whether another open file description holds the byte. 1, 0, or -errno.
 int CFDMetricsLinux_byte_is_locked(int fd, int64_t offset);
+// Whether another open file description holds any byte from offset on. 1, 0, or -errno.
+int CFDMetricsLinux_any_is_locked(int fd, int64_t offset);
 
 // Between open() and the end of madvise(MADV_DONTFORK) a fork child would inherit the descriptor or the mapping that
 // holds its parent's lease, and keep it alive. Who takes a lease compares these before and after, and starts again if a
@@ -69,6 +71,26 @@ int CFDMetricsLinux_pending_begin(int fd);
 void CFDMetricsLinux_pending_page(int index, void *page, size_t length);
 void CFDMetricsLinux_pending_end(int index);
 
+// ---- Processes ------------------------------------------------------------------------------------------------------
+
+// What a process slot says of its holder. Async-signal-safe, as the first update of a gauge is.
+struct CFDMetricsLinux_self {
+  uint64_t pid;
+  uint64_t pid_namespace;  // inode of /proc/self/ns/pid; 0: not to be known
+  uint64_t start_time;     // field 22 of /proc/self/stat; 0: not to be known
+  char command[16];        // /proc/self/comm, padded with zeros
+};
+void CFDMetricsLinux_describe_self(struct CFDMetricsLinux_self *self);
+// Whether a process of this pid namespace has this number, dead ones that nobody has waited for included.
+int CFDMetricsLinux_process_exists(uint64_t pid);
+
+// ---- The environment ------------------------------------------------------------------------------------------------
+
+// Sets a variable in a copy of the environment that takes the place of the present one by one store. So a getenv(3) of
+// another thread reads the old array or the new one, both of which stay: setenv(3) of glibc before 2.41 may free the array
+// that it is reading. 0, or ENOMEM. A variable that another thread sets at the same moment may be lost.
+int CFDMetricsLinux_set_environment(const char *name, const char *value);
+
 // ---- Memory and files -----------------------------------------------------------------------------------------------
 
 // A page that a fork child finds filled with zeros (MADV_WIPEONFORK), and an ordinary one right before it. Returns where
@@ -79,6 +101,10 @@ void CFDMetricsLinux_free_wiped_page(void *page);
 int CFDMetricsLinux_dont_fork(void *page, size_t length);
 // fallocate(2) itself: glibc's posix_fallocate falls back to writing, which would race with other processes. 0, or errno.
 int CFDMetricsLinux_reserve(int fd, int64_t offset, int64_t length);
+// Sets a file's size. 0, or errno.
+int CFDMetricsLinux_truncate(int fd, int64_t size);
+// A new file in a directory that has no name yet (O_TMPFILE), mode 0600, for reading and writing; -1: errno says why.
+int CFDMetricsLinux_open_nameless(const char *directory);
 // f_type of statfs(2), or -errno.
 int64_t CFDMetricsLinux_file_system_type(int fd);
 // Random bytes from the kernel (getrandom(2)). 0, or errno.

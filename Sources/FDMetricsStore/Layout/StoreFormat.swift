@@ -98,6 +98,8 @@ package enum HeaderLayout {
     package static let droppedNoSpace = 512  // u64 (this and the next ones: segment 0)
     package static let droppedSeriesLimit = 520  // u64
     package static let conflicts = 528  // u64
+    package static let growthFailures = 544  // u64, failed attempts to make or map a next segment
+    package static let moves = 552  // u64, processes that came here because their store had been deleted
     // The root of the processes that share an automatic directory's name (segment 0); 0: not known. Stored in the order
     // start, namespace, process by whoever made the store, so that a process that is there has the others.
     package static let rootProcess = 576  // u64, its pid in its own namespace

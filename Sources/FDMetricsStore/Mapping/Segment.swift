@@ -15,16 +15,18 @@ package struct Segment {
     /// Which file is mapped, so that a file of the same name that is not this one is noticed.
     package let device: UInt64
     package let inode: UInt64
+    package let descriptor: KeptDescriptor
 
     package init(
         base: UnsafeMutableRawPointer, geometry: SegmentGeometry, handles: UnsafeMutableRawPointer?, device: UInt64,
-        inode: UInt64
+        inode: UInt64, descriptor: KeptDescriptor
     ) {
         self.base = base
         self.geometry = geometry
         self.handles = handles
         self.device = device
         self.inode = inode
+        self.descriptor = descriptor
     }
 
     /// A changing word of the header.
@@ -102,6 +104,16 @@ package struct SegmentTable: @unchecked Sendable {
         return result.exchanged
     }
 
+    /// Makes a segment known that another table has.
+    package func share(_ segment: UnsafeMutablePointer<Segment>) {
+        slots[segment.pointee.geometry.number].store(UInt(bitPattern: segment), ordering: .releasing)
+    }
+
+    /// Forgets all segments, which stay mapped.
+    package func forgetAll() {
+        for number in (0..<StoreFormat.maxSegments).reversed() { slots[number].store(0, ordering: .releasing) }
+    }
+
     /// How many segments are mapped; they are numbered without gaps.
     @inline(__always)
     package var count: Int {
@@ -110,8 +122,8 @@ package struct SegmentTable: @unchecked Sendable {
         return count
     }
 
-    package func deallocate() {
-        for number in 0..<StoreFormat.maxSegments { self[number]?.deallocate() }
+    package func deallocate(withSegments: Bool) {
+        if withSegments { for number in 0..<StoreFormat.maxSegments { self[number]?.deallocate() } }
         slots.deallocate()
     }
 }

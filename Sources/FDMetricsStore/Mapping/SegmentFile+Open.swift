@@ -23,7 +23,9 @@ extension SegmentFile {
             }
             throw .system("cannot open \(path)", errno)
         }
-        defer { close(descriptor) }
+        // The segment keeps it, if there comes one of it.
+        var isKept = false
+        defer { if !isKept { close(descriptor) } }
         var info = stat()
         if fstat(descriptor, &info) != 0 { throw .system("cannot stat \(path)", errno) }
         if info.st_mode & S_IFMT != S_IFREG {
@@ -61,7 +63,9 @@ extension SegmentFile {
             handles = memory
         }
         let segment = Segment(
-            base: base, geometry: geometry, handles: handles, device: UInt64(info.st_dev), inode: UInt64(info.st_ino))
+            base: base, geometry: geometry, handles: handles, device: UInt64(info.st_dev), inode: UInt64(info.st_ino),
+            descriptor: KeptDescriptor(descriptor))
+        isKept = true
         if let problem = countersProblem(segment) {
             unmap(segment)
             throw StoreError(.damaged, "\(path) is damaged: \(problem); remove the store and start again")
@@ -70,6 +74,7 @@ extension SegmentFile {
     }
 
     package static func unmap(_ segment: Segment) {
+        segment.descriptor.close(of: segment)
         munmap(segment.base, segment.geometry.fileSize)
         if let handles = segment.handles { munmap(handles, segment.geometry.recordsSize / 2) }
     }

@@ -36,29 +36,20 @@ package enum SegmentFile {
     ) throws(StoreError) -> Bool {
         let geometry = SegmentGeometry(segment: number, laneCount: identity.laneCount)
         let path = "\(directory)/\(StoreFormat.fileName(segment: number))"
-        var token: UInt64 = 0
-        let randomError = withUnsafeMutableBytes(of: &token) { CFDMetricsLinux_random($0.baseAddress, $0.count) }
-        if randomError != 0 { throw .system("getrandom", randomError) }
-        let temporary = "\(directory)/.\(StoreFormat.fileName(segment: number)).\(String(token, radix: 16))"
-
-        let descriptor = Glibc.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        if descriptor < 0 { throw .system("cannot create a segment at \(temporary)", errno) }
-        defer {
-            close(descriptor)
-            unlink(temporary)
-        }
-        if ftruncate(descriptor, geometry.fileSize) != 0 {
-            throw .system("cannot size the segment \(temporary) to \(geometry.fileSize) bytes", errno)
+        let draft = try SegmentDraft(directory, number)
+        defer { draft.discard() }
+        let error = CFDMetricsLinux_truncate(draft.descriptor, Int64(geometry.fileSize))
+        if error != 0 {
+            throw .system("cannot size a segment of \(path) to \(geometry.fileSize) bytes", error)
         }
         // Header, index and the first page of process slots are reserved here; the rest when it is first needed.
         let fixed = geometry.slotsOffset + (number == 0 ? StoreFormat.reserveStep : 0)
-        let error = CFDMetricsLinux_reserve(descriptor, 0, Int64(fixed))
-        if error != 0 { throw reservationError(error, path: path, bytes: fixed) }
-        try writeHeader(descriptor, geometry: geometry, identity: identity, path: temporary)
-        if link(temporary, path) != 0 {
-            if errno == EEXIST { return false }
-            throw .system("cannot link the segment to \(path)", errno)
-        }
+        let reserveError = CFDMetricsLinux_reserve(draft.descriptor, 0, Int64(fixed))
+        if reserveError != 0 { throw reservationError(reserveError, path: path, bytes: fixed) }
+        try writeHeader(draft.descriptor, geometry: geometry, identity: identity, path: path)
+        let linkError = draft.link(to: path)
+        if linkError == EEXIST { return false }
+        if linkError != 0 { throw .system("cannot link the segment to \(path)", linkError) }
         return true
     }
 

@@ -37,22 +37,6 @@ extension Store {
         return cell
     }
 
-    /// Makes process slots up to `count` touchable.
-    func reserveSlots(_ segment: UnsafeMutablePointer<Segment>, count: Int) throws(StoreError) {
-        let perStep = StoreFormat.reserveStep / SlotLayout.size
-        let wanted = (count + perStep - 1) / perStep * perStep
-        let word = segment.pointee.header(HeaderLayout.slotsReserved)
-        var reserved = Int(word.pointee.load(ordering: .acquiring))
-        while reserved < wanted {
-            try reserve(
-                segment, offset: segment.pointee.geometry.slotsOffset + reserved * SlotLayout.size,
-                size: (wanted - reserved) * SlotLayout.size)
-            let result = word.pointee.compareExchange(
-                expected: UInt64(reserved), desired: UInt64(wanted), ordering: .acquiringAndReleasing)
-            reserved = result.exchanged ? wanted : Int(result.original)
-        }
-    }
-
     private func take(
         _ segment: UnsafeMutablePointer<Segment>, size: Int, next: Int, reserved: Int, limit: Int, mayCrossStride: Bool
     ) throws(StoreError) -> Int? {
@@ -106,11 +90,11 @@ extension Store {
     private func reserve(
         _ segment: UnsafeMutablePointer<Segment>, offset: Int, size: Int
     ) throws(StoreError) {
-        let path = segmentPath(segment.pointee.geometry.number)
-        let descriptor = try openSame(path, as: segment.pointee, flags: O_RDWR)
-        defer { Glibc.close(descriptor) }
-        let error = CFDMetricsLinux_reserve(descriptor, Int64(offset), Int64(size))
-        if error != 0 { throw SegmentFile.reservationError(error, path: path, bytes: size) }
+        let error = reserveSpace(segment, offset: offset, size: size)
+        if error != 0 {
+            throw SegmentFile.reservationError(
+                error, path: segmentPath(segment.pointee.geometry.number), bytes: size)
+        }
     }
 
     /// New space is zero. If it is not, the words that say how much is taken are damaged, and nothing may be written.

@@ -13,14 +13,12 @@ import Synchronization
 extension Store {
     /// Notes who is at the root, in a store that this process has just made.
     func noteRoot() {
-        guard let text = getenv(StoreDirectory.rootVariable), let pid = UInt64(String(cString: text)), pid != 0,
-            let start = ProcessStatus(pid: pid)?.startTime, let namespace = ProcessStatus.namespace(of: "\(pid)")
-        else { return }
+        let root = RootProcess.named
         let header = firstSegment.pointee
-        header.header(HeaderLayout.rootStart).pointee.store(start, ordering: .relaxed)
-        header.header(HeaderLayout.rootNamespace).pointee.store(namespace, ordering: .relaxed)
-        // Release: pairs with the acquire of `RootProcess`.
-        header.header(HeaderLayout.rootProcess).pointee.store(pid, ordering: .releasing)
+        header.header(HeaderLayout.rootStart).pointee.store(root.start, ordering: .relaxed)
+        header.header(HeaderLayout.rootNamespace).pointee.store(root.namespace, ordering: .relaxed)
+        // Release: pairs with the acquire of `isRootGone`.
+        header.header(HeaderLayout.rootProcess).pointee.store(root.pid, ordering: .releasing)
     }
 
     /// Whether the root of the processes that share this store's name is known to have ended.
@@ -37,14 +35,32 @@ extension Store {
 /// The process that a store's header names as the root.
 private struct RootProcess {
     let pid: UInt64
+    /// When it started; `ended`: it had ended before the store was made.
     let start: UInt64
+    /// The pid namespace that the number is of.
     let namespace: UInt64
+
+    private static let ended = UInt64.max
+
+    /// The one that the environment names; where that says nothing of use, this process.
+    static var named: RootProcess {
+        // The number is of this process's namespace: it came with the environment, and /proc shows what is in it. That of
+        // another user's process could not be asked for.
+        let namespace = ProcessStatus.namespace(of: "self") ?? 0
+        let text = getenv(StoreDirectory.rootVariable).map { String(cString: $0) }
+        guard let pid = text.flatMap({ UInt64($0) }), pid != 0 else {
+            return RootProcess(pid: UInt64(getpid()), start: ProcessStatus.own?.startTime ?? 0, namespace: namespace)
+        }
+        // A daemon's first process has gone when the store is made.
+        return RootProcess(pid: pid, start: ProcessStatus(pid: pid)?.startTime ?? ended, namespace: namespace)
+    }
 
     /// Whether it has ended; false where this process cannot know.
     var isGone: Bool {
         if pid == 0 || namespace != ProcessStatus.namespace(of: "self") { return false }
         if let status = ProcessStatus(pid: pid) { return status.startTime != start }
-        return kill(pid_t(truncatingIfNeeded: pid), 0) != 0 && errno == ESRCH
+        // A /proc that hides the processes of others (hidepid) has nothing of a live one.
+        return CFDMetricsLinux_process_exists(pid) == 0 || start == Self.ended
     }
 }
 
@@ -61,8 +77,15 @@ enum AbandonedStores {
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             let path = "\(parent)/\(name)"
-            if name.hasPrefix("fdmetrics-"), path != directory { removeIfAbandoned(path) }
+            if isAutomaticName(name), path != directory { removeIfAbandoned(path) }
         }
+    }
+
+    /// Whether a name is one that this library gives: fdmetrics- and a UUID.
+    private static func isAutomaticName(_ name: String) -> Bool {
+        let digits = name.utf8.dropFirst("fdmetrics-".utf8.count)
+        return name.hasPrefix("fdmetrics-") && digits.count == 36
+            && digits.allSatisfy { $0 == UInt8(ascii: "-") || isxdigit(Int32($0)) != 0 }
     }
 
     private static func removeIfAbandoned(_ directory: String) {
@@ -72,7 +95,11 @@ enum AbandonedStores {
         else { return }
         let path = "\(directory)/\(StoreFormat.fileName(segment: 0))"
         let descriptor = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-        if descriptor < 0 { return }
+        if descriptor < 0 {
+            // Its maker was killed before it had a store. Who is just making one finds it gone, and makes it again.
+            if errno == ENOENT { removeUnfinished(directory) }
+            return
+        }
         defer { close(descriptor) }
         guard isAbandoned(descriptor) else { return }
         // Held over the removal, as in `Store.removeIfLast`.
@@ -107,7 +134,27 @@ enum AbandonedStores {
 
     /// Removes a store's files and its directory; a directory with files of others stays.
     static func removeFiles(_ directory: String) {
-        for number in 0..<StoreFormat.maxSegments { unlink("\(directory)/\(StoreFormat.fileName(segment: number))") }
+        let aside = "\(directory)/\(StoreDirectory.asideName)"
+        DeadStores.removeSegments(aside)
+        rmdir(aside)
+        DeadStores.removeSegments(directory)
+        removeUnfinished(directory)
+    }
+
+    /// Removes a directory that has no store, and what killed processes left in it while they made one.
+    private static func removeUnfinished(_ directory: String) {
+        if rmdir(directory) == 0 { return }
+        guard errno == ENOTEMPTY || errno == EEXIST, let entries = opendir(directory) else { return }
+        defer { closedir(entries) }
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let path = "\(directory)/\(name)"
+            var info = stat()
+            // A minute is long for what takes milliseconds.
+            if name.hasPrefix(".fdmetrics-"), lstat(path, &info) == 0, time(nil) - info.st_mtim.tv_sec > 60 {
+                unlink(path)
+            }
+        }
         rmdir(directory)
     }
 }

@@ -8,6 +8,8 @@ package final class Family: @unchecked Sendable {
     package let store: Store
     package let descriptor: FamilyDescriptor
     package let core: UnsafeMutablePointer<FamilyCore>
+    /// The same family in the store that has taken this one's place. 0: not known.
+    let movedBits = Atomic<UInt>(0)
 
     init(store: Store, descriptor: FamilyDescriptor, nameHash: UInt64) {
         self.store = store
@@ -19,7 +21,7 @@ package final class Family: @unchecked Sendable {
         keyHash.combine(nameHash)
         core.initialize(
             to: FamilyCore(
-                segments: store.segments, records: records, keyHash: keyHash, type: descriptor.type,
+                segments: store.lookUpSegments, records: records, keyHash: keyHash, type: descriptor.type,
                 labelCount: descriptor.labelNames.count, family: Unmanaged.passUnretained(self)))
     }
 

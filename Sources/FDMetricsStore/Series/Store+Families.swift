@@ -7,6 +7,7 @@ import Synchronization
 extension Store {
     /// Registers a family, or finds it: the same descriptor gives the same object. Help texts may differ.
     package func family(_ descriptor: FamilyDescriptor) throws(StoreError) -> Family {
+        if let successor { return try successor.family(descriptor) }
         do {
             return try findOrMakeFamily(descriptor)
         } catch {
@@ -44,6 +45,7 @@ extension Store {
 
     /// The descriptor of the family of a name, if there is one.
     package func descriptor(ofFamily name: String) throws(StoreError) -> FamilyDescriptor? {
+        if let successor { return try successor.descriptor(ofFamily: name) }
         let hash = nameHash(name)
         var number = 0
         while let segment = try segment(number) {

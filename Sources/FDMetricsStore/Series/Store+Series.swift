@@ -11,6 +11,7 @@ extension Store {
     package func series(
         _ family: Family, _ values: UnsafePointer<LabelValue>, _ count: Int
     ) throws(StoreError) -> UnsafeMutablePointer<SeriesHandle> {
+        if let moved = try family.moved() { return try moved.store.series(moved, values, count) }
         let names = family.descriptor.labelNames
         guard count == names.count else {
             throw StoreError(
@@ -25,6 +26,7 @@ extension Store {
     package func series(
         _ family: Family, names: [String], values: [String]
     ) throws(StoreError) -> UnsafeMutablePointer<SeriesHandle> {
+        if let moved = try family.moved() { return try moved.store.series(moved, names: names, values: values) }
         let keys =
             names.count == family.descriptor.labelNames.count
             ? values : values + names[family.descriptor.labelNames.count...]
@@ -176,6 +178,7 @@ extension Store {
     /// - Returns: how many were removed by this call.
     @discardableResult
     package func remove(_ family: Family, where condition: (SeriesRecord) -> Bool) throws(StoreError) -> Int {
+        if let moved = try family.moved() { return try moved.store.remove(moved, where: condition) }
         var removed = 0
         var number = 0
         while let segment = try segment(number) {

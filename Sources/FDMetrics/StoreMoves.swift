@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import FDMetricsStore
+import Glibc
+import Synchronization
+
+// What happens to a process whose store was deleted under it. It notices when it registers or renders, and once a second when
+// it looks a series up; then everything that it has of the store moves to the one that is in the directory now: handles lead to
+// series of the same names there, which count from zero, as after a restart, and a process's gauges keep their values. Totals are
+// not carried over: a store that another process has made may have been scraped already, and what would then be added to it
+// looks to Prometheus as if it had all happened since. From zero on, a rate is right.
+//
+// A process that does nothing but update handles that it has goes on in the deleted store until it does one of these.
+
+/// Moves what a process has of a deleted store.
+package enum StoreMoves {
+    /// The process that is just moving, or 0: one thread does it; what a fork has copied of another process's is taken over.
+    private static let mover = Atomic<Int32>(0)
+
+    /// The store that a store stands for, after a look at whether its files are still there.
+    /// - Parameter now: look in any case; else once a second.
+    package static func current(_ store: Store, now: Bool) -> Store {
+        let present = store.current
+        let isTime = present.isTimeToLook
+        if !now && !isTime { return present }
+        if present.isInPlace {
+            // Handles that were just being made at the time of the move, or for which there was no room.
+            if isTime, !present.predecessors.isEmpty { alone { carry(present.predecessors, to: present) } }
+            return present
+        }
+        alone { move(present) }
+        return present.current
+    }
+
+    /// The same for the default store, if this process has one: for updates, now and then.
+    package static func lookAtDefaultStore() {
+        if let store = AttachedStores.knownDefaultStore { _ = current(store, now: false) }
+    }
+
+    /// Does something unless another thread of this process is doing it.
+    private static func alone(_ body: () -> Void) {
+        let own = getpid()
+        let known = mover.load(ordering: .relaxed)
+        guard known != own, mover.compareExchange(expected: known, desired: own, ordering: .acquiring).exchanged else {
+            return
+        }
+        body()
+        mover.store(0, ordering: .releasing)
+    }
+
+    private static func move(_ store: Store) {
+        if store.successor != nil { return }
+        do throws(StoreError) {
+            let next = try store.attachSuccessor()
+            carry(next.predecessors, to: next)
+            store.leave(for: next)
+            // What other threads made meanwhile.
+            carry(next.predecessors, to: next)
+            Notices.say(
+                .storeDeleted,
+                "the store in \(store.directory) was deleted while it was in use: this process goes on in a new one there, "
+                    + "from zero; see what deletes it (fdmctl doctor)")
+        } catch {
+            Notices.say(
+                .storeDeleted,
+                "the store in \(store.directory) was deleted while it was in use, and no other can be had: \(error.message)")
+        }
+    }
+
+    // MARK: - What is carried over
+
+    private static func carry(_ stores: [Store], to next: Store) {
+        for store in stores {
+            var families: [UnsafeMutableRawPointer: Family] = [:]
+            for number in 0..<StoreFormat.maxSegments {
+                guard let segment = store.segments[number] else { break }
+                for position in 0..<segment.pointee.geometry.indexCapacity {
+                    let entry = segment.pointee.indexSlot(position).pointee.load(ordering: .acquiring)
+                    guard entry != 0, let series = SeriesRecord(segment.pointee, offset: Int(entry & 0xFFFF_FFFF)),
+                        series.isLive
+                    else { continue }
+                    carry(series, segment, to: next, &families)
+                }
+            }
+            LogicalWorkers.carry(from: store, to: next)
+        }
+    }
+
+    private static func carry(
+        _ series: SeriesRecord, _ segment: UnsafeMutablePointer<Segment>, to next: Store,
+        _ families: inout [UnsafeMutableRawPointer: Family]
+    ) {
+        let handle = segment.pointee.handle(ofRecord: series.record - segment.pointee.base)
+        guard let record = FamilyRecord(segment.pointee, offset: series.familyOffset) else { return }
+        let isShared = record.type == .info || record.type == .stateSet
+        if let known = handle.filledRecord {
+            if next.contains(known) { return }
+        } else if !isShared {
+            // Another process's.
+            return
+        }
+        guard let family = families[record.record] ?? (try? next.family(record.descriptor)) else { return }
+        families[record.record] = family
+        switch record.type {
+        case .info: carryInfo(series, family)
+        case .stateSet: carryState(series, family)
+        default:
+            guard let moved = next.series(like: series, of: family) else { return }
+            if record.type == .gauge {
+                redirect(handle, to: moved)
+            } else {
+                handle.redirect(to: moved.pointee, cell: moved.pointee.cell)
+            }
+            return
+        }
+        if handle.filledRecord != nil, let moved = next.series(like: series, of: family) {
+            handle.redirect(to: moved.pointee, cell: moved.pointee.cell)
+        }
+    }
+
+    /// Makes a gauge's handle lead to a series of another store. This process's value goes with it.
+    static func redirect(_ handle: UnsafeMutablePointer<SeriesHandle>, to moved: UnsafeMutablePointer<SeriesHandle>) {
+        let own = word(moved.pointee.auxiliary.unsafelyUnwrapped)
+        guard let old = Update.ownInstance(handle), let mode = GaugeMode(rawValue: moved.pointee.count) else {
+            return handle.redirect(to: moved.pointee, cell: moved.pointee.cell)
+        }
+        let before = SharedPair(old + InstanceLayout.value).guess()
+        guard UInt64(before.first) != Update.unset, let instance = GaugeInstances.findOrMake(moved) else {
+            return handle.redirect(to: moved.pointee, cell: nil)
+        }
+        let value = SharedPair(instance + InstanceLayout.value)
+        func mark(_ pair: WordPair) -> WordPair {
+            WordPair(
+                first: pair.first,
+                second: mode.isMostRecent ? pair.second : UInt(own.pointee.load(ordering: .relaxed)))
+        }
+        let first = value.guess()
+        if UInt64(first.first) == Update.unset { _ = value.exchange(expected: first, desired: mark(before)) }
+        handle.redirect(to: moved.pointee, cell: instance)
+        // An update of another thread that came between the copy and the new way, if none has come the new way since.
+        let after = SharedPair(old + InstanceLayout.value).guess()
+        if after != before { _ = value.exchange(expected: mark(before), desired: mark(after)) }
+    }
+
+    /// An info is nobody's: it goes with whoever moves first, unless it was set anew.
+    private static func carryInfo(_ series: SeriesRecord, _ family: Family) {
+        let labels = family.descriptor.labelNames.count
+        let count = (series.valueCount - labels) / 2
+        guard count >= 0, !family.store.hasSeries(of: family, withFirst: labels, valuesOf: series) else { return }
+        let keys = (0..<count).map { text(series, labels + count + $0) }
+        _ = try? family.store.series(
+            family, names: family.descriptor.labelNames + keys, values: (0..<(labels + count)).map { text(series, $0) })
+    }
+
+    /// So is a state set: of two states the one that was set last counts.
+    private static func carryState(_ series: SeriesRecord, _ family: Family) {
+        guard let moved = family.store.series(like: series, of: family), let record = moved.filledRecord else { return }
+        let (time, state) = SharedPair(series.record + SeriesLayout.statePair).load()
+        let pair = SharedPair(record + SeriesLayout.statePair)
+        let known = pair.guess()
+        if known.first < UInt(time) {
+            _ = pair.exchange(expected: known, desired: WordPair(first: UInt(time), second: UInt(state)))
+        }
+    }
+}
+
+func text(_ series: SeriesRecord, _ index: Int) -> String { String(decoding: series.value(index), as: UTF8.self) }
+
+extension Store {
+    /// The series of a family with the label values of another store's; nil: there is none, and none can be made.
+    func series(like series: SeriesRecord, of family: Family) -> UnsafeMutablePointer<SeriesHandle>? {
+        let count = family.descriptor.labelNames.count
+        guard series.valueCount >= count else { return nil }
+        return try? self.series(
+            family, names: family.descriptor.labelNames, values: (0..<count).map { text(series, $0) })
+    }
+
+    /// Whether a family has a live series that begins with the first values of another.
+    func hasSeries(of family: Family, withFirst count: Int, valuesOf other: SeriesRecord) -> Bool {
+        for number in 0..<StoreFormat.maxSegments {
+            guard let segment = segments[number] else { return false }
+            for position in 0..<segment.pointee.geometry.indexCapacity {
+                let entry = segment.pointee.indexSlot(position).pointee.load(ordering: .acquiring)
+                guard entry != 0, let series = SeriesRecord(segment.pointee, offset: Int(entry & 0xFFFF_FFFF)),
+                    series.isLive, let record = FamilyRecord(segment.pointee, offset: series.familyOffset),
+                    record.name.elementsEqual(family.descriptor.name.utf8), series.valueCount >= count,
+                    (0..<count).allSatisfy({ series.value($0).elementsEqual(other.value($0)) })
+                else { continue }
+                return true
+            }
+        }
+        return false
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import CFDMetricsLinux
+import Glibc
+import Synchronization
+
+// Reserving space on the file system, through the descriptor that the segment keeps. Allocates nothing where that is open.
+
+extension Store {
+    /// Reserves bytes of a segment's file. 0, or errno.
+    func reserveSpace(_ segment: UnsafeMutablePointer<Segment>, offset: Int, size: Int) -> Int32 {
+        if let known = segment.pointee.descriptor.current(of: segment.pointee) {
+            return CFDMetricsLinux_reserve(known, Int64(offset), Int64(size))
+        }
+        do throws(StoreError) {
+            let path = segmentPath(segment.pointee.geometry.number)
+            let fresh = try segment.pointee.descriptor.get(path, of: segment.pointee, writable: true)
+            return CFDMetricsLinux_reserve(fresh, Int64(offset), Int64(size))
+        } catch {
+            return error.errno == 0 ? ENOENT : error.errno
+        }
+    }
+
+    /// Makes process slots up to `count` touchable. 0, or errno.
+    func reserveSlots(_ segment: UnsafeMutablePointer<Segment>, count: Int) -> Int32 {
+        let perStep = StoreFormat.reserveStep / SlotLayout.size
+        let capacity = segment.pointee.geometry.slotCapacity
+        let wanted = min((count + perStep - 1) / perStep * perStep, capacity)
+        let word = segment.pointee.header(HeaderLayout.slotsReserved)
+        var bits = word.pointee.load(ordering: .acquiring)
+        while bits < UInt64(wanted) {
+            let reserved = Int(bits)
+            let error = reserveSpace(
+                segment, offset: segment.pointee.geometry.slotsOffset + reserved * SlotLayout.size,
+                size: (wanted - reserved) * SlotLayout.size)
+            if error != 0 { return error }
+            let result = word.pointee.compareExchange(
+                expected: bits, desired: UInt64(wanted), ordering: .acquiringAndReleasing)
+            bits = result.exchanged ? UInt64(wanted) : result.original
+        }
+        return 0
+    }
+}

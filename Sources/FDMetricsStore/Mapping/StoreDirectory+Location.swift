@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+// Where the store of a directory is found again: by a reader, and where several layouts share a directory.
+
+extension StoreDirectory {
+    /// The name of this layout's directory where the store of another layout, with processes that are alive, has the place.
+    static let layoutName = "fdmetrics-layout-\(StoreFormat.version)"
+    /// The name of the directory that has the store which was set aside last.
+    package static let asideName = "fdmetrics-set-aside"
+
+    /// The directory within a store's directory that has the store of this layout: itself, unless there is one for this
+    /// layout and the store beside it is of another or gone. That stays so as long as `layoutName` is there, since the
+    /// store beside it is only replaced where there is none.
+    static func ofThisLayout(_ path: String) -> String {
+        let own = "\(path)/\(layoutName)"
+        guard hasStore(own), SegmentHeader.kind(of: path) != .thisLayout else { return path }
+        return own
+    }
+
+    /// Where a reader finds the store of a directory: in it, or in the directory of a user within it.
+    /// - Returns: an absolute path; there may be no store in it.
+    /// - Throws: `notFound` where `directory` is missing, or has stores of several other users.
+    package static func locate(_ directory: String) throws(StoreError) -> String {
+        let path: String
+        do {
+            path = try absolute(directory)
+        } catch  where error.errno == ENOENT || error.errno == ENOTDIR {
+            throw StoreError(
+                .notFound, "there is no directory \(directory): is it the service's FDMETRICS_DIR?", errno: error.errno)
+        }
+        var info = stat()
+        // In a directory that others may write to no library makes a store; what is there was put there.
+        if stat(path, &info) == 0, info.st_mode & 0o022 == 0, hasStore(path) || hasStore("\(path)/\(layoutName)") {
+            return ofThisLayout(path)
+        }
+        let own = "\(path)/\(privateName(geteuid()))"
+        if isPrivateDirectory(own, of: geteuid()) { return ofThisLayout(own) }
+        let others = userDirectories(in: path)
+        if others.count == 1 { return ofThisLayout(others[0]) }
+        if others.count > 1 {
+            throw StoreError(
+                .notFound,
+                "\(directory) has the stores of \(others.count) users: name one of \(others.joined(separator: ", "))")
+        }
+        return path
+    }
+
+    /// The directories of users within a shared one that have a store which this process may read.
+    package static func userDirectories(in path: String) -> [String] {
+        guard let entries = opendir(path) else { return [] }
+        defer { closedir(entries) }
+        var found: [String] = []
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            guard name.hasPrefix("fdmetrics-"), let user = uid_t(name.dropFirst("fdmetrics-".count)) else { continue }
+            let inner = "\(path)/\(name)"
+            if isPrivateDirectory(inner, of: user), hasStore(inner) || hasStore("\(inner)/\(layoutName)") {
+                found.append(inner)
+            }
+        }
+        return found.sorted()
+    }
+
+    private static func isPrivateDirectory(_ path: String, of user: uid_t) -> Bool {
+        var info = stat()
+        return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR && info.st_uid == user
+            && info.st_mode & 0o022 == 0
+    }
+
+    private static func hasStore(_ path: String) -> Bool {
+        var info = stat()
+        return lstat("\(path)/\(StoreFormat.fileName(segment: 0))", &info) == 0
+    }
+}
+
+/// What the first bytes of a directory's segment 0 say, for decisions that come before it is attached.
+enum SegmentHeader {
+    enum Kind { case missing, thisLayout, otherLayout, unknown }
+
+    /// The kind of the store in a directory.
+    static func kind(of directory: String) -> Kind {
+        let descriptor = open(
+            "\(directory)/\(StoreFormat.fileName(segment: 0))", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        if descriptor < 0 { return errno == ENOENT ? .missing : .unknown }
+        defer { close(descriptor) }
+        return kind(descriptor)
+    }
+
+    static func kind(_ descriptor: Int32) -> Kind {
+        withUnsafeTemporaryAllocation(byteCount: 24, alignment: 8) { bytes in
+            guard pread(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count,
+                bytes.load(fromByteOffset: HeaderLayout.magic, as: UInt64.self) == StoreFormat.magic
+            else { return .unknown }
+            let version = bytes.load(fromByteOffset: HeaderLayout.version, as: UInt32.self)
+            let signature = bytes.load(fromByteOffset: HeaderLayout.layoutSignature, as: UInt64.self)
+            return version == StoreFormat.version && signature == StoreFormat.layoutSignature
+                ? .thisLayout : .otherLayout
+        }
+    }
+}

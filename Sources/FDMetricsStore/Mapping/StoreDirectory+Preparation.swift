@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import CFDMetricsLinux
+package import Glibc
+
+// Where in the directory that a user names the store is.
+//
+//   DIR                    itself, if it is this user's and nobody else may write to it
+//   DIR/fdmetrics-<uid>    else: a directory of this user, mode 0700, the same for all of the user's processes. A shared
+//                          directory (/dev/shm, an emptyDir, one of a group) may hold one for each user
+//
+// What stands there under that name and is not a directory of this user was put there by somebody else. It is named in the
+// error and never followed.
+
+extension StoreDirectory {
+    /// The name of a user's directory within one that others may write to.
+    package static func privateName(_ user: uid_t) -> String { "fdmetrics-\(user)" }
+
+    /// Makes the directory where it is missing (mode 0700, parents too) and finds where in it a store may be.
+    /// - Returns: the absolute path of the store's directory: of `directory` itself, or of one of this user's within it.
+    /// - Throws: `invalidArgument`; `directory` or `system` where there is no place for a store: see `isUnusable`.
+    package static func prepare(_ directory: String) throws(StoreError) -> String {
+        try checkName(directory)
+        try makeDirectories(directory)
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor < 0 {
+            throw errno == ENOTDIR
+                ? StoreError(.directory, "\(directory) is not a directory: set \(variable) to one", errno: ENOTDIR)
+                : .system("cannot open the store's directory \(directory)", errno)
+        }
+        defer { close(descriptor) }
+        try checkFileSystem(descriptor, directory)
+        var info = stat()
+        if fstat(descriptor, &info) != 0 { throw .system("cannot stat \(directory)", errno) }
+        let path = try absolute(directory)
+        if isPrivate(info) { return path }
+        return try preparePrivate(within: path, descriptor, info)
+    }
+
+    /// Whether a directory is this user's and nobody else may write to it.
+    private static func isPrivate(_ info: stat) -> Bool { info.st_uid == geteuid() && info.st_mode & 0o022 == 0 }
+
+    private static func preparePrivate(
+        within path: String, _ descriptor: Int32, _ outer: stat
+    ) throws(StoreError) -> String {
+        let name = privateName(geteuid())
+        let inner = "\(path)/\(name)"
+        if mkdirat(descriptor, name, 0o700) != 0, errno != EEXIST {
+            let error = errno
+            let why =
+                outer.st_uid == geteuid()
+                ? "may be written by others (mode \(String(outer.st_mode & 0o7777, radix: 8)))"
+                : "belongs to user \(outer.st_uid), this process runs as user \(geteuid())"
+            throw StoreError(
+                error == ENOSPC || error == EDQUOT ? .noSpace : .directory,
+                "\(path) \(why), and the directory \(name) for this user's store cannot be made in it: "
+                    + "\(errorText(error)); set \(variable) to a directory that this user may write to", errno: error)
+        }
+        let place = openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        if place < 0 {
+            let error = errno
+            guard error == ELOOP || error == ENOTDIR else {
+                throw StoreError(.directory, "cannot open \(inner): \(errorText(error))", errno: error)
+            }
+            throw StoreError(
+                .directory,
+                "\(inner) is no directory but something that was put there; the store of user \(geteuid()) would be in "
+                    + "it: remove it, or set \(variable) to a directory of mode 0700", errno: error)
+        }
+        defer { close(place) }
+        var info = stat()
+        if fstat(place, &info) != 0 { throw .system("cannot stat \(inner)", errno) }
+        if info.st_uid != geteuid() {
+            throw StoreError(
+                .directory,
+                "\(inner) was made by user \(info.st_uid), the store of user \(geteuid()) would be in it: remove it, or set "
+                    + "\(variable) to a directory of mode 0700", errno: EPERM)
+        }
+        // It is this user's own; a mode that lets others in comes from an unusual umask or a default ACL.
+        if info.st_mode & 0o077 != 0, fchmod(place, 0o700) != 0 {
+            throw .system("cannot make \(inner) private", errno)
+        }
+        return inner
+    }
+
+    private static func checkName(_ directory: String) throws(StoreError) {
+        if directory.unicodeScalars.contains("\u{FFFD}") {
+            throw StoreError(
+                .invalidArgument,
+                "the store's directory \(directory) is not valid UTF-8: set \(variable) to a name that is")
+        }
+        if directory.isEmpty { throw StoreError(.invalidArgument, "the store's directory is empty: give a path") }
+        // Room for the names of its files.
+        if directory.utf8.count > Int(PATH_MAX) - 64 {
+            throw StoreError(
+                .invalidArgument,
+                "the store's directory has a name of \(directory.utf8.count) bytes: give one of at most \(PATH_MAX - 64)")
+        }
+    }
+
+    package static func absolute(_ directory: String) throws(StoreError) -> String {
+        guard let path = realpath(directory, nil) else { throw .system("cannot resolve \(directory)", errno) }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
+    private static func makeDirectories(_ directory: String) throws(StoreError) {
+        if mkdir(directory, 0o700) == 0 || errno == EEXIST { return }
+        guard errno == ENOENT, let slash = directory.lastIndex(of: "/"), slash != directory.startIndex else {
+            throw .system("cannot create the store's directory \(directory)", errno)
+        }
+        try makeDirectories(String(directory[..<slash]))
+        if mkdir(directory, 0o700) != 0, errno != EEXIST {
+            throw .system("cannot create the store's directory \(directory)", errno)
+        }
+    }
+}
+
+extension StoreError {
+    /// Whether there is no place for a store in a directory, whatever is done there: it cannot be made, entered or written
+    /// to. A network file system is not such a place: see `errno`, which is EREMOTE there.
+    var isUnusableDirectory: Bool {
+        switch code {
+        case .directory: errno != EREMOTE
+        case .system: [EACCES, EPERM, EROFS, ENOTDIR, ELOOP, ENAMETOOLONG].contains(errno)
+        default: false
+        }
+    }
+}

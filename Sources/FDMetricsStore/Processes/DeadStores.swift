@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import CFDMetricsLinux
+import Glibc
+
+// A store that cannot be attached any more (of an earlier boot, of another layout, damaged, cut) makes room for a new one if
+// nobody holds it: one of the processes that find it moves its files into a directory beside them, where `fdmctl dump` can
+// look at them until the next one comes there.
+//
+// One process does it: the one that gets the exclusive lock of the presence byte on the file that has the name. Segment 0 is
+// moved last, so that a process which is killed in between leaves a store that is as dead as before, and the next one begins
+// again. The kernel gives the lock back with the process.
+
+enum DeadStores {
+    /// Whether an error of attaching says that the file itself can never be attached.
+    static func isHopeless(_ error: StoreError) -> Bool {
+        (error.code == .foreign || error.code == .damaged) && error.errno == 0
+    }
+
+    /// Moves the store of a directory aside if nobody holds it.
+    /// - Parameter reason: why it cannot be attached.
+    /// - Throws: `reason`, with what stands in the way, where it has to stay; `system`.
+    static func setAside(_ directory: String, because reason: StoreError) throws(StoreError) {
+        let path = "\(directory)/\(StoreFormat.fileName(segment: 0))"
+        let descriptor = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        if descriptor < 0 {
+            // Somebody was faster.
+            if errno == ENOENT { return }
+            throw reason
+        }
+        defer { close(descriptor) }
+        var info = stat()
+        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_uid == geteuid() else {
+            throw reason
+        }
+        if let kind = StoreDirectory.networkFileSystem(descriptor) {
+            throw StoreError(
+                reason.code,
+                "\(reason.message) (it is not set aside by itself: it is on \(kind), where a process of another host may hold it)",
+                errno: EREMOTE)
+        }
+        if isHeld(descriptor) {
+            throw StoreError(
+                reason.code, "\(reason.message) (it is not set aside by itself: a process that is alive holds it)",
+                errno: EBUSY)
+        }
+        // From here on no other process sets it aside. Who has it already: come again and see.
+        if CFDMetricsLinux_lock_byte(descriptor, Store.presenceByte) != 0 { return }
+        var named = stat()
+        guard lstat(path, &named) == 0, named.st_dev == info.st_dev, named.st_ino == info.st_ino,
+            CFDMetricsLinux_any_is_locked(descriptor, StoreFormat.leaseBase) == 0
+        else { return }
+        let kept = move(directory)
+        Notices.say(
+            .storeSetAside,
+            "a new store takes the place of one that cannot be used any more: \(reason.message); "
+                + (kept ? "it is kept in \(directory)/\(StoreDirectory.asideName)" : "it was removed"))
+    }
+
+    /// Whether any process holds a lease of a file's store or has it open; if that cannot be asked, yes.
+    static func isHeld(_ descriptor: Int32) -> Bool {
+        CFDMetricsLinux_any_is_locked(descriptor, StoreFormat.leaseBase - 2) != 0
+    }
+
+    /// Moves the segments of a directory into the one for what is set aside, in place of those that are there.
+    /// - Returns: false: that cannot be made, and they were removed.
+    private static func move(_ directory: String) -> Bool {
+        let aside = "\(directory)/\(StoreDirectory.asideName)"
+        var info = stat()
+        let isThere =
+            (mkdir(aside, 0o700) == 0 || errno == EEXIST) && lstat(aside, &info) == 0
+            && info.st_mode & S_IFMT == S_IFDIR && info.st_uid == geteuid()
+        if isThere { removeSegments(aside) }
+        for number in (0..<StoreFormat.maxSegments).reversed() {
+            let name = StoreFormat.fileName(segment: number)
+            if !isThere || rename("\(directory)/\(name)", "\(aside)/\(name)") != 0 { unlink("\(directory)/\(name)") }
+        }
+        return isThere
+    }
+
+    /// Removes the segments of a store. Segment 0 goes last: as long as it is there, the store is there or dead as a whole,
+    /// and a newcomer's files of the same names are never taken for these.
+    static func removeSegments(_ directory: String) {
+        for number in (0..<StoreFormat.maxSegments).reversed() {
+            unlink("\(directory)/\(StoreFormat.fileName(segment: number))")
+        }
+    }
+
+    /// Removes a segment of another store that has the name of this store's next one: its own first segment is gone.
+    /// - Parameter first: a description of segment 0 of its own. Its lock keeps out others that would do the same.
+    /// - Returns: whether the name is free or may be by now.
+    static func removeStray(_ path: String, first: Int32, id: (UInt64, UInt64)) -> Bool {
+        if CFDMetricsLinux_lock_byte(first, StoreFormat.leaseBase - 2) != 0 { return true }
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        if descriptor < 0 { return errno == ENOENT }
+        defer { close(descriptor) }
+        var words: (UInt64, UInt64) = (0, 0)
+        let count = withUnsafeMutableBytes(of: &words) {
+            pread(descriptor, $0.baseAddress, $0.count, off_t(HeaderLayout.storeID))
+        }
+        // The name stands for this very file until this process, which alone may remove it, does so: who makes a segment
+        // links it to a name that is free.
+        if count == 16, words == id { return true }
+        return unlink(path) == 0
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+import CFDMetricsLinux
+import Glibc
+import Synchronization
+
+extension Store {
+    /// Where this process's lease token stands; 0 there means that it has none yet, as in a fork child.
+    package var tokenWord: UnsafeMutableRawPointer { process.forkPage }
+
+    package var ownToken: UInt64 { word(tokenWord).pointee.load(ordering: .acquiring) }
+
+    /// This process's lease, taken at the first call, and once more in each fork child that calls this.
+    package func lease() throws(StoreError) -> LeaseToken {
+        switch takeLease() {
+        case .success(let token): return token
+        case .failure(let failure): throw leaseError(failure)
+        }
+    }
+
+    /// The same without an error's text: allocates nothing, and waits for nobody. What failed is not tried again for a
+    /// second.
+    package func takeLease() -> Result<LeaseToken, LeaseFailure> {
+        process.lease {
+            ProcessSlots(firstSegment).take(path: process.path) { count in reserveSlots(firstSegment, count: count) }
+        }
+    }
+
+    /// Why there is no lease, as an error.
+    package func leaseError(_ failure: LeaseFailure) -> StoreError {
+        let path = segmentPath(0)
+        switch failure.reason {
+        case .full:
+            return StoreError(
+                .processLimit,
+                "\(path) is held by \(StoreFormat.maxSlots) live processes, as many as it has room for: gauges of further "
+                    + "ones are not recorded; use one store per service")
+        case .forking:
+            return StoreError(.system, "this process forks without end: no process slot could be taken", errno: EAGAIN)
+        case .replaced:
+            return StoreError(.notFound, "\(path) is no longer the file that this process attached: it was deleted in use")
+        case .unsupported:
+            return StoreError(
+                .unsupported,
+                "the file system of the store does not take open-file-description locks: set FDMETRICS_DIR to a local directory",
+                errno: failure.errno)
+        case .system:
+            return .system("cannot take a process slot in \(path)", failure.errno)
+        }
+    }
+
+    /// The store whose token word a gauge's handle has.
+    package static func ofToken(_ token: UnsafeMutableRawPointer) -> Store {
+        let address = (token - 8).load(as: UInt.self)
+        return Unmanaged<Store>.fromOpaque(UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped)
+            .takeUnretainedValue()
+    }
+
+    static let presenceByte = StoreFormat.leaseBase - 1
+
+    /// Holds a shared lock on one byte through a mapping that, unlike the lease's, fork children inherit. So the lock is
+    /// there while any process lives that attached the store, or was forked by one that did.
+    func announcePresence() throws(StoreError) {
+        let path = segmentPath(0)
+        let descriptor = try openSame(path, as: firstSegment.pointee, flags: O_RDONLY)
+        defer { Glibc.close(descriptor) }
+        let error = CFDMetricsLinux_share_byte(descriptor, Store.presenceByte)
+        if error == EAGAIN || error == EACCES {
+            throw StoreError(.notFound, "the store in \(directory) is just being removed: try again", errno: error)
+        }
+        if error != 0 { throw leaseError(LeaseFailure(lock: error)) }
+        // Whoever removes the store holds the byte while it does. If the file still has its name now, it keeps it.
+        Glibc.close(try openSame(path, as: firstSegment.pointee, flags: O_RDONLY))
+        guard let page = mmap(nil, StoreProcess.pageSize, PROT_READ, MAP_SHARED, descriptor, 0), page != MAP_FAILED else {
+            throw .system("cannot map \(path)", errno)
+        }
+        process.setPresence(page)
+    }
+}
