@@ -27,10 +27,10 @@ package enum AttachedStores {
     package static func open(
         _ directory: String, lanes: Int? = nil, seriesLimit: Int? = nil
     ) throws(StoreError) -> Store {
-        try open(directory, lanes: lanes, seriesLimit: seriesLimit).store
+        try openOnce(directory, lanes: lanes, seriesLimit: seriesLimit).store
     }
 
-    private static func open(
+    private static func openOnce(
         _ directory: String, lanes: Int?, seriesLimit: Int?
     ) throws(StoreError) -> (store: Store, slot: Int) {
         let settings = StoreSettings(
@@ -108,10 +108,10 @@ package enum AttachedStores {
     ) throws(StoreError) -> (store: Store, slot: Int) {
         let directory = String(cString: StoreDirectory.defaultDirectory())
         do throws(StoreError) {
-            return try open(directory, lanes: lanes, seriesLimit: seriesLimit)
+            return try openOnce(directory, lanes: lanes, seriesLimit: seriesLimit)
         } catch where error.isUnusableDirectory && !StoreDirectory.isAutomatic(directory) {
             let automatic = String(cString: StoreDirectory.plan())
-            let opened = try open(automatic, lanes: lanes, seriesLimit: seriesLimit)
+            let opened = try openOnce(automatic, lanes: lanes, seriesLimit: seriesLimit)
             Notices.say(
                 .otherDirectory, "metrics go to \(automatic), which this service's processes share: \(error.message)")
             return opened

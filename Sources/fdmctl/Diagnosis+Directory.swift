@@ -19,8 +19,10 @@ struct ServiceDirectory {
 }
 
 extension Diagnosis {
-    /// The directory itself and what is in it. False: there is no looking for a store in it.
-    mutating func check(_ directory: ServiceDirectory) -> Bool {
+    /// The directory itself and what is in it.
+    /// - Returns: the directory that has the store: this one, or one of a user or of this layout within it. nil: there is
+    ///   no looking for a store.
+    mutating func check(_ directory: ServiceDirectory) -> ServiceDirectory? {
         let path = directory.path
         guard let status = fileStatus(path) else {
             if errno == EACCES {
@@ -32,42 +34,98 @@ extension Diagnosis {
                     "missing", path, "is not there (\(errorText(errno)))",
                     "start the service with this directory, or look at the one that it uses (--pid tells)")
             }
-            return false
+            return nil
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             error("missing", path, "is not a directory", "set \(StoreDirectory.variable) to a directory")
-            return false
+            return nil
         }
-        checkOwner(directory, status)
         checkFileSystem(directory)
+        checkRemoveIPC(directory, owner: status.st_uid)
         guard let names = directoryEntries(path) else {
             error(
                 "permissions", path, "cannot be read (\(errorText(errno)))",
                 "run fdmctl as \(userName(status.st_uid)) or as root")
-            return false
+            return nil
+        }
+        let user = directory.user ?? status.st_uid
+        if status.st_mode & 0o022 != 0 || user != status.st_uid {
+            return checkShared(directory, status)
         }
         checkFiles(path, names, owner: status.st_uid)
+        return checkLayouts(directory, names)
+    }
+
+    /// A directory that others may write to, or that belongs to another user: the store is in one of the user's within it.
+    private mutating func checkShared(_ directory: ServiceDirectory, _ status: stat) -> ServiceDirectory? {
+        let path = directory.path
+        let why =
+            status.st_mode & 0o022 != 0
+            ? "may be written by others (mode \(String(status.st_mode & 0o7777, radix: 8)))"
+            : "belongs to \(userName(status.st_uid))"
+        let found = StoreDirectory.userDirectories(in: path)
+        let user = directory.user ?? geteuid()
+        let inner = "\(path)/\(StoreDirectory.privateName(user))"
+        if let planted = fileStatus(inner, followingLink: false),
+            planted.st_mode & S_IFMT != S_IFDIR || planted.st_uid != user
+        {
+            error(
+                "planted", inner, "is in the place of the directory for the store of \(userName(user)), and is not theirs",
+                "remove it, or set \(StoreDirectory.variable) to a directory of mode 0700")
+            return nil
+        }
+        let chosen = directory.user == nil && !found.contains(inner) && found.count == 1 ? found[0] : inner
+        if found.contains(chosen) || fileStatus(chosen) != nil {
+            remarks.append("\(path) \(why): the store is in \(chosen)")
+            return check(ServiceDirectory(chosen, directory.environment, user: directory.user))
+        }
+        if let user = directory.user, user != status.st_uid, status.st_mode & 0o022 == 0 {
+            error(
+                "owner", path, "belongs to \(userName(status.st_uid)), the process runs as \(userName(user))",
+                "no store can be made in it, and an automatic directory serves; give the user a directory it may write to")
+        } else if found.count > 1 {
+            error(
+                "no-store", path, "\(why), and has the stores of \(found.count) users",
+                "name one of \(found.joined(separator: ", "))")
+        } else {
+            error(
+                "no-store", path, "\(why), and has no store in it (no \(StoreDirectory.privateName(user)))",
+                "see that the service is started with this directory and has registered a metric")
+        }
+        return nil
+    }
+
+    /// Stores of other layouts, and what was set aside.
+    private mutating func checkLayouts(_ directory: ServiceDirectory, _ names: [String]) -> ServiceDirectory? {
+        let path = directory.path
+        if names.contains(StoreDirectory.asideName) {
+            remarks.append("\(path)/\(StoreDirectory.asideName) has a store that could not be used any more")
+        }
+        let located = (try? StoreDirectory.locate(path)) ?? path
+        if !isSameFile(located, path) {
+            warn(
+                "layouts", path, "has stores of two layouts, that of this version in \(located)",
+                "each version of the library shows its own numbers; end the processes of the other one")
+            return ServiceDirectory(located, directory.environment, user: directory.user)
+        }
         if !names.contains(StoreFormat.fileName(segment: 0)) {
             error(
                 "no-store", path, "has no store in it (no \(StoreFormat.fileName(segment: 0)))",
                 "see that the service is started with this directory and has registered a metric")
-            return false
+            return nil
         }
-        return true
+        return directory
     }
 
-    private mutating func checkOwner(_ directory: ServiceDirectory, _ status: stat) {
-        let path = directory.path
-        if status.st_mode & 0o022 != 0 {
-            error(
-                "permissions", path, "may be written by others (mode \(String(status.st_mode & 0o7777, radix: 8)))",
-                "the library refuses it; chmod go-w it, or use a directory of mode 0700")
-        }
-        if let user = directory.user, user != status.st_uid {
-            error(
-                "owner", path, "belongs to \(userName(status.st_uid)), the process runs as \(userName(user))",
-                "the library refuses it; run all processes as one user, or give each user a directory")
-        }
+    /// Whether the directory is one that logind removes when the user logs out.
+    private mutating func checkRemoveIPC(_ directory: ServiceDirectory, owner: uid_t) {
+        guard (try? StoreDirectory.absolute(directory.path))?.hasPrefix("/dev/shm/") ?? false,
+            StoreDirectory.isClearedAtLogout(user: owner)
+        else { return }
+        warn(
+            "remove-ipc", directory.path,
+            "is removed when \(userName(owner)) logs out (RemoveIPC of systemd-logind, on by default)",
+            "set \(StoreDirectory.variable) to a directory elsewhere, run the service as a system user, or enable lingering")
     }
 
     private mutating func checkFileSystem(_ directory: ServiceDirectory) {
@@ -116,6 +174,7 @@ extension Diagnosis {
         let temporary = names.filter { $0.hasPrefix(".fdmetrics-") }
         let others = names.filter {
             !InspectedProcess.isSegment($0) && !$0.hasSuffix(".db") && !$0.hasPrefix(".fdmetrics-")
+                && $0 != StoreDirectory.asideName && !$0.hasPrefix("fdmetrics-layout-")
         }
         if !databases.isEmpty {
             warn(

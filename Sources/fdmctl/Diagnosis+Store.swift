@@ -38,10 +38,13 @@ extension Diagnosis {
     private mutating func refuse(_ path: String, _ found: StoreError) {
         switch found.code {
         case .foreign:
-            error("version", path, found.message, "the library refuses this store and leaves it alone")
+            error(
+                "version", path, found.message,
+                "a process of this version sets it aside and makes a new one, unless a process that is alive holds it")
         case .damaged:
             error(
-                "damage", path, found.message, "stop the service, keep a copy to report, remove the files, start again")
+                "damage", path, found.message,
+                "restart the service: it sets the store aside and makes a new one; keep a copy to report")
         default:
             error("permissions", path, found.message, "run fdmctl as the service's user or as root")
         }
@@ -81,6 +84,17 @@ extension Diagnosis {
     }
 
     private mutating func checkDrops(_ path: String, _ listing: StoreListing) {
+        if listing.moves > 0 {
+            warn(
+                "deleted", path,
+                "\(listing.moves) processes came here because their store had been deleted while they used it",
+                "look for what deletes it: a cleaner of temporary files, a logout (RemoveIPC), a start script")
+        }
+        if listing.growthFailures > 0 {
+            warn(
+                "growth", path, "\(listing.growthFailures) times a process could not make the store larger",
+                "its new series are missing; see its log, and whether it may still write to the directory")
+        }
         if listing.droppedNoSpace > 0 {
             warn(
                 "dropped", path, "\(listing.droppedNoSpace) registrations were dropped for want of space",

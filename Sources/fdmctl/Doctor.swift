@@ -13,8 +13,8 @@ struct Doctor: ParsableCommand {
         abstract: "Says why a number is missing: what is wrong with a store, and what to do about it.",
         discussion: """
             Looks at the environment (FDMETRICS_DIR, PROMETHEUS_MULTIPROC_DIR), the directory (owner, permissions, file \
-            system, free space, files of others) and the store in it (version, damage, live processes, dropped \
-            registrations, conflicts, limits). Each thing that is wrong is one line, errors first:
+            system, free space, files of others, what deletes it) and the store in it (version, damage, live processes, \
+            dropped registrations, conflicts, limits). Each thing that is wrong is one line, errors first:
 
               warning [foreign-files] /srv/m: has other files (a.log): give the store a \
             directory of its own
@@ -77,7 +77,7 @@ extension Diagnosis {
 
     /// A directory, and the store in it.
     mutating func examine(_ directory: ServiceDirectory) {
-        if check(directory) { checkStore(directory) }
+        if let store = check(directory) { checkStore(store) }
     }
 
     private mutating func examineAutomaticStores(_ environment: ServiceEnvironment) {

@@ -34,7 +34,7 @@ struct ServiceEnvironment {
 
     /// The directory by the library's rule, and the variable that says it; nil: none does.
     var configured: (variable: String, directory: String)? {
-        for name in [StoreDirectory.variable, StoreDirectory.prometheusVariable, StoreDirectory.plannedVariable] {
+        for name in StoreDirectory.directoryVariables + [StoreDirectory.plannedVariable] {
             if let directory = self[name] { return (name, directory) }
         }
         return nil

@@ -51,6 +51,8 @@ struct StoreListing {
     let droppedNoSpace: UInt64
     let droppedSeriesLimit: UInt64
     let conflicts: UInt64
+    let growthFailures: UInt64
+    let moves: UInt64
     /// Whether a process has the store open: also a fork child that holds no slot, because it only counts.
     let isOpen: Bool
     private(set) var segments: [SegmentEntry] = []
@@ -76,6 +78,8 @@ struct StoreListing {
         droppedNoSpace = header(HeaderLayout.droppedNoSpace)
         droppedSeriesLimit = header(HeaderLayout.droppedSeriesLimit)
         conflicts = header(HeaderLayout.conflicts)
+        growthFailures = header(HeaderLayout.growthFailures)
+        moves = header(HeaderLayout.moves)
 
         var liveness = Liveness(try LivenessProbe(directory: reader.directory, segment: first), ProcessSlots(first))
         isOpen = liveness.isStoreOpen

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
+package import Glibc
 import Synchronization
 
 /// Which directory a store is in, and whether that directory may be used.
@@ -91,8 +91,26 @@ package enum StoreDirectory {
             let digits = String(byte, radix: 16)
             name += digits.count == 1 ? "0" + digits : digits
         }
-        let candidates: [String] = ["/dev/shm", environment("TMPDIR") ?? "/tmp"]
-        let parent = candidates.first { access($0, W_OK | X_OK) == 0 } ?? "/tmp"
-        return "\(parent)/fdmetrics-\(name)"
+        return "\(automaticParent())/fdmetrics-\(name)"
+    }
+
+    /// Where automatic directories are: in /dev/shm, which is memory, unless logind may remove what is there; then in TMPDIR
+    /// or /tmp, memory on many systems, and elsewhere a disk. Each is the other's substitute where it is not writable.
+    private static func automaticParent() -> String {
+        let temporary = environment("TMPDIR").flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
+        let places = isClearedAtLogout(user: geteuid()) ? [temporary, "/dev/shm"] : ["/dev/shm", temporary]
+        return places.first { access($0, W_OK | X_OK) == 0 } ?? "/tmp"
+    }
+
+    /// Whether logind may remove a user's files from /dev/shm at the last logout, also those in use.
+    ///
+    /// It does so by default (RemoveIPC= in logind.conf(5)), but not with those of root and of the system's users. A user
+    /// that it does not know may log in later, so that where systemd runs all others count; elsewhere (elogind) those whose
+    /// sessions it knows. In a container neither is there.
+    package static func isClearedAtLogout(user: uid_t) -> Bool {
+        // The default of systemd, and of SYS_UID_MAX in login.defs(5).
+        let lastSystemUser: uid_t = 999
+        if user <= lastSystemUser { return false }
+        return access("/run/systemd/system", F_OK) == 0 || access("/run/systemd/users/\(user)", F_OK) == 0
     }
 }
