@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, Tuple
 
 import pytest
 
@@ -201,18 +201,18 @@ def test_whose_files_logind_may_remove(tmp_path: Path) -> None:
     assert [is_cleared_at_logout(user, run) for user in (0, 999, 1000, 1001)] == [False, False, True, True]
 
 
-def planned(place: str, *users: int, **variables: str) -> List[str]:
-    """The directories that a process plans as one user after the other, where logind is as in a place."""
+def planned(place: str, user: int, **variables: Any) -> str:
+    """Where a process plans its directory for a user, where logind is as a place says."""
     program = f"""
 import os, sys
 sys.path.insert(0, {str(PACKAGE_ROOT)!r})
 from fdmetrics import _environment
 known = _environment.is_cleared_at_logout
-_environment.is_cleared_at_logout = lambda user: known({users[0]}, {place!r})
+_environment.is_cleared_at_logout = lambda user: known({user}, {place!r})
 del os.environ["FDMETRICS_AUTO_DIR"]
 print(os.path.dirname(_environment.plan_directory()))
 """
-    return run_program(program, **variables).split()
+    return run_program(program, **variables).strip()
 
 
 def test_where_an_automatic_directory_is_planned(tmp_path: Path) -> None:
@@ -220,10 +220,10 @@ def test_where_an_automatic_directory_is_planned(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     there = str(temporary)
-    assert planned(str(tmp_path), 0, TMPDIR=there) == ["/dev/shm"]
-    assert planned(str(tmp_path / "none"), 1000, TMPDIR=there) == ["/dev/shm"]
-    assert planned(str(tmp_path), 1000, TMPDIR=there) == [there]
-    assert planned(str(tmp_path), 1000, TMPDIR="") == ["/tmp"]
-    assert planned(str(tmp_path), 1000, TMPDIR=str(tmp_path / "none")) == ["/dev/shm"]
+    assert planned(str(tmp_path), 0, TMPDIR=there) == "/dev/shm"
+    assert planned(str(tmp_path / "none"), 1000, TMPDIR=there) == "/dev/shm"
+    assert planned(str(tmp_path), 1000, TMPDIR=there) == there
+    assert planned(str(tmp_path), 1000, TMPDIR="") == "/tmp"
+    assert planned(str(tmp_path), 1000, TMPDIR=str(tmp_path / "none")) == "/dev/shm"
     # A relative TMPDIR is one of the working directory at the start.
-    assert planned(str(tmp_path), 1000, TMPDIR=os.path.relpath(there)) == [there]
+    assert planned(str(tmp_path), 1000, TMPDIR=os.path.relpath(there)) == there
