@@ -73,7 +73,8 @@ class Connection:
             end = self._received.find(b"\n", start)
             if end < 0 and not lines and len(self._received) > REQUEST_LINE_LIMIT:
                 raise RequestError(HTTPStatus.REQUEST_URI_TOO_LONG, f"At most {REQUEST_LINE_LIMIT} bytes, please.\n")
-            if lines and (len(self._received) if end < 0 else end) - headers_start > HEADERS_LIMIT:
+            # One byte more, the carriage return of the empty line.
+            if lines and (len(self._received) if end < 0 else end) - headers_start > HEADERS_LIMIT + 1:
                 raise RequestError(
                     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"At most {HEADERS_LIMIT} bytes, please.\n"
                 )

@@ -10,6 +10,8 @@ request cannot be told from a body ends.
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import errno
 import socket
 import socketserver
@@ -18,7 +20,7 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Callable, Collection, FrozenSet, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Collection, Deque, FrozenSet, NamedTuple, Optional, Tuple
 
 from ._http_connection import Connection, Crowd
 from ._http_request import Head, RequestError, parse_head
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 _PATHS = ("/", "/metrics")
 #: How much of a request's body is passed over, in bytes.
 _BODY_LIMIT = 64 * 1024
+#: How long a connection that was too many is left to read so, in seconds, and how many of them are.
+_REFUSED_SECONDS = 1.0
+_REFUSED_LIMIT = 32
 _LOCALHOST = frozenset({"localhost", "localhost."})
 
 
@@ -62,6 +67,8 @@ class _Server(ThreadingHTTPServer):
         self._limits = limits
         self._crowd = Crowd(limits.connections)
         self._is_closed = False
+        #: Connections that were too many, and when they are closed. Of the accepting thread.
+        self._refused: Deque[Tuple[float, Any]] = collections.deque()
         self.address_family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         super().__init__(address, BaseHTTPRequestHandler)
         # Where only programs of this host connect, pages of any site in its browsers do too, under names of their own
@@ -79,6 +86,8 @@ class _Server(ThreadingHTTPServer):
         """Closes the socket, and the connections on which no request is being answered; the others end with that."""
         self._is_closed = True
         super().server_close()
+        while self._refused:
+            self._refused.popleft()[1].close()
         self._crowd.cut_idle()
 
     def get_request(self) -> Tuple[Any, Any]:
@@ -108,18 +117,22 @@ class _Server(ThreadingHTTPServer):
         """Says nothing: a client that is gone before it was served is not worth a line."""
 
     def _refuse(self, request: Any) -> None:
-        """Answers a connection that is too many, where that needs no waiting."""
-        try:
+        """Answers a connection that is too many, without a thread and without waiting for it."""
+        answer = plain_answer(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n", ("Retry-After", "1"))
+        with contextlib.suppress(OSError):
+            request.setblocking(False)
             if self._context is None:
-                answer = plain_answer(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n", ("Retry-After", "1"))
-                request.setblocking(False)
                 request.send(_encoded(answer, "close"))
                 request.shutdown(socket.SHUT_WR)
-                request.recv(_BODY_LIMIT)
-        except OSError:
-            pass
-        finally:
-            request.close()
+        # Closed at once it would be reset by the request that is about to come, and the answer be lost.
+        self._refused.append((time.monotonic() + _REFUSED_SECONDS, request))
+        if len(self._refused) > _REFUSED_LIMIT:
+            self._refused.popleft()[1].close()
+
+    def service_actions(self) -> None:
+        """Called after each connection, and twice a second."""
+        while self._refused and self._refused[0][0] < time.monotonic():
+            self._refused.popleft()[1].close()
 
     def _serve(self, connection: Connection) -> None:
         try:
