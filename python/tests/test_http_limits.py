@@ -12,12 +12,15 @@ import socket
 import struct
 import threading
 import time
-from typing import Iterator, List
+from http import HTTPStatus
+from typing import Callable, Iterator, List
 
 import pytest
 
 from fdmetrics import Counter, Gauge, Registry, start_http_server
-from fdmetrics.http_server import Limits
+from fdmetrics._http_request import Head
+from fdmetrics._scrape import Answer, plain_answer
+from fdmetrics.http_server import Limits, serve
 
 from .http_support import PATIENCE, answers, connected, get, responses, serving, until_the_end
 from .support import run_program
@@ -39,6 +42,14 @@ def crowd_of(port: int, count: int, sent: bytes) -> Iterator[List[socket.socket]
 
 def client_threads() -> int:
     return sum(thread.name == "fdmetrics-http-client" for thread in threading.enumerate())
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits until something holds; a test that waits in vain fails."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come to be"
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -99,15 +110,6 @@ def test_an_answer_that_is_not_taken_ends(registry: Registry) -> None:
             responses(b"H" + until_the_end(connection))
 
 
-def until(holds: object) -> None:
-    """Waits until something holds; a test that waits in vain fails."""
-    assert callable(holds)
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it does not come to be"
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nA: ", get()])
 def test_a_crowd_of_idle_connections_keeps_nobody_out(registry: Registry, sent: bytes) -> None:
     """With the limits of start_http_server, of which none ends within the test."""
@@ -117,7 +119,7 @@ def test_a_crowd_of_idle_connections_keeps_nobody_out(registry: Registry, sent: 
         with crowd_of(server.server_port, 100, sent) as crowd:
             (only,) = answers(server.server_port, ENDING)
             assert (only.status, b"hits_total 1.0" in only.body) == (200, True)
-            assert client_threads() <= 32
+            until(lambda: client_threads() <= 32)
             # The oldest are gone, and were answered before where they had asked; the newest are there.
             gone = responses(until_the_end(crowd[0]))
             assert [response.status for response in gone] == ([200] if sent == get() else [])
@@ -145,11 +147,28 @@ def test_a_crowd_that_takes_no_answers_is_told_to_come_again_and_then_gives_way(
         assert set(seen) <= {200, 503}
 
 
-def test_the_one_too_many_is_told_so_while_all_are_being_answered(registry: Registry) -> None:
-    fill(registry)
-    with serving(registry, Limits(connections=1)) as port, stalled(port):
-        (only,) = answers(port, ENDING)
-        assert (only.status, only.headers["Connection"], only.headers["Retry-After"]) == (503, "close", "1")
+def test_the_one_too_many_is_told_so_while_all_are_being_answered() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def respond(head: Head) -> Answer:
+        asked.set()
+        assert go_on.wait(PATIENCE)
+        return plain_answer(HTTPStatus.OK, "well\n")
+
+    server, _ = serve(0, "127.0.0.1", respond, limits=Limits(connections=1))
+    try:
+        with connected(server.server_port) as first:
+            first.sendall(ENDING)
+            assert asked.wait(PATIENCE)
+            for _ in range(40):
+                (only,) = answers(server.server_port, ENDING)
+                assert (only.status, only.headers["Connection"], only.headers["Retry-After"]) == (503, "close", "1")
+            go_on.set()
+            assert [response.body for response in responses(until_the_end(first))] == [b"well\n"]
+    finally:
+        go_on.set()
+        server.shutdown()
+        server.server_close()
 
 
 def test_clients_that_are_gone_are_not_worth_a_line(registry: Registry, capfd: pytest.CaptureFixture[str]) -> None:
