@@ -112,22 +112,17 @@ def test_an_answer_that_is_not_taken_ends(registry: Registry) -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nA: ", get()])
 def test_a_crowd_of_idle_connections_keeps_nobody_out(registry: Registry, sent: bytes) -> None:
-    """With the limits of start_http_server, of which none ends within the test."""
     Counter("hits", "Hits.", registry=registry).inc()
-    server, _ = start_http_server(0, registry=registry)
-    try:
-        with crowd_of(server.server_port, 100, sent) as crowd:
-            (only,) = answers(server.server_port, ENDING)
-            assert (only.status, b"hits_total 1.0" in only.body) == (200, True)
-            until(lambda: client_threads() <= 32)
-            # The oldest are gone, and were answered before where they had asked; the newest are there.
-            gone = responses(until_the_end(crowd[0]))
-            assert [response.status for response in gone] == ([200] if sent == get() else [])
-            crowd[-1].sendall(b"x\r\nHost: localhost\r\n\r\n" if sent.endswith(b"A: ") else get())
-            assert crowd[-1].recv(12) == b"HTTP/1.1 200"
-    finally:
-        server.shutdown()
-        server.server_close()
+    # As many connections as start_http_server takes; no time limit ends one of them within the test.
+    with serving(registry, Limits(request=600, idle=600)) as port, crowd_of(port, 100, sent) as crowd:
+        (only,) = answers(port, ENDING)
+        assert (only.status, b"hits_total 1.0" in only.body) == (200, True)
+        until(lambda: client_threads() <= 32)
+        # The oldest are gone, and were answered before where they had asked; the newest are there.
+        gone = responses(until_the_end(crowd[0]))
+        assert [response.status for response in gone] == ([200] if sent == get() else [])
+        crowd[-1].sendall(b"x\r\nHost: localhost\r\n\r\n" if sent.endswith(b"A: ") else get())
+        assert crowd[-1].recv(12) == b"HTTP/1.1 200"
 
 
 def test_a_crowd_that_takes_no_answers_is_told_to_come_again_and_then_gives_way(registry: Registry) -> None:
