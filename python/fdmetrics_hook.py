@@ -4,8 +4,8 @@
 
 fdmetrics_hook.pth imports it at the start of every Python process whose FDMETRICS_INSTALL is 1, and so does
 `python -m fdmetrics run`. A process that never imports prometheus_client pays for a look at sys.meta_path alone; the
-first one of a service also imports fdmetrics, so that all of its descendants find the name of one store in their
-environment. A failure is said on stderr, and prometheus_client is then left as it is.
+first one of a service also imports fdmetrics, so that all of its descendants find the absolute name of one store in
+their environment. A failure is said on stderr, and prometheus_client is then left as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 #: The hook is active where this environment variable is 1.
 VARIABLE = "FDMETRICS_INSTALL"
 
-_DIRECTORIES = ("FDMETRICS_DIR", "FDMETRICS_AUTO_DIR")
+# The names of fdmetrics._environment, which is not imported for them.
+_DIRECTORIES = ("FDMETRICS_DIR", "PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+_AUTOMATIC_DIRECTORY = "FDMETRICS_AUTO_DIR"
 _PACKAGE = "prometheus_client"
 
 
@@ -76,11 +78,19 @@ def arm() -> None:
         _install()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
-    if not any(os.environ.get(name) for name in _DIRECTORIES):
+    if not _is_prepared():
         try:
             import fdmetrics  # noqa: F401
         except Exception as error:
             print(f"fdmetrics: metrics of child processes may not be shared: {error}", file=sys.stderr)
+
+
+def _is_prepared() -> bool:
+    """Whether descendants find one store, wherever they are started: by absolute names, one of which is always set."""
+    told = [name for name in map(os.environ.get, _DIRECTORIES) if name]
+    if not all(name.startswith("/") for name in told):
+        return False
+    return bool(os.environ.get(_DIRECTORIES[0]) or os.environ.get(_AUTOMATIC_DIRECTORY))
 
 
 def disarm() -> None:

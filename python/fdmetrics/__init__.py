@@ -102,4 +102,4 @@ __all__ = [
     "uninstall",
 ]
 
-_environment.plan_directory()
+_environment.prepare()

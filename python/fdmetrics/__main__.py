@@ -11,10 +11,9 @@ import os
 import sys
 from typing import MutableMapping, Optional, Sequence
 
-from . import FDMetricsError, __version__, render_directory
-from ._environment import DIRECTORY, plan_directory
+from . import FDMetricsError, __version__, _environment, render_directory
+from ._environment import DIRECTORY, PROMETHEUS_DIRECTORY
 
-_PROMETHEUS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _HOOK_VARIABLE = "FDMETRICS_INSTALL"
 _HOOK_FILE = "fdmetrics_hook.pth"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
@@ -34,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "--directory",
         metavar="DIR",
         help=f"the store's directory (else {DIRECTORY}, else "
-        f"{_PROMETHEUS_DIRECTORY}, else one in memory that is removed at the end)",
+        f"{PROMETHEUS_DIRECTORY}, else one in memory that is removed at the end)",
     )
     run.add_argument(
         "program", metavar="COMMAND", nargs=argparse.REMAINDER, help="the program and its arguments, after --"
@@ -44,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "directory",
         metavar="DIR",
         nargs="?",
-        help=f"the store's directory (else {DIRECTORY}, else {_PROMETHEUS_DIRECTORY})",
+        help=f"the store's directory (else {DIRECTORY}, else {PROMETHEUS_DIRECTORY})",
     )
     render.add_argument("--pid-label", action="store_true", help="tell gauges of processes apart by pid, not by worker")
     return parser
@@ -65,7 +64,7 @@ def _run(parser: argparse.ArgumentParser, directory: Optional[str], program: Seq
 
 def prepare(environment: MutableMapping[str, str], directory: Optional[str] = None) -> None:
     """Puts into an environment what its programs need to record into one store."""
-    plan_directory()
+    _environment.prepare()
     if directory is not None:
         environment[DIRECTORY] = os.path.abspath(directory)
     environment[_HOOK_VARIABLE] = "1"
@@ -88,9 +87,9 @@ def _is_site_directory(path: str) -> bool:
 
 
 def _render(parser: argparse.ArgumentParser, directory: Optional[str], pid_label: bool) -> int:
-    chosen = directory or os.environ.get(DIRECTORY) or os.environ.get(_PROMETHEUS_DIRECTORY)
+    chosen = directory or _environment.chosen_directory()
     if not chosen:
-        parser.error(f"render needs a DIR, where neither {DIRECTORY} nor {_PROMETHEUS_DIRECTORY} is set")
+        parser.error(f"render needs a DIR, where neither {DIRECTORY} nor {PROMETHEUS_DIRECTORY} is set")
     try:
         text = render_directory(chosen, pid_label=pid_label)
     except FDMetricsError as error:

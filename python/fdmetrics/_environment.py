@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""The name of the store's directory for the case that nobody sets one, without loading the library.
+"""Which directory the store is in, and its name for the case that nobody sets one, without loading the library.
 
-Children that are started before the first metric find the name in their environment and so share it; FDMETRICS_DIR and
+Children that are started before the first metric find that name in their environment and so share it; FDMETRICS_DIR and
 PROMETHEUS_MULTIPROC_DIR still count when they are set later.
 
 The workers of a server often have no ancestor that imports us: gunicorn forks its workers before they load the
@@ -19,10 +19,16 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import Optional, Tuple
+from typing import Optional, Tuple, Union
 
 #: Where the store is. Set by the user, or by the process that attached first.
 DIRECTORY = "FDMETRICS_DIR"
+#: Where prometheus_client's multi-process mode has its files, and the store is where FDMETRICS_DIR is not set.
+PROMETHEUS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+#: The former name of that variable, which prometheus_client still takes where the upper case one is not set.
+OLD_PROMETHEUS_DIRECTORY = "prometheus_multiproc_dir"
+#: The variables by which a user says where the store is; the first one that is set and not empty counts.
+DIRECTORY_VARIABLES = (DIRECTORY, PROMETHEUS_DIRECTORY, OLD_PROMETHEUS_DIRECTORY)
 #: Where the store would be if nobody set a directory.
 AUTOMATIC_DIRECTORY = "FDMETRICS_AUTO_DIR"
 #: The process at the root of those that share that name, which removes the directory at its end. Not the one that made
@@ -30,6 +36,48 @@ AUTOMATIC_DIRECTORY = "FDMETRICS_AUTO_DIR"
 AUTOMATIC_PROCESS = "FDMETRICS_AUTO_PID"
 
 _AT_RANDOM = 25  # linux/auxvec.h
+#: The last user id of the system's own: the default of systemd, and of SYS_UID_MAX in login.defs(5).
+_LAST_SYSTEM_USER = 999
+
+
+def prepare() -> None:
+    """What the import of fdmetrics does: names that are set become absolute, and a directory is planned."""
+    make_absolute()
+    plan_directory()
+
+
+def make_absolute() -> None:
+    """Makes the directories' names in the environment absolute, each under its own variable.
+
+    So that a later chdir, and children that are started elsewhere, do not lead to another store. Does nothing where
+    the working directory is gone; attaching the store then says so.
+    """
+    for name in DIRECTORY_VARIABLES:
+        told = os.environ.get(name)
+        if told and not told.startswith("/"):
+            try:
+                os.environ[name] = os.path.abspath(told)
+            except OSError:
+                return
+
+
+def chosen_directory(variables: Tuple[str, ...] = DIRECTORY_VARIABLES) -> Optional[str]:
+    """The directory that the user says, in the first of these variables that is set; None where none of them is."""
+    return next(filter(None, map(os.environ.get, variables)), None)
+
+
+def prometheus_directory() -> Optional[str]:
+    """The directory that the user says to prometheus_client; None where there is none."""
+    return chosen_directory((PROMETHEUS_DIRECTORY, OLD_PROMETHEUS_DIRECTORY))
+
+
+def is_store_of(path: str, directory: Union[str, os.PathLike[str]]) -> bool:
+    """Whether a store's path is that of the store in a directory.
+
+    In a directory that is not this user's alone the library makes a private one, fdmetrics-<uid>, for the store.
+    """
+    store, outer = os.path.realpath(path), os.path.realpath(directory)
+    return store in (outer, os.path.join(outer, f"fdmetrics-{os.geteuid()}"))
 
 
 def plan_directory() -> str:
@@ -38,8 +86,7 @@ def plan_directory() -> str:
     if planned:
         return planned
     secret, root = _of_multiprocessing() or _of_program()
-    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else os.environ.get("TMPDIR") or "/tmp"
-    os.environ[AUTOMATIC_DIRECTORY] = planned = os.path.join(parent, f"fdmetrics-{_one_way(secret)}")
+    os.environ[AUTOMATIC_DIRECTORY] = planned = os.path.join(_automatic_parent(), f"fdmetrics-{_one_way(secret)}")
     os.environ[AUTOMATIC_PROCESS] = str(root)
     return planned
 
@@ -51,6 +98,31 @@ def is_left_to_remove() -> bool:
         and DIRECTORY not in os.environ
         and os.path.isdir(os.environ.get(AUTOMATIC_DIRECTORY, ""))
     )
+
+
+def _automatic_parent() -> str:
+    """Where automatic directories are: /dev/shm, which is memory, unless logind may remove what is there.
+
+    Then it is TMPDIR, or /tmp: memory on many systems, and elsewhere a disk, to which the kernel writes the store's
+    changed pages from time to time. Each is the other's substitute where it is not writable.
+    """
+    temporary = os.environ.get("TMPDIR") or "/tmp"
+    if not temporary.startswith("/"):
+        temporary = os.path.abspath(temporary)
+    places = (temporary, "/dev/shm") if is_cleared_at_logout(os.geteuid()) else ("/dev/shm", temporary)
+    return next((place for place in places if os.access(place, os.W_OK | os.X_OK)), "/tmp")
+
+
+def is_cleared_at_logout(user: int, run: str = "/run/systemd") -> bool:
+    """Whether logind may remove the user's files from /dev/shm at the last logout, also those in use.
+
+    It does so by default (RemoveIPC= in logind.conf(5)), but not with those of root and the system's users. A user
+    that logind does not know may log in later, so that where systemd runs all others count; elsewhere (elogind) those
+    whose sessions it knows. In a container neither is there. Costs two stat calls at most.
+    """
+    if user <= _LAST_SYSTEM_USER:
+        return False
+    return os.path.exists(os.path.join(run, "system")) or os.path.exists(os.path.join(run, "users", str(user)))
 
 
 def _of_multiprocessing() -> Optional[Tuple[bytes, int]]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Collection, Tuple
+from typing import TYPE_CHECKING, Collection, Optional, Tuple
 
 from .registry import registry_of
 from .store import TEXT_CONTENT_TYPE, ProcessMetrics
@@ -51,17 +51,53 @@ def start_http_server(
     pid_label: bool = False,
     process_metrics: ProcessMetrics = False,
     self_metrics: bool = False,
+    certfile: Optional[str] = None,
+    keyfile: Optional[str] = None,
+    client_cafile: Optional[str] = None,
+    client_capath: Optional[str] = None,
+    protocol: Optional[int] = None,
+    client_auth_required: bool = False,
+    tls_min_version: Optional[int] = None,
+    tls_max_version: Optional[int] = None,
+    allowed_hosts: Collection[str] = (),
 ) -> Tuple[ThreadingHTTPServer, threading.Thread]:
-    """Serves the metrics at /metrics and / from a daemon thread, as plain HTTP.
+    """Serves the metrics at /metrics and / from a daemon thread, as plain HTTP or with TLS.
 
     The scraper says in its headers what it wants: text, OpenMetrics or protobuf, how names are escaped, and gzip; with
     name[]=... in its query the families of these names alone; with If-None-Match nothing where nothing has changed.
-    port 0 takes a free port: server.server_port has it. The others are those of generate_latest. Returns the server and
-    its thread; server.shutdown(), then server.server_close() end it. A fork child does not serve. Errors: OSError where
-    the address cannot be bound.
+    port 0 takes a free port: server.server_port has it. pid_label, process_metrics and self_metrics are those of
+    generate_latest. Returns the server and its thread; server.shutdown(), then server.server_close() end it. A fork
+    child does not serve.
+
+    TLS, with the meanings of prometheus_client: certfile and keyfile are the server's certificate and key in PEM files,
+    where a certfile may have both. client_auth_required asks clients for a certificate by an authority of client_cafile
+    or of the directory client_capath, else by one that the system trusts. protocol is a protocol of the module ssl,
+    the versions are ssl.TLSVersion's.
+
+    A server on a loopback address answers requests that are for localhost or a loopback address, and for the names
+    in allowed_hosts; others get 421, so that no web site's page reads the metrics through a browser of this host by a
+    name that it has made lead here. Where allowed_hosts is given, it counts on other addresses too.
+
+    At most 32 connections, each with a thread, are open at once. A request takes at most 10 seconds, TLS included, an
+    answer 30, and a connection that stays is idle for at most 75; in a crowd the one that has been idle longest goes.
+
+    Errors: OSError where the address cannot be bound or a file of TLS not be used; ValueError where TLS is asked for
+    without a certificate.
     """
     # Only who serves pays for the import of http.server.
+    from ._http_tls import TLS
     from ._scrape import Scrape
-    from .http_server import serve
+    from .http_server import metrics_of, serve
 
-    return serve(port, addr, Scrape(registry, pid_label, process_metrics, self_metrics))
+    tls = TLS(
+        certfile,
+        keyfile,
+        client_cafile,
+        client_capath,
+        protocol,
+        client_auth_required,
+        tls_min_version,
+        tls_max_version,
+    )
+    scrape = Scrape(registry, pid_label, process_metrics, self_metrics)
+    return serve(port, addr, metrics_of(scrape), tls.context(), allowed_hosts)

@@ -218,8 +218,8 @@ def test_an_unwritable_directory_is_a_clear_error(chosen: str) -> None:
     assert printed[0].startswith(f"SystemCallError PROMETHEUS_MULTIPROC_DIR={directory}")
     assert "Permission denied" in printed[0]
     assert printed[1] == f"{chosen != 'TMPDIR'} None"
-    # The user's directory is the only one to record into; without one, metrics are where they would be.
-    assert (printed[2] == "{}") == (chosen == "TMPDIR")
+    # Metrics are where they would be without a directory that is chosen.
+    assert printed[2] == "{}"
 
 
 def test_a_file_in_the_place_of_the_directory_is_a_clear_error(tmp_path: Path) -> None:
@@ -227,6 +227,46 @@ def test_a_file_in_the_place_of_the_directory_is_a_clear_error(tmp_path: Path) -
     printed = run_with(UNUSABLE, PROMETHEUS_MULTIPROC_DIR=tmp_path / "file")
     assert printed.startswith(f"DirectoryError PROMETHEUS_MULTIPROC_DIR={tmp_path}/file cannot be used for metrics: ")
     assert "not a directory" in printed
+
+
+@pytest.mark.parametrize("owner", [None, 65534])
+def test_in_a_directory_that_others_may_write_to_the_store_has_a_private_one(tmp_path: Path, owner: Any) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    if owner is not None and os.geteuid() == 0:
+        os.chown(shared, owner, owner)
+    printed = run_with(
+        """
+        base = setup_multiprocess_prometheus()
+        assert base == os.environ["PROMETHEUS_MULTIPROC_DIR"] == get_original_prom_dir()
+        metrics.requests_number.inc()
+        print(base, fdmetrics.REGISTRY.path, oct(stat.S_IMODE(os.stat(fdmetrics.REGISTRY.path).st_mode)))
+        run("setup_multiprocess_prometheus(); metrics.requests_number.inc(2)")
+        print(shown())
+        # Rank 0 goes on in it, another rank has its own.
+        assert setup_dp_prometheus_dir(0, base) == f"{base}/dp0"
+        environment = dict(os.environ)
+        setup_dp_prometheus_dir(1, base, environment)
+        print(shown(), shown(run("print(get_filtered_metrics())", env=environment)))
+        """,
+        PROMETHEUS_MULTIPROC_DIR=shared,
+    )
+    private = f"{shared}/fdmetrics-{os.geteuid()}"
+    assert printed.split() == [str(shared), private, "0o700", "3.0", "3.0", "0.0"]
+
+
+def test_the_lower_case_variable_and_relative_names_are_respected(tmp_path: Path) -> None:
+    code = """
+        directory = setup_multiprocess_prometheus()
+        assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == directory
+        metrics.requests_number.inc()
+        print(directory, fdmetrics.REGISTRY.path)
+        """
+    old = tmp_path / "old"
+    assert run_with(code, prometheus_multiproc_dir=old).split() == [str(old)] * 2
+    relative = f"os.chdir({str(tmp_path)!r}); os.environ['PROMETHEUS_MULTIPROC_DIR'] = 'relative'"
+    assert run_with(relative + code).split() == [str(tmp_path / "relative")] * 2
 
 
 def test_fdmetrics_dir_has_precedence(tmp_path: Path) -> None:

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Dict, List, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
 from .._descriptor import Descriptor, refuse_other_names
+from .._environment import OLD_PROMETHEUS_DIRECTORY, PROMETHEUS_DIRECTORY, make_absolute
 from .._family import Family
 from ..errors import FDMetricsError
 from ..registry import Registry
 
 if TYPE_CHECKING:
     from ..registry import Declared
-
-DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-OLD_DIRECTORY = "prometheus_multiproc_dir"
 
 
 class _ClassicFamily(Family):
@@ -107,11 +105,16 @@ def forget(value: Declared, registry: Registry) -> None:
 
 
 def use_old_variable() -> None:
-    """Takes the directory from the variable's lower case name, as prometheus_client does."""
-    if OLD_DIRECTORY in os.environ and DIRECTORY not in os.environ:
-        os.environ[DIRECTORY] = os.environ[OLD_DIRECTORY]
+    """Takes the directory from the variable's lower case name, with the warning that prometheus_client gives then.
+
+    A relative name that was set after the import becomes absolute.
+    """
+    if os.environ.get(OLD_PROMETHEUS_DIRECTORY) and not os.environ.get(PROMETHEUS_DIRECTORY):
+        os.environ[PROMETHEUS_DIRECTORY] = os.environ[OLD_PROMETHEUS_DIRECTORY]
         warnings.warn(
-            f"{OLD_DIRECTORY} variable has been deprecated in favor of the upper case naming {DIRECTORY}",
+            f"{OLD_PROMETHEUS_DIRECTORY} variable has been deprecated in favor of the upper case naming "
+            f"{PROMETHEUS_DIRECTORY}",
             DeprecationWarning,
             stacklevel=3,
         )
+    make_absolute()

@@ -9,10 +9,11 @@ from typing import Any, Iterable, Optional
 
 from prometheus_client.metrics_core import Metric
 
+from .._environment import PROMETHEUS_DIRECTORY, is_store_of, prometheus_directory
 from ..errors import FDMetricsError, StoreNotFoundError
 from ..registry import REGISTRY
 from ..store import Path, render_directory
-from .declaration import DIRECTORY, use_old_variable
+from .declaration import use_old_variable
 from .families import collect_families, parse
 from .totals import wanted_process_metrics, wants_pid_label
 from .worker_value import worker_number
@@ -26,18 +27,20 @@ def initialise(self: Any, registry: Any, path: Optional[Path] = None) -> None:
     Errors: ValueError where the path, or what PROMETHEUS_MULTIPROC_DIR says, is there and not a directory, or where a
     path that is given is not there.
     """
-    use_old_variable()
-    told = os.environ.get(DIRECTORY)
     if path is None:
+        use_old_variable()
+        told = prometheus_directory()
         if told and os.path.exists(told) and not os.path.isdir(told):
-            raise ValueError(f"env {DIRECTORY} is not a directory: {told}")
+            raise ValueError(f"env {PROMETHEUS_DIRECTORY} is not a directory: {told}")
         self._path = told
         self._directory = None
     else:
         if not os.fspath(path) or not os.path.isdir(path):
             raise ValueError(f"{path!r} is not a directory: give that of a store, or none for the one of this process")
         self._path = os.fspath(path)
-        self._directory = None if told and os.path.realpath(told) == os.path.realpath(path) else self._path
+        told = prometheus_directory()
+        is_told = told and os.path.realpath(told) == os.path.realpath(path)
+        self._directory = None if is_told else os.path.abspath(path)
     if registry:
         registry.register(self)
 
@@ -45,7 +48,7 @@ def initialise(self: Any, registry: Any, path: Optional[Path] = None) -> None:
 def is_of_this_process(self: Any) -> bool:
     """Whether the collector is of the store that this process records into. Errors: those of Registry.path."""
     directory = getattr(self, "_directory", None)
-    return directory is None or os.path.realpath(directory) == os.path.realpath(REGISTRY.path)
+    return directory is None or is_store_of(REGISTRY.path, directory)
 
 
 def collect(self: Any) -> Iterable[Metric]:

@@ -22,7 +22,7 @@ from ..store import Store
 
 logger = logging.getLogger("fdmetrics")
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+VARIABLE = _environment.PROMETHEUS_DIRECTORY
 
 _original_directory: Optional[str] = None
 
@@ -35,15 +35,18 @@ def get_original_prom_dir() -> Optional[str]:
 def setup_multiprocess_prometheus() -> str:
     """Puts the directory of the service's metrics into PROMETHEUS_MULTIPROC_DIR, and returns it.
 
-    The user's own is respected: it is made where it is missing, and otherwise left as it is. Else it is the one that
-    processes of this service record into already; else a fresh one in TMPDIR, or in memory where TMPDIR is not set,
-    named by a random UUID, which goes with the service. Call it in the first process of the service, before it starts
-    others. Further calls return the same and do nothing.
+    The user's own is respected, also in the variable's lower case name, and returned as it is set, but absolute: it is
+    made where it is missing, and otherwise left as it is. Where others may write to it or it is another user's, the
+    store is in a private directory in it, fdmetrics-<uid>, which REGISTRY.path names. Else it is the one that processes
+    of this service record into already; else a fresh one in TMPDIR, or where automatic directories are when TMPDIR is
+    not set, named by a UUID, which goes with the service. Call it in the first process of the service, before it
+    starts others. Further calls return the same and do nothing.
 
     Errors: the classes of Store()'s, such as SystemCallError and DirectoryError, where no store can be there.
     """
     global _original_directory
-    directory = os.environ.get(VARIABLE)
+    _environment.make_absolute()
+    directory = _environment.prometheus_directory()
     if directory and directory == _original_directory:
         return directory
     respected = bool(directory)
@@ -94,6 +97,7 @@ def setup_dp_prometheus_dir(
     must not have recorded anything yet. Rank 0 goes on with what was recorded into base_dir so far. Returns the
     directory. Errors: RuntimeError where this process records into another directory already; those of Store().
     """
+    base_dir = os.path.abspath(base_dir)
     directory = os.path.join(base_dir, f"dp{dp_id}")
     if env_dict is None and REGISTRY.attached and not _is_taken_over(dp_id, base_dir):
         raise RuntimeError(
@@ -116,7 +120,7 @@ def setup_dp_prometheus_dir(
 
 
 def _is_taken_over(dp_id: Union[int, str], base_dir: str) -> bool:
-    return str(dp_id) == "0" and os.path.realpath(REGISTRY.path) == os.path.realpath(base_dir)
+    return str(dp_id) == "0" and _environment.is_store_of(REGISTRY.path, base_dir)
 
 
 def _remove_ranks(directory: str) -> None:
