@@ -8,9 +8,9 @@ import ctypes
 import time
 from typing import Optional, Sequence
 
-from . import registry as registries
+from . import _log
 from ._descriptor import Descriptor, strings
-from .errors import ConflictError, FDMetricsError, InvalidNameError, check_status
+from .errors import REFUSALS, ConflictError, FDMetricsError, InvalidNameError, check_status
 from .registry import Registry
 
 
@@ -53,12 +53,11 @@ class Family:
         try:
             self.register()
             return True
-        except FDMetricsError as error:
+        except REFUSALS as error:
             if isinstance(error, (ConflictError, InvalidNameError)):
                 # What contradicts the store now does so as long as the store lives.
                 self._permanent = error
-            self._retry_at = time.monotonic() + registries.RETRY_SECONDS
-            self.refuse(error)
+            self._retry_at = self.refuse(error)
             return False
 
     def series(self, values: Sequence[str], worker: Optional[int] = None) -> int:
@@ -75,12 +74,13 @@ class Family:
         else:
             status = library.fdm_gauge_of_worker(family, strings(values), len(values), worker, ctypes.byref(handle))
         check_status(library, status)
+        _log.listen(library)
         assert handle.value is not None
         return handle.value
 
-    def refuse(self, error: FDMetricsError) -> None:
-        """Counts and logs a failure that no caller is told of."""
-        self.registry._refuse(error, f"metric {self.descriptor.name}")
+    def refuse(self, error: BaseException) -> float:
+        """Counts and logs a failure that no caller is told of. Returns when to try again; see Registry._refuse."""
+        return self.registry._refuse(error, f"metric {self.descriptor.name}")
 
     def detach(self) -> None:
         """Forgets the handle, because the store is being closed."""

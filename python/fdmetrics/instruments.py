@@ -22,6 +22,7 @@ from typing import Any, Dict, Iterable, Optional, Sequence, Tuple, Union
 from . import _bindings
 from . import _constants as c
 from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, full_name, strings
+from ._library import import_rare_prototypes
 from .context_managers import ExceptionCounter, Exceptions, InprogressTracker, Timer
 from .errors import InvalidArgumentError, InvalidNameError
 from .metric import Metric
@@ -257,6 +258,10 @@ class _Text(Metric):
 
     __slots__ = ()
 
+    def _declare(self, *arguments: Any, **specific: Any) -> None:
+        import_rare_prototypes()
+        super()._declare(*arguments, **specific)
+
     def _connect(self, handle: int) -> int:
         return handle
 
@@ -266,8 +271,10 @@ class _Text(Metric):
     def _update(self, function: str, *arguments: Any) -> None:
         if self._is_parent:
             _bindings.missing_labels(KIND_NAMES[self._kind])()
-        if not self._family.register_quietly() or not self._call(
-            function, strings(self._values), len(self._values), *arguments
+        if (
+            not self._family.register_quietly()
+            or time.monotonic() < self._retry_at
+            or not self._call(function, strings(self._values), len(self._values), *arguments)
         ):
             self._lose()
 
