@@ -108,8 +108,8 @@ class UnsupportedError(FDMetricsError):
     status = c.FDM_ERR_UNSUPPORTED
 
 
-#: What a recording call may meet for the store's sake: it is counted then, and not raised. No other class, because a signal
-#: handler of the program's may raise one amid the call, which is not ours to keep.
+#: What a recording call may meet for the store's sake: it is counted then, not raised. No other class: what a signal
+#: handler of the program's raises amid the call is not ours to keep.
 REFUSALS = (FDMetricsError, MemoryError)
 
 BY_STATUS: Dict[int, Type[FDMetricsError]] = {

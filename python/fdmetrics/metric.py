@@ -59,7 +59,7 @@ class _Children(Dict[Tuple[str, ...], Any]):
 
 # What stands in for a store's word before there is one; no store's gets there.
 _NO_WORD = (1 << 64) - 1
-_NO_REMOVALS = memoryview(_NO_WORD.to_bytes(8, "little")).cast("Q")
+_NO_REMOVALS = memoryview(b"\xff" * 8).cast("Q")
 _NO_CHILDREN = _Children(_NO_WORD)
 
 

@@ -42,15 +42,15 @@ class Registry:
     that the environment may still be set, and processes still be forked, between the two.
 
     Recording never raises for the store's sake. Where attaching or registering fails (a full disk, an unwritable
-    directory, another process's other declaration, no descriptors left), the metric records nothing and each lost update
-    counts in `lost_updates`. The same thing is tried again after a second, and counted in `failures` if it fails again.
+    directory, another process's other declaration, no descriptors left), the metric records nothing, and each lost
+    update counts in `lost_updates`. The failure counts in `failures`, and the same thing is tried again after a second.
     The log gets one line for each cause, an exception's class, and minute: through logging.getLogger("fdmetrics") once
     the program has imported logging, on standard error before. attach() and a metric's register() raise instead.
 
     Methods may be called from any thread, and in fork children. No method takes a lock.
     """
 
-    # Of the class until the store is attached, then of the object: so two threads that attach at once keep one of theirs.
+    # Of the class until the store is attached, then of the object: two threads that attach at once so keep one store.
     _store: Optional[Store] = None
 
     def __init__(self, directory: Optional[Path] = None) -> None:
