@@ -10,20 +10,20 @@ from typing import Optional, Sequence
 
 from . import _log
 from ._descriptor import Descriptor, strings
-from .errors import REFUSALS, ConflictError, FDMetricsError, InvalidNameError, check_status
+from .errors import REFUSALS, ConflictError, InvalidNameError, check_status
 from .registry import Registry
 
 
 class Family:
     """One family of one registry. Any thread, and fork children, may call any method; none takes a lock."""
 
-    __slots__ = ("_permanent", "_retry_at", "descriptor", "handle", "registry")
+    __slots__ = ("_is_refused_for_ever", "_retry_at", "descriptor", "handle", "registry")
 
     def __init__(self, descriptor: Descriptor, registry: Registry) -> None:
         self.descriptor = descriptor
         self.registry = registry
         self._retry_at = 0.0
-        self._permanent: Optional[FDMetricsError] = None
+        self._is_refused_for_ever = False
         #: The fdm_family, once it is registered.
         self.handle: Optional[int] = None
 
@@ -48,15 +48,14 @@ class Family:
             return True
         if self.registry._attach_quietly() is None:
             return False
-        if self._permanent is not None or time.monotonic() < self._retry_at:
+        if self._is_refused_for_ever or time.monotonic() < self._retry_at:
             return False
         try:
             self.register()
             return True
         except REFUSALS as error:
-            if isinstance(error, (ConflictError, InvalidNameError)):
-                # What contradicts the store now does so as long as the store lives.
-                self._permanent = error
+            # What contradicts the store now does so as long as the store lives.
+            self._is_refused_for_ever = isinstance(error, (ConflictError, InvalidNameError))
             self._retry_at = self.refuse(error)
             return False
 

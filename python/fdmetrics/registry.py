@@ -198,8 +198,9 @@ class Registry:
         Returns from when on it may be tried again, on the clock of time.monotonic.
         """
         name = type(error).__name__
-        self.failures[name] = self.failures.get(name, 0) + 1
-        self._refusals.tell(what, error)
+        with contextlib.suppress(MemoryError):
+            self.failures[name] = self.failures.get(name, 0) + 1
+            self._refusals.tell(what, error)
         library = _library.loaded()
         if library is not None:
             _log.pass_on(library)

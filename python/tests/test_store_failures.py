@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import threading
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Set
 
 import pytest
 
 import fdmetrics
-from fdmetrics import Counter, Enum, Gauge, Histogram, Info, NoSpaceError, Registry, Summary, errors
+from fdmetrics import Counter, Enum, Gauge, Histogram, Info, NoSpaceError, Registry, Summary, _library, errors
 from fdmetrics import registry as registries
 
 from .failure_support import Clock, FullStore
@@ -205,6 +206,32 @@ def test_two_stores_of_one_directory_close_apart(directory: Path) -> None:
     third = fdmetrics.Store(directory)
     assert third.render(self_metrics=True)
     third.close()
+
+
+def test_threads_that_attach_at_once_keep_one_store(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = _library.load()
+    attach, barrier, opened, closed = library.fdm_store_open, threading.Barrier(4), [], []
+
+    def open_at_once(*arguments: object) -> int:
+        barrier.wait()
+        opened.append(attach(*arguments))
+        return int(opened[-1])
+
+    registry = Registry(directory)
+    stores: Set[fdmetrics.Store] = set()
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "fdm_store_open", open_at_once)
+        patch.setattr(library, "fdm_store_close", lambda pointer: closed.append(pointer) or 0)
+        threads = [threading.Thread(target=lambda: stores.add(registry.attach())) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(stores), len(opened), len(closed)) == (1, 4, 3)
+        Counter("c", "", registry=registry).inc()
+        assert Samples(registry).get("c_total") == 1
+        registry.close()
+        assert len(closed) == 4
 
 
 def test_a_relative_directory_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
