@@ -75,6 +75,8 @@ class Refusals:
 
 # The threads that are writing a line at the moment.
 _speaking: Dict[int, object] = {}
+# A fork child has one thread; a later one may get the number of one that was writing in the parent.
+os.register_at_fork(after_in_child=_speaking.clear)
 
 
 def _say(level: str, text: str, *arguments: object) -> None:

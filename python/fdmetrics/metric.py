@@ -27,7 +27,7 @@ class _Children(Dict[Tuple[str, ...], Any]):
     """The children of a metric by their label values, right as long as the store's word of removals is `word`.
 
     Those that the store has refused are in it too, where a look-up finds them as fast as any other: they try again by
-    themselves. They are in `refused` as well, which the next dictionary takes over.
+    themselves. They are in `refused` as well, which the next dictionary takes over to know when that is.
     """
 
     __slots__ = ("refused", "word")
@@ -228,11 +228,11 @@ class Metric:
             children = _Children(_NO_WORD)
         child: Optional[M] = children.get(values)
         if child is None:
-            child = children.refused.get(values)
-            if child is not None and child._calls is None:
-                # Of a former dictionary.
-                return children.setdefault(values, child)  # type: ignore[no-any-return]
             child = self._made_child(values)
+            former = children.refused.get(values)
+            if former is not None:
+                # Of a former dictionary. It may be bound at this very moment, to a series that was removed since.
+                child._retry_at = former._retry_at
             if child._bind() is None:
                 return children.keep_refused(values, child)  # type: ignore[no-any-return]
             children.refused.pop(values, None)
