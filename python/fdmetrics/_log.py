@@ -63,12 +63,12 @@ class Refusals:
             new = _Told(now + INTERVAL)
             told = self._told.setdefault(cause, new)
             if told is new:
-                _say("error", _REFUSED, what, error, "")
+                _say("error", _REFUSED, what, str(error), "")
                 return
         elif now >= told.until and next(told.turn, False):
             self._told[cause] = _Told(now + INTERVAL)
             more = f" (and {told.omitted} more refusals by {cause} since the last line)" if told.omitted else ""
-            _say("error", _REFUSED, what, error, more)
+            _say("error", _REFUSED, what, str(error), more)
             return
         told.omitted += 1
 
