@@ -8,22 +8,22 @@ import ctypes
 import time
 from typing import Optional, Sequence
 
-from . import registry as registries
+from . import _log
 from ._descriptor import Descriptor, strings
-from .errors import ConflictError, FDMetricsError, InvalidNameError, check_status
+from .errors import REFUSALS, ConflictError, InvalidNameError, check_status
 from .registry import Registry
 
 
 class Family:
     """One family of one registry. Any thread, and fork children, may call any method; none takes a lock."""
 
-    __slots__ = ("_permanent", "_retry_at", "descriptor", "handle", "registry")
+    __slots__ = ("_is_refused_for_ever", "_retry_at", "descriptor", "handle", "registry")
 
     def __init__(self, descriptor: Descriptor, registry: Registry) -> None:
         self.descriptor = descriptor
         self.registry = registry
         self._retry_at = 0.0
-        self._permanent: Optional[FDMetricsError] = None
+        self._is_refused_for_ever = False
         #: The fdm_family, once it is registered.
         self.handle: Optional[int] = None
 
@@ -48,17 +48,15 @@ class Family:
             return True
         if self.registry._attach_quietly() is None:
             return False
-        if self._permanent is not None or time.monotonic() < self._retry_at:
+        if self._is_refused_for_ever or time.monotonic() < self._retry_at:
             return False
         try:
             self.register()
             return True
-        except FDMetricsError as error:
-            if isinstance(error, (ConflictError, InvalidNameError)):
-                # What contradicts the store now does so as long as the store lives.
-                self._permanent = error
-            self._retry_at = time.monotonic() + registries.RETRY_SECONDS
-            self.refuse(error)
+        except REFUSALS as error:
+            # What contradicts the store now does so as long as the store lives.
+            self._is_refused_for_ever = isinstance(error, (ConflictError, InvalidNameError))
+            self._retry_at = self.refuse(error)
             return False
 
     def series(self, values: Sequence[str], worker: Optional[int] = None) -> int:
@@ -75,12 +73,13 @@ class Family:
         else:
             status = library.fdm_gauge_of_worker(family, strings(values), len(values), worker, ctypes.byref(handle))
         check_status(library, status)
+        _log.listen(library)
         assert handle.value is not None
         return handle.value
 
-    def refuse(self, error: FDMetricsError) -> None:
-        """Counts and logs a failure that no caller is told of."""
-        self.registry._refuse(error, f"metric {self.descriptor.name}")
+    def refuse(self, error: BaseException) -> float:
+        """Counts and logs a failure that no caller is told of. Returns when to try again; see Registry._refuse."""
+        return self.registry._refuse(error, f"metric {self.descriptor.name}")
 
     def detach(self) -> None:
         """Forgets the handle, because the store is being closed."""

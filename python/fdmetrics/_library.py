@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from typing import Any, Callable, Optional
@@ -67,12 +68,25 @@ class Library:
 def _prototype(name: str) -> Prototype:
     prototype = PROTOTYPES.get(name)
     if prototype is None and name.startswith("fdm_"):
-        from . import _rare_prototypes
+        try:
+            from . import _rare_prototypes
 
-        prototype = _rare_prototypes.PROTOTYPES.get(name)
+            prototype = _rare_prototypes.PROTOTYPES.get(name)
+        except (AttributeError, ImportError, OSError) as error:
+            # No descriptor is left; or a signal handler has interrupted the import and gets half of the module.
+            raise LibraryError(f"The prototype of {name} cannot be imported: {error}. It is tried again.") from None
     if prototype is None:
         raise AttributeError(f"fdmetrics.h has no function {name}")
     return prototype
+
+
+def import_rare_prototypes() -> None:
+    """Imports what declares the functions that few processes use, for who declares a metric that will use them.
+
+    Recording then imports nothing. Where it fails, it is tried again at the first use.
+    """
+    with contextlib.suppress(ImportError, OSError):
+        from . import _rare_prototypes  # noqa: F401
 
 
 def find() -> str:
@@ -116,8 +130,15 @@ def load() -> Library:
     global _loaded
     if _loaded is None:
         library = Library(find())
+        # For logging, at the places that call _log.
+        library.fdm_keep_notices(1)
         # It has read the environment of the program's start; os.environ may have changed since.
         if utf8_names_are_allowed():
             library.fdm_allow_utf8_names(True)
         _loaded = library
+    return _loaded
+
+
+def loaded() -> Optional[Library]:
+    """The library, if it was loaded already."""
     return _loaded

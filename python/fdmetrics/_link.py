@@ -12,10 +12,12 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from . import _builtins, _library
 from . import _constants as c
-from . import registry as registries
 from ._library import Library
-from .errors import FDMetricsError, check_status
+from .errors import REFUSALS, check_status
 from .registry import REGISTRY, Registry
+
+# Of links: the first message then imports nothing.
+_library.import_rare_prototypes()
 
 #: What the names of the series begin with.
 DEFAULT_PREFIX = "fastdeploy"
@@ -69,7 +71,7 @@ class LinkRecorder:
 
     A socket has no link until it is bound or connected, and then one: that of its first endpoint, or of the name that
     it was given. It is opened at the first message. Like the socket, it belongs to one thread at a time. Where the
-    store refuses the link, nothing is recorded, the cause is logged once, and after a second it is tried again.
+    store refuses the link, nothing is recorded, the cause is logged, and after a second it is tried again.
     """
 
     __slots__ = ("__weakref__", "_calls", "_retry_at", "endpoint", "failed", "settings", "unreceived", "unsent")
@@ -189,12 +191,11 @@ class LinkRecorder:
             encoded = address.encode("utf-8", "surrogatepass")
             status = library.fdm_zmq_link_open(store.pointer, prefix.encode(), encoded, ctypes.byref(link))
             check_status(library, status)
-        except FDMetricsError as error:
-            self._retry_at = time.monotonic() + registries.RETRY_SECONDS
-            registry._refuse(error, f"the ZeroMQ link {address}")
+            assert link.value is not None
+            self._calls = _calls(library, link.value)
+        except REFUSALS as error:
+            self._retry_at = registry._refuse(error, f"the ZeroMQ link {address}")
             return None
-        assert link.value is not None
-        self._calls = _calls(library, link.value)
         registry._holds(self)
         return self._calls
 
@@ -222,7 +223,7 @@ def now() -> Optional[float]:
     """Seconds of the clock of time stamps; None where the library cannot be loaded."""
     try:
         seconds: float = _library.load().fdm_zmq_now()
-    except FDMetricsError:
+    except REFUSALS:
         return None
     return seconds
 

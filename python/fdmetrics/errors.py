@@ -108,6 +108,10 @@ class UnsupportedError(FDMetricsError):
     status = c.FDM_ERR_UNSUPPORTED
 
 
+#: What a recording call may meet for the store's sake: it is counted then, not raised. No other class: what a signal
+#: handler of the program's raises amid the call is not ours to keep.
+REFUSALS = (FDMetricsError, MemoryError)
+
 BY_STATUS: Dict[int, Type[FDMetricsError]] = {
     error.status: error
     for error in (

@@ -17,11 +17,12 @@ Left out, because the value would live in one process: Gauge.set_function and Co
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Iterable, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple, Union
 
 from . import _bindings
 from . import _constants as c
 from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, full_name, strings
+from ._library import import_rare_prototypes
 from .context_managers import ExceptionCounter, Exceptions, InprogressTracker, Timer
 from .errors import InvalidArgumentError, InvalidNameError
 from .metric import Metric
@@ -257,17 +258,23 @@ class _Text(Metric):
 
     __slots__ = ()
 
+    def _declare(self, *arguments: Any, **specific: Any) -> None:
+        import_rare_prototypes()
+        super()._declare(*arguments, **specific)
+
     def _connect(self, handle: int) -> int:
         return handle
 
     def _disconnect(self) -> None:
         pass
 
-    def _update(self, function: str, *arguments: Any) -> None:
+    def _update(self, function: str, encoded: Callable[[], Tuple[Any, ...]]) -> None:
         if self._is_parent:
             _bindings.missing_labels(KIND_NAMES[self._kind])()
-        if not self._family.register_quietly() or not self._call(
-            function, strings(self._values), len(self._values), *arguments
+        if (
+            not self._family.register_quietly()
+            or time.monotonic() < self._retry_at
+            or not self._call(function, strings(self._values), len(self._values), *encoded())
         ):
             self._lose()
 
@@ -309,8 +316,8 @@ class Info(_Text):
         checked_info(self.name, self._family.descriptor.label_names, val)
         if any(value is None for value in val.values()):
             raise InvalidNameError(f"Label value cannot be None: {val} of Info metric {self.name}")
-        texts = strings([str(value) for value in val.values()])
-        self._update("fdm_info_set", strings(list(val)), texts, len(val))
+        keys, texts = list(val), [str(value) for value in val.values()]
+        self._update("fdm_info_set", lambda: (strings(keys), strings(texts), len(keys)))
 
 
 class Enum(_Text):
@@ -343,4 +350,4 @@ class Enum(_Text):
         states: Tuple[str, ...] = self._family.descriptor.states
         if state not in states:
             raise InvalidArgumentError(f"{state!r} is not a state of {self.name}: one of {states} is expected")
-        self._update("fdm_state_set", state.encode("utf-8", "surrogatepass"))
+        self._update("fdm_state_set", lambda: (state.encode("utf-8", "surrogatepass"),))

@@ -4,30 +4,63 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import time
 from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Mapping, NoReturn, Optional, Sequence, Tuple, TypeVar
 
 from . import _builtins
 from ._descriptor import KIND_NAMES, Descriptor, checked_label_names, full_name, strings
 from ._family import Family
-from .errors import FDMetricsError, InvalidArgumentError, LabelsError, check_status
+from .errors import REFUSALS, InvalidArgumentError, LabelsError, check_status
 from .registry import registry_of
 
 M = TypeVar("M", bound="Metric")
 
 
+#: So many label values that the store refuses a metric remembers; then it forgets them all. Who sends ever other values
+#: so gets no more memory than this.
+MOST_REFUSED = 1024
+
+
 class _Children(Dict[Tuple[str, ...], Any]):
-    """The children of a metric by their label values, right as long as the store's word of removals is `word`."""
+    """The children of a metric by their label values, right as long as the store's word of removals is `word`.
 
-    __slots__ = ("word",)
+    Those that the store has refused are in it too, where a look-up finds them as fast as any other: they try again by
+    themselves. They are in `refused` as well, which the next dictionary takes over to know when that is.
+    """
 
-    def __init__(self, word: int) -> None:
+    __slots__ = ("refused", "word")
+
+    def __init__(self, word: int, refused: Optional[Dict[Tuple[str, ...], Any]] = None) -> None:
         super().__init__()
         self.word = word
+        self.refused: Dict[Tuple[str, ...], Any] = {} if refused is None else refused
+
+    def keep_refused(self, values: Tuple[str, ...], child: Any) -> Any:
+        """Takes up a child that has no series. Returns the one that is kept."""
+        refused = self.refused
+        if len(refused) >= MOST_REFUSED:
+            # One at a time, each of which another thread may be quicker to take.
+            with contextlib.suppress(KeyError):
+                while True:
+                    forgotten, known = refused.popitem()
+                    if known._calls is None:
+                        self.pop(forgotten, None)
+        child = self.setdefault(values, child)
+        refused[values] = child
+        return child
+
+    def forget(self, values: Tuple[str, ...]) -> None:
+        """Takes a child out."""
+        self.pop(values, None)
+        self.refused.pop(values, None)
 
 
-_NO_CHILDREN = _Children(0)
-_NO_REMOVALS = memoryview(bytes(8)).cast("Q")
+# What stands in for a store's word before there is one; no store's gets there.
+_NO_WORD = (1 << 64) - 1
+_NO_REMOVALS = memoryview(b"\xff" * 8).cast("Q")
+_NO_CHILDREN = _Children(_NO_WORD)
 
 
 def _text(value: object) -> str:
@@ -47,12 +80,13 @@ class Metric:
         "_children": None,
         "_family": None,
         "_removals": None,
+        "_retry_at": None,
         "_values": None,
         "labels": """labels(*values, **values_by_name): the series with these label values, made at the first call.
 
         Takes the values in the order of the label names, or all of them by name; what is not a string becomes one by
         str(). The same strings give the same object, at the cost of one dictionary look-up. Where the store refuses a
-        new series, the object records nothing, and the next call tries again.
+        new series, the object records nothing, and its updates try again after a second.
         Errors: ValueError where the metric has no label names, or the values do not match them.""",
     }
 
@@ -91,6 +125,8 @@ class Metric:
         self._removals = _NO_REMOVALS
         #: The update callables, once they are bound.
         self._calls: Any = None
+        #: From when on a series that was refused may be tried again, on the clock of time.monotonic.
+        self._retry_at = 0.0
         self._look_up_slowly()
         self._disconnect()
 
@@ -125,7 +161,7 @@ class Metric:
         if self._is_parent:
             self._family.register()
         else:
-            self._connect(self._family.series(self._values))
+            self._bind_now()
         self._family.registry._registered(self)
 
     def _register_quietly(self) -> bool:
@@ -137,14 +173,17 @@ class Metric:
     def _bind(self) -> Any:
         """The update callables of this metric's series; None where the store refuses it, logged and counted."""
         family = self._family
-        if not family.register_quietly():
+        if not family.register_quietly() or time.monotonic() < self._retry_at:
             return None
         try:
-            calls = self._calls = self._connect(family.series(self._values))
-        except FDMetricsError as error:
-            family.refuse(error)
+            return self._bind_now()
+        except REFUSALS as error:
+            self._retry_at = family.refuse(error)
             return None
-        family.registry._holds(self)
+
+    def _bind_now(self) -> Any:
+        calls = self._calls = self._connect(self._family.series(self._values))
+        self._family.registry._holds(self)
         return calls
 
     def _lose(self) -> None:
@@ -156,6 +195,7 @@ class Metric:
         self._children = _NO_CHILDREN
         self._removals = _NO_REMOVALS
         self._calls = None
+        self._retry_at = 0.0
         self._look_up_slowly()
         self._disconnect()
 
@@ -164,7 +204,8 @@ class Metric:
     def _labels(self: M, *labelvalues: object, **labelkwargs: object) -> M:
         """labels(), where there is no builtin for it, and what the builtin calls for whatever it does not find."""
         children = self._children
-        if self._removals[0] == children.word:
+        # Without a store there are only children that were refused, until the family gets into one.
+        if self._removals[0] == children.word and (self._removals is not _NO_REMOVALS or self._family.handle is None):
             # The keys are tuples of strings: a value that is none is not found here, and neither are wrong names.
             try:
                 child: M
@@ -180,33 +221,47 @@ class Metric:
         return self._child(self._label_values(labelvalues, labelkwargs))
 
     def _child(self: M, values: Tuple[str, ...]) -> M:
-        children = self._current_children()
-        child: Optional[M] = None if children is None else children.get(values)
+        try:
+            children = self._current_children()
+        except REFUSALS as error:
+            self._family.refuse(error)
+            children = _Children(_NO_WORD)
+        child: Optional[M] = children.get(values)
         if child is None:
-            child = type(self).__new__(type(self))
-            child._take(self._family, values)
-            if children is not None and child._bind() is not None:
-                child = children.setdefault(values, child)
+            child = self._made_child(values)
+            former = children.refused.get(values)
+            if former is not None:
+                # Of a former dictionary. It may be bound at this very moment, to a series that was removed since.
+                child._retry_at = former._retry_at
+            if child._bind() is None:
+                return children.keep_refused(values, child)  # type: ignore[no-any-return]
+            children.refused.pop(values, None)
+            child = children.setdefault(values, child)
         assert child is not None
         return child
 
-    def _current_children(self) -> Optional[_Children]:
-        """The children that are still right; None where the family is not registered.
+    def _made_child(self: M, values: Tuple[str, ...]) -> M:
+        child = type(self).__new__(type(self))
+        child._take(self._family, values)
+        return child
+
+    def _current_children(self) -> _Children:
+        """The children that are still right; where the family is not registered, those that were refused.
 
         The word of removals is read before any series is looked up, and stays with the dictionary that the series is
         put into. So a series that another thread or process removes meanwhile is in a dictionary that the next look-up
-        sees to be old.
+        sees to be old. The same is true of a child that was refused and is bound while it is in the dictionary.
         """
-        if not self._family.register_quietly():
-            return None
-        store = self._family.registry._store
+        children = self._children
+        store = self._family.registry._store if self._family.register_quietly() else None
         if store is None:
-            return None
+            if children is _NO_CHILDREN:
+                self._children = children = _Children(_NO_WORD)
+            return children
         removals = self._removals = store.removals
         word = removals[0]
-        children = self._children
-        if children is _NO_CHILDREN or children.word != word:
-            self._children = children = _Children(word)
+        if children.word != word:
+            self._children = children = _Children(word, None if children is _NO_CHILDREN else children.refused)
             self._family.registry._holds(self)
             if _builtins.available(store.library):
                 # Through the slot itself: a subclass that defines labels() keeps its own.
@@ -260,11 +315,11 @@ class Metric:
         wanted = {names.index(name): _text(value) for name, value in labels.items()}
         if not self._family.register_quietly():
             return
-        from ._series import rendered_series
-
         try:
+            from ._series import rendered_series
+
             known = set(rendered_series(self._family.registry, self._family.descriptor))
-        except FDMetricsError as error:
+        except (*REFUSALS, ImportError, OSError) as error:
             self._family.refuse(error)
             return
         known.update(list(self._children))
@@ -275,7 +330,7 @@ class Metric:
             return
         for values in series:
             self._call("fdm_remove", strings(values), len(values))
-            self._children.pop(values, None)
+            self._children.forget(values)
 
     def clear(self) -> None:
         """Removes all series of this metric, for all processes; nothing where it has no label names."""
@@ -292,8 +347,8 @@ class Metric:
             return True
         except InvalidArgumentError:
             raise
-        except FDMetricsError as error:
-            family.refuse(error)
+        except REFUSALS as error:
+            self._retry_at = family.refuse(error)
             return False
 
     # Text -------------------------------------------------------------------------------------------------------------

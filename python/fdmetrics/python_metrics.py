@@ -26,9 +26,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
-from .errors import FDMetricsError
+from .errors import REFUSALS
 from .instruments import Counter, Gauge
 from .registry import REGISTRY, Registry
 
@@ -82,17 +83,27 @@ class PythonMetrics:
         self._start()
 
     def _register_quietly(self) -> bool:
-        self._start()
-        return True
+        try:
+            self._start()
+            return True
+        except REFUSALS as error:
+            # What attaches the store or renders tries again.
+            self._registry._pending[self] = None
+            self._registry._refuse(error, "the metrics of the Python interpreter")
+            return False
 
     def _start(self) -> None:
         self._registry._registered(self)
         if self._attached:
             return
         self._attached = True
+        try:
+            generations = self._increments()
+        except REFUSALS:
+            self._attached = False
+            raise
         self._alive = [self._info.labels(**_platform())]
         self._alive[0].set(1)
-        generations = self._increments()
         # No collection may come between what is read here and the first that is counted by itself.
         enabled = gc.isenabled()
         gc.disable()
@@ -131,7 +142,7 @@ class PythonMetrics:
     def _in_child(self) -> None:
         if self._attached:
             if self._by_worker:
-                with contextlib.suppress(FDMetricsError):
+                with contextlib.suppress(*REFUSALS):
                     self._generations = self._increments()
             # Who is alive is known by process: the parent's 1 leaves with the parent.
             for gauge in self._alive:
@@ -167,9 +178,14 @@ def _in_children() -> None:
 os.register_at_fork(after_in_child=_in_children)
 
 
-def _platform() -> Dict[str, Any]:
-    import platform  # 3 ms, which a process that only imports need not pay.
+# The names that module platform has for them. It is not asked itself: the store may be attached by an update, which
+# imports nothing.
+_IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
 
-    major, minor, patchlevel = platform.python_version_tuple()
-    version, implementation = platform.python_version(), platform.python_implementation()
+
+def _platform() -> Dict[str, Any]:
+    version = sys.version.split(maxsplit=1)[0]
+    # A version without a third number has a zero there.
+    major, minor, patchlevel = (*version.split(".", 2), "0")[:3]
+    implementation = _IMPLEMENTATIONS.get(sys.implementation.name, sys.implementation.name)
     return dict(zip(_INFO_LABELS, (implementation, major, minor, patchlevel, version)))

@@ -8,12 +8,12 @@ import atexit
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol, Set, Tuple
+from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol
 
-from . import _environment
+from . import _environment, _library, _log
 from ._descriptor import Descriptor
-from .errors import ConflictError, FDMetricsError, StoreClosedError
-from .store import Path, ProcessMetrics, Statistics, Store
+from .errors import REFUSALS, ConflictError, FDMetricsError, StoreClosedError
+from .store import Path, ProcessMetrics, Statistics, Store, absolute
 
 #: How long after a failure the same thing is tried again, in seconds.
 RETRY_SECONDS = 1.0
@@ -42,17 +42,23 @@ class Registry:
     that the environment may still be set, and processes still be forked, between the two.
 
     Recording never raises for the store's sake. Where attaching or registering fails (a full disk, an unwritable
-    directory, another process's other declaration), the metric records nothing, the cause is logged once through
-    logging.getLogger("fdmetrics") and counted in `failures`, and after a second it is tried again. attach() and a
-    metric's register() raise instead.
+    directory, another process's other declaration, no descriptors left), the metric records nothing, and each lost
+    update counts in `lost_updates`. The failure counts in `failures`, and the same thing is tried again after a second.
+    The log gets one line for each cause, an exception's class, and minute: through logging.getLogger("fdmetrics") once
+    the program has imported logging, on standard error before. attach() and a metric's register() raise instead.
 
     Methods may be called from any thread, and in fork children. No method takes a lock.
     """
 
+    # Of the class until the store is attached, then of the object: two threads that attach at once so keep one store.
+    _store: Optional[Store] = None
+
     def __init__(self, directory: Optional[Path] = None) -> None:
-        """A registry for the store in a directory; None: for the process's default store."""
-        self._directory = None if directory is None else os.fspath(directory)
-        self._store: Optional[Store] = None
+        """A registry for the store in a directory; None: for the process's default store.
+
+        A relative name counts from the working directory of now. Errors: OSError where there is none then.
+        """
+        self._directory = None if directory is None else absolute(directory)
         self._closed = False
         self._retry_at = 0.0
         self._declared: Dict[str, Descriptor] = {}
@@ -63,7 +69,7 @@ class Registry:
             import weakref
 
             self._attachments = weakref.WeakSet()
-        self._logged: Set[Tuple[str, str]] = set()
+        self._refusals = _log.Refusals()
         #: How often something was refused, by the exception's class name. Not exact under several threads.
         self.failures: Dict[str, int] = {}
         #: Recording calls that had nothing to record into. Not exact under several threads.
@@ -127,7 +133,7 @@ class Registry:
         if self._directory is None:
             return
         self._closed = True
-        store, self._store = self._store, None
+        store = self.__dict__.pop("_store", None)
         for attachment in list(self._attachments or ()):
             attachment._detach()
         if store is not None:
@@ -139,8 +145,11 @@ class Registry:
             return store
         if self._closed:
             raise StoreClosedError(f"The registry of {self._directory} was closed: make another one.")
-        # Two threads that get here at once open one store twice; both get the same one from the library.
-        self._store = store = Store.default() if self._directory is None else Store(self._directory)
+        opened = Store.default() if self._directory is None else Store(self._directory)
+        store = self.__dict__.setdefault("_store", opened)
+        if store is not opened:
+            # Another thread, or a signal handler, was quicker.
+            opened.close()
         self._register_pending()
         return store
 
@@ -153,9 +162,8 @@ class Registry:
             return None
         try:
             return self._attach()
-        except FDMetricsError as error:
-            self._retry_at = time.monotonic() + RETRY_SECONDS
-            self._refuse(error, "the store")
+        except REFUSALS as error:
+            self._retry_at = self._refuse(error, "the store")
             return None
 
     def _register_pending(self) -> None:
@@ -184,16 +192,19 @@ class Registry:
         if self._attachments is not None:
             self._attachments.add(attachment)
 
-    def _refuse(self, error: FDMetricsError, what: str) -> None:
-        """Counts a failure that no caller is told of, and logs it if it is the first of its cause."""
-        name = type(error).__name__
-        self.failures[name] = self.failures.get(name, 0) + 1
-        if (name, what) not in self._logged:
-            self._logged.add((name, what))
-            # Only a process that something is refused to pays for the import.
-            import logging
+    def _refuse(self, error: BaseException, what: str) -> float:
+        """Counts a failure that no caller is told of, and logs it where its cause was not logged in the last minute.
 
-            logging.getLogger("fdmetrics").error("fdmetrics: nothing is recorded into %s: %s", what, error)
+        Returns from when on it may be tried again, on the clock of time.monotonic.
+        """
+        name = type(error).__name__
+        with contextlib.suppress(MemoryError):
+            self.failures[name] = self.failures.get(name, 0) + 1
+            self._refusals.tell(what, error)
+        library = _library.loaded()
+        if library is not None:
+            _log.pass_on(library)
+        return time.monotonic() + RETRY_SECONDS
 
 
 #: The registry of the process's default store, used wherever no other one is given.
@@ -224,7 +235,7 @@ def _join_after_fork() -> None:
     # A fork child that only counts would otherwise never be one of the live processes whose memory and time are shown.
     store = REGISTRY._store
     if store is not None:
-        with contextlib.suppress(FDMetricsError):
+        with contextlib.suppress(*REFUSALS):
             store.join()
 
 
@@ -238,7 +249,14 @@ def _attach_to_remove() -> None:
             Store.default()
 
 
+def _pass_on_at_exit() -> None:
+    library = _library.loaded()
+    if library is not None:
+        _log.pass_on(library)
+
+
 atexit.register(_attach_to_remove)
+atexit.register(_pass_on_at_exit)
 
 
 def attach() -> Store:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from typing import Collection, MutableSet, NamedTuple, Optional, Union
+from typing import Collection, NamedTuple, Optional, Union
 
 from . import _constants as c
-from . import _environment, _library, _prototypes
+from . import _environment, _library, _log, _prototypes
 from .errors import InvalidArgumentError, StoreClosedError, check_status
 
 Path = Union[str, "os.PathLike[str]"]
@@ -19,10 +19,6 @@ Path = Union[str, "os.PathLike[str]"]
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Whether the metrics of the processes themselves are rendered too, and how; see Store.render.
 ProcessMetrics = Union[bool, str]
-
-# A WeakSet, once a store has been opened by its directory. Most processes have the default one alone, which is never
-# closed, and need not import weakref.
-_open_stores: Optional[MutableSet[Store]] = None
 
 
 class Statistics(NamedTuple):
@@ -63,15 +59,16 @@ class Store:
     def __init__(self, directory: Path, *, lanes: int = 0, series_limit: int = 0) -> None:
         """Attaches the store in a directory, and makes both where they are missing.
 
-        lanes and series_limit count for a new store only; 0 leaves them to the library. Errors: LibraryError and the
-        classes of fdm_store_open's statuses.
+        A relative name counts from the working directory of now. lanes and series_limit count for a new store only; 0
+        leaves them to the library. Errors: LibraryError and the classes of fdm_store_open's statuses; OSError where the
+        name is relative and there is no working directory.
         """
         library = _library.load()
-        options = _prototypes.Options(ctypes.sizeof(_prototypes.Options), os.fsencode(directory), lanes, series_limit)
+        path = os.fsencode(absolute(directory))
+        options = _prototypes.Options(ctypes.sizeof(_prototypes.Options), path, lanes, series_limit)
         pointer = ctypes.c_void_p()
         check_status(library, library.fdm_store_open(ctypes.byref(options), ctypes.byref(pointer)))
         self._take(library, pointer)
-        _stores().add(self)
 
     @classmethod
     def default(cls) -> Store:
@@ -99,6 +96,7 @@ class Store:
         self.removals_address: int = ctypes.addressof(word)
         #: removals[0] changes whenever a process removes a series of this store.
         self.removals: memoryview = memoryview(word).cast("B").cast("Q")
+        _log.pass_on(library)
 
     @property
     def pointer(self) -> ctypes.c_void_p:
@@ -134,7 +132,9 @@ class Store:
             from . import _asked
 
             asked = _asked.scrape(format, escaping, options, names)
-            return _asked.render(library.fdm_render_scrape, self.pointer, asked, library)
+            rendered = _asked.render(library.fdm_render_scrape, self.pointer, asked, library)
+            _log.pass_on(library)
+            return rendered
         text = ctypes.c_void_p()
         length = ctypes.c_size_t()
         status = library.fdm_render(self.pointer, c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length))
@@ -143,6 +143,7 @@ class Store:
             return ctypes.string_at(text.value or 0, length.value) if text.value else b""
         finally:
             library.fdm_free(text)
+            _log.pass_on(library)
 
     def join(self) -> int:
         """Makes this process one that the store knows to be alive, and returns its number, the label worker's.
@@ -169,28 +170,25 @@ class Store:
         return Statistics(*(getattr(numbers, name) for name in Statistics._fields))
 
     def close(self) -> None:
-        """Detaches the store and frees what this process holds of it; a second call does nothing.
+        """Detaches this object from the store; a second call does nothing.
 
-        For tests and tools: no thread may use the store or anything got from it during the call or after it. The
-        default store stays attached for the life of the process. Metrics are detached by fdmetrics.Registry.close().
+        The last one of this process that was opened for the directory frees what the process holds of the store. For
+        tests and tools: no thread may use this object or anything got from it during the call or after it. The default
+        store stays attached for the life of the process. Metrics are detached by fdmetrics.Registry.close().
         """
         pointer, self._pointer = self._pointer, None
-        stores = _stores()
-        stores.discard(self)
-        if pointer is None or any(other._pointer and other._pointer.value == pointer.value for other in stores):
-            return
-        with contextlib.suppress(InvalidArgumentError):  # The default store is never closed.
-            check_status(self.library, self.library.fdm_store_close(pointer))
+        if pointer is not None:
+            with contextlib.suppress(InvalidArgumentError):  # The default store is never closed.
+                check_status(self.library, self.library.fdm_store_close(pointer))
 
 
-def _stores() -> MutableSet[Store]:
-    """The stores that were opened by their directory, and not closed."""
-    global _open_stores
-    if _open_stores is None:
-        import weakref
+def absolute(directory: Path) -> str:
+    """A directory's name that goes on meaning the same when the working directory changes; an absolute one as it is.
 
-        _open_stores = weakref.WeakSet()
-    return _open_stores
+    Errors: OSError, where the name is relative and there is no working directory.
+    """
+    path = os.fspath(directory)
+    return path if os.path.isabs(path) else os.path.abspath(path)
 
 
 def render_directory(
@@ -211,7 +209,9 @@ def render_directory(
 
     library = _library.load()
     asked = _asked.scrape(format, escaping, _options(pid_label, process_metrics, self_metrics), names)
-    return _asked.render(library.fdm_render_directory_scrape, os.fsencode(directory), asked, library)
+    rendered = _asked.render(library.fdm_render_directory_scrape, os.fsencode(directory), asked, library)
+    _log.pass_on(library)
+    return rendered
 
 
 def _options(pid_label: bool, process_metrics: ProcessMetrics, self_metrics: bool) -> int:

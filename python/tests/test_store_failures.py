@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import threading
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Iterator, List, Set
 
 import pytest
 
 import fdmetrics
-from fdmetrics import Counter, Enum, Gauge, Histogram, Info, NoSpaceError, Registry, Summary, errors
+from fdmetrics import Counter, Enum, Gauge, Histogram, Info, NoSpaceError, Registry, Summary, _library, errors
 from fdmetrics import registry as registries
 
+from .failure_support import Clock, FullStore
 from .support import Samples, run_program
 
 
@@ -101,38 +103,25 @@ def test_a_failure_is_not_tried_again_at_once(tmp_path: Path) -> None:
     assert sum(registry.failures.values()) < 100
 
 
-class FullStore:
-    """Stands in for fdm_labels on a full file system, as long as `full`."""
-
-    def __init__(self, real: Any) -> None:
-        self.real = real
-        self.full = True
-        self.calls = 0
-
-    def __call__(self, *arguments: Any) -> int:
-        self.calls += 1
-        return errors.NoSpaceError.status if self.full else int(self.real(*arguments))
-
-
 def test_a_full_store_refuses_new_series_only(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    clock = Clock(monkeypatch)
     counter = Counter("c", "", ["a"], registry=registry)
     old = counter.labels("old")
-    library = registry._attach().library
-    full = FullStore(library.fdm_labels)
-    monkeypatch.setattr(library, "fdm_labels", full)
+    full = FullStore(monkeypatch, registry._attach().library)
     new = counter.labels("new")
     for _ in range(3):
         old.inc()
         new.inc()
-        assert counter.labels("new") is not new, "a child that records nothing is not kept"
+        assert counter.labels("new") is new
     assert len(caplog.records) == 1
     assert registry.lost_updates == 3
-    assert registry.failures["NoSpaceError"] == full.calls == 7
+    assert registry.failures["NoSpaceError"] == full.calls == 1
     with pytest.raises(NoSpaceError):
         counter.labels("new").register()
     full.full = False
+    clock.now += registries.RETRY_SECONDS
     new.inc()
     counter.labels("new").inc()
     assert counter.labels("new") is counter.labels("new")
@@ -204,6 +193,59 @@ def test_two_registries_of_one_directory_close_apart(directory: Path) -> None:
     counter.inc()
     assert Samples(second).get("c_total") == 3
     second.close()
+
+
+def test_two_stores_of_one_directory_close_apart(directory: Path) -> None:
+    first, second = fdmetrics.Store(directory), fdmetrics.Store(directory)
+    first.close()
+    first.close()
+    with pytest.raises(fdmetrics.StoreClosedError):
+        first.render()
+    assert second.render(self_metrics=True)
+    second.close()
+    third = fdmetrics.Store(directory)
+    assert third.render(self_metrics=True)
+    third.close()
+
+
+def test_threads_that_attach_at_once_keep_one_store(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = _library.load()
+    attach, barrier, opened, closed = library.fdm_store_open, threading.Barrier(4), [], []
+
+    def open_at_once(*arguments: object) -> int:
+        barrier.wait()
+        opened.append(attach(*arguments))
+        return int(opened[-1])
+
+    registry = Registry(directory)
+    stores: Set[fdmetrics.Store] = set()
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "fdm_store_open", open_at_once)
+        patch.setattr(library, "fdm_store_close", lambda pointer: closed.append(pointer) or 0)
+        threads = [threading.Thread(target=lambda: stores.add(registry.attach())) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(stores), len(opened), len(closed)) == (1, 4, 3)
+        Counter("c", "", registry=registry).inc()
+        assert Samples(registry).get("c_total") == 1
+        registry.close()
+        assert len(closed) == 4
+
+
+def test_a_relative_directory_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    registry = Registry("of registry")
+    store = fdmetrics.Store("of store")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Counter("c", "", registry=registry).inc()
+    assert (registry.path, store.path) == (str(tmp_path / "of registry"), str(tmp_path / "of store"))
+    assert fdmetrics.render_directory(tmp_path / "of registry") == registry.render()
+    assert list(Path.cwd().iterdir()) == []
+    registry.close()
+    store.close()
 
 
 def test_every_status_raises_its_class() -> None:

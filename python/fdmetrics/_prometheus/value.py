@@ -25,9 +25,8 @@ from typing import Any, Callable, Optional, Tuple
 
 from .. import _bindings
 from .. import _constants as c
-from .. import registry as registries
 from .._family import Family
-from ..errors import FDMetricsError
+from ..errors import REFUSALS
 from .declaration import announce, forget
 
 _MODES_OF_EACH = (c.FDM_GAUGE_ALL, c.FDM_GAUGE_LIVEALL)
@@ -182,15 +181,16 @@ class StoreValue(Part):
         try:
             self._bind(family)
             return True
-        except FDMetricsError as error:
-            self._retry_at = time.monotonic() + registries.RETRY_SECONDS
-            family.refuse(error)
+        except REFUSALS as error:
+            self._retry_at = family.refuse(error)
             return False
 
     def _look_again(self) -> None:
         """Some process has removed series, this one perhaps: then it starts anew."""
         if not self._bind_quietly():
+            retry_at = self._retry_at
             self._disconnect()
+            self._retry_at = retry_at
 
     def removed(self) -> None:
         """This process has removed the series: what is recorded from now on is seen by nobody."""

@@ -18,8 +18,12 @@ import zlib
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from .._family import Family
+from .._library import import_rare_prototypes
 from . import value as values
 from .value import CounterValue, GaugeValue, ObservedSum, Part
+
+# Of a worker's gauge: its first update then imports nothing.
+import_rare_prototypes()
 
 _NUMBERS = 1 << 23
 

@@ -12,7 +12,7 @@ import time
 from typing import Callable, Dict, Iterable, Tuple
 
 from .._family import Family
-from ..errors import FDMetricsError
+from ..errors import REFUSALS
 from ..registry import Registry
 
 _Series = Tuple[str, Tuple[str, ...]]
@@ -52,5 +52,5 @@ def evaluate(registry: Registry, shows: Callable[[str], bool]) -> None:
                 try:
                     handle = family.series(values)
                     registry._attach().library.fdm_gauge_set_at(handle, value, time.time())
-                except FDMetricsError as error:
+                except REFUSALS as error:
                     family.refuse(error)

@@ -107,19 +107,10 @@ class Instrument(StoreCollector, native.Metric):
     def _metric_init(self) -> None:
         """Does nothing: prometheus_client makes its values here."""
 
-    def _child(self, values: Tuple[str, ...]) -> Any:
-        if type(self).__init__ is self._own_init():
-            return super()._child(values)
-        # A subclass that takes its own arguments is made by its constructor, as prometheus_client makes children.
-        children = self._current_children()
-        child = None if children is None else children.get(values)
-        if child is None:
-            child = self._made_child(values)
-            if children is not None and child._bind() is not None:
-                child = children.setdefault(values, child)
-        return child
-
     def _made_child(self, values: Tuple[str, ...]) -> Any:
+        if type(self).__init__ is self._own_init():
+            return super()._made_child(values)
+        # A subclass that takes its own arguments is made by its constructor, as prometheus_client makes children.
         make: Any = type(self)
         former, _making.parent = _making.parent, self
         try:

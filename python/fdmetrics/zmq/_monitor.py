@@ -14,7 +14,7 @@ import zmq
 
 from .. import _constants as c
 from .. import _link
-from ..errors import FDMetricsError
+from ..errors import REFUSALS
 from ._state import SocketState, state_of
 
 _REFUSED = (
@@ -153,7 +153,7 @@ class ConnectionWatcher(threading.Thread):
         if calls is not None:
             try:
                 calls.watch()
-            except FDMetricsError as error:
+            except REFUSALS as error:
                 state.settings.registry._refuse(error, f"the connections of {address}")
         self._link = link
         self._attached.set()

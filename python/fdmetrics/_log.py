@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What this package has to say to a log: one line a cause and minute, whatever goes wrong how often.
+
+Through logging.getLogger("fdmetrics") where the program has imported logging; else to standard error, where logging's
+handler of last resort would have written it. Importing logging would take longer than all of this package, and fails
+where descriptors have run out, which is one of the things to be told.
+
+Nothing here takes a lock of its own or raises. All may be called from any thread, in signal handlers and fork children.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import time
+from _thread import get_ident
+from typing import TYPE_CHECKING, Any, Dict
+
+if TYPE_CHECKING:
+    from ._library import Library
+
+#: How long a cause that was told is only counted, in seconds.
+INTERVAL = 60.0
+#: How often the library's own lines are asked for where nothing else asks for them, in seconds.
+LISTENING_INTERVAL = 1.0
+
+_NAME = "fdmetrics"
+_REFUSED = "fdmetrics: nothing is recorded into %s: %s%s"
+_Line = ctypes.c_char * 1024
+# More than the library keeps at once: it ends where another thread brings ever new ones.
+_MOST_LINES = 64
+
+
+class _Told:
+    """A line that was written: until when its cause is only counted, and how often it was since."""
+
+    __slots__ = ("omitted", "turn", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.omitted = 0
+        # Of several threads that come at once, one takes the next turn.
+        self.turn = iter((True,))
+
+
+class Refusals:
+    """The lines about what one registry's store refuses, by the exception's class."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self) -> None:
+        self._told: Dict[str, _Told] = {}
+
+    def tell(self, what: str, error: BaseException) -> None:
+        """Writes a line, or counts it where the same cause had one in the last minute."""
+        cause = type(error).__name__
+        now = time.monotonic()
+        told = self._told.get(cause)
+        if told is None:
+            new = _Told(now + INTERVAL)
+            told = self._told.setdefault(cause, new)
+            if told is new:
+                _say("error", _REFUSED, what, str(error), "")
+                return
+        elif now >= told.until and next(told.turn, False):
+            self._told[cause] = _Told(now + INTERVAL)
+            more = f" (and {told.omitted} more refusals by {cause} since the last line)" if told.omitted else ""
+            _say("error", _REFUSED, what, str(error), more)
+            return
+        told.omitted += 1
+
+
+# The threads that are writing a line at the moment.
+_speaking: Dict[int, object] = {}
+# A fork child has one thread; a later one may get the number of one that was writing in the parent.
+os.register_at_fork(after_in_child=_speaking.clear)
+
+
+def _say(level: str, text: str, *arguments: object) -> None:
+    logging: Any = sys.modules.get("logging")
+    # It is there, but empty, while it is being imported.
+    get_logger = getattr(logging, "getLogger", None)
+    thread = get_ident()
+    mine = object()
+    with contextlib.suppress(Exception):
+        # A handler of the program's that records, and is refused, or that a signal has interrupted, may hold a lock.
+        if get_logger is not None and _speaking.setdefault(thread, mine) is mine:
+            try:
+                getattr(get_logger(_NAME), level)(text, *arguments)
+            finally:
+                _speaking.pop(thread, None)
+        elif sys.stderr is not None:
+            line = (text % arguments).replace("\n", " ") + "\n"
+            os.write(2, line.encode("utf-8", "backslashreplace"))
+
+
+_listen_at = 0.0
+
+
+def listen(library: Library) -> None:
+    """As pass_on, at most once a second. For what is not done at each update."""
+    if time.monotonic() >= _listen_at:
+        pass_on(library)
+
+
+def pass_on(library: Library) -> None:
+    """Takes the lines that the library has kept for a log, and writes them as warnings."""
+    global _listen_at
+    with contextlib.suppress(Exception):
+        _listen_at = time.monotonic() + LISTENING_INTERVAL
+        line = _Line()
+        for _ in range(_MOST_LINES):
+            if not library.fdm_take_notice(line, len(line)):
+                break
+            _say("warning", "fdmetrics: %s", line.value.decode("utf-8", "replace"))
