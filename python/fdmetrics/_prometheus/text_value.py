@@ -4,24 +4,30 @@
 
 from __future__ import annotations
 
+import time
 from typing import Dict, Optional, Sequence, Tuple
 
 from .. import _constants as c
 from .._descriptor import strings
 from .._family import Family
-from ..errors import FDMetricsError, check_status
+from .._library import import_rare_prototypes
+from ..errors import REFUSALS, check_status
 from ..registry import Registry
 from .declaration import announce, family_of, forget, store_name
+
+# What shows text: its first update then imports nothing.
+import_rare_prototypes()
 
 
 class _TextSeries:
     """A series that shows text. Never raises for the store's sake; any thread and fork children may call it."""
 
-    __slots__ = ("__weakref__", "_family", "_label_values")
+    __slots__ = ("__weakref__", "_family", "_label_values", "_retry_at")
 
     def __init__(self, family: Family, label_values: Sequence[str]) -> None:
         self._label_values: Tuple[str, ...] = tuple(label_values)
         self._family: Optional[Family] = family
+        self._retry_at = 0.0
         if not announce(self, family):
             self._family = None
 
@@ -38,7 +44,7 @@ class _TextSeries:
         try:
             self.register()
             return True
-        except FDMetricsError as error:
+        except REFUSALS as error:
             family.refuse(error)
             return False
 
@@ -53,15 +59,15 @@ class _TextSeries:
         family = self._family
         if family is None:
             return
-        if family.register_quietly():
+        if family.register_quietly() and time.monotonic() >= self._retry_at:
             library = family.registry._attach().library
             values = self._label_values
             try:
                 update = getattr(library, function)
                 check_status(library, update(family.handle, strings(values), len(values), *arguments))
                 return
-            except FDMetricsError as error:
-                family.refuse(error)
+            except REFUSALS as error:
+                self._retry_at = family.refuse(error)
         family.registry.lost_updates += 1
 
     def removed(self) -> None:
