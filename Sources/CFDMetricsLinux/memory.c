@@ -4,7 +4,6 @@
 #include "CFDMetricsLinux.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/statfs.h>
@@ -39,13 +38,6 @@ void CFDMetricsLinux_free_wiped_page(void *page) {
 
 int CFDMetricsLinux_dont_fork(void *page, size_t length) {
   return madvise(page, length, MADV_DONTFORK) == 0 ? 0 : errno;
-}
-
-int CFDMetricsLinux_reserve(int fd, int64_t offset, int64_t length) {
-  for (;;) {
-    if (fallocate(fd, 0, offset, length) == 0) return 0;
-    if (errno != EINTR) return errno;
-  }
 }
 
 int64_t CFDMetricsLinux_file_system_type(int fd) {
