@@ -128,7 +128,8 @@ public struct MetricRegistry: Sendable {
         do {
             return try registerAnew(descriptor)
         } catch {
-            store.remember(hash, error.code)
+            // A conflict is found by two looks at the index, and its sentence says what differs: it is made anew each time.
+            if error.code != .conflict { store.remember(hash, error.code) }
             throw error
         }
     }
@@ -150,7 +151,7 @@ public struct MetricRegistry: Sendable {
 }
 
 extension FamilyDescriptor {
-    /// A hash of all that a conflict can be about.
+    /// A hash of all that a family is but its help.
     fileprivate func hash(seed: UInt64) -> UInt64 {
         var hash = KeyHash(seed: seed)
         for text in [name, unit] + labelNames + states {

@@ -98,6 +98,11 @@ def test_no_update_allocates(language: str, library: Path, stores: Path, tmp_pat
     print(run(str(program), str(stores / "store")))
 
 
+def test_no_argument_ends_a_process(library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled("c99", ["sizes.c"], library, tmp_path / "sizes")
+    print(run(str(program), str(stores / "store")))
+
+
 def test_header_and_library_agree(library: Path) -> None:
     declared = header_functions()
     assert len(declared) > 40, f"the header's functions were not found: {sorted(declared)}"
