@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct flock byte_at(int64_t offset) {
@@ -51,64 +52,119 @@ int CFDMetricsLinux_any_is_locked(int fd, int64_t offset) {
   return lock.l_type != F_UNLCK;
 }
 
-// state: 0 free, 1 claimed. fd is kept as fd + 1, so that zeroed memory means none.
+// ---- What a fork child must not keep --------------------------------------------------------------------------------
+
+// state: 0 free, 1 being filled in, 2 the descriptor is open, or was just closed. A record is cleared after its descriptor is
+// closed, so that no child misses it; what has the number in the child may then be something else, so that the child looks
+// which file it is. A page is cleared before it is unmapped, and once it is not inherited any more.
+enum { HEADER_WORDS = 6 };
 static struct pending {
   atomic_int state;
-  atomic_int fd_plus_1;
+  int fd;
+  uint64_t device;
+  uint64_t inode;
   _Atomic(void *) page;
-  atomic_size_t length;
+  size_t length;
+  // What stands at the beginning of the page: magic number, version and id of the store, which no other mapping has.
+  uint64_t header[HEADER_WORDS];
 } pending[16];
+
+static int is_file(int fd, uint64_t device, uint64_t inode) {
+  struct stat info;
+  return fstat(fd, &info) == 0 && (uint64_t)info.st_dev == device && (uint64_t)info.st_ino == inode;
+}
 
 static void drop_pending_in_child(void) {
   for (size_t i = 0; i < sizeof pending / sizeof pending[0]; i++) {
-    if (atomic_load_explicit(&pending[i].state, memory_order_acquire) == 0) continue;
-    int fd = atomic_load_explicit(&pending[i].fd_plus_1, memory_order_relaxed) - 1;
-    void *page = atomic_load_explicit(&pending[i].page, memory_order_relaxed);
-    if (fd >= 0) close(fd);
-    // Where MADV_DONTFORK had already been applied the page is not mapped here, and this changes nothing.
-    if (page != NULL) munmap(page, atomic_load_explicit(&pending[i].length, memory_order_relaxed));
-    atomic_store_explicit(&pending[i].page, NULL, memory_order_relaxed);
-    atomic_store_explicit(&pending[i].fd_plus_1, 0, memory_order_relaxed);
-    atomic_store_explicit(&pending[i].state, 0, memory_order_release);
+    struct pending *record = &pending[i];
+    if (atomic_load_explicit(&record->state, memory_order_acquire) == 2) {
+      // A descriptor of this file that is open in the child belongs to a thread of the parent.
+      if (is_file(record->fd, record->device, record->inode)) close(record->fd);
+      void *page = atomic_load_explicit(&record->page, memory_order_acquire);
+      // Where MADV_DONTFORK had been applied already nothing is mapped here, or by now something else. Reading it could fault;
+      // the kernel says so instead (EFAULT).
+      if (page != NULL && (access(page, F_OK) == 0 || errno != EFAULT) &&
+          memcmp(page, record->header, sizeof record->header) == 0) {
+        munmap(page, record->length);
+      }
+    }
+    atomic_store_explicit(&record->page, NULL, memory_order_relaxed);
+    atomic_store_explicit(&record->state, 0, memory_order_release);
   }
 }
 
-static atomic_uint forks_begun, forks_ended;
-
-static void begin_fork(void) { atomic_fetch_add(&forks_begun, 1); }
-static void end_fork(void) { atomic_fetch_add(&forks_ended, 1); }
-
-static void start_child(void) {
-  // Other threads may have been forking too; they are not here.
-  atomic_store(&forks_ended, atomic_load(&forks_begun));
-  drop_pending_in_child();
-}
-
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(begin_fork, end_fork, start_child); }
-
-uint32_t CFDMetricsLinux_forks_begun(void) { return atomic_load(&forks_begun); }
-int CFDMetricsLinux_is_forking(void) { return atomic_load(&forks_begun) != atomic_load(&forks_ended); }
-
 int CFDMetricsLinux_pending_begin(int fd) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return -1;
   for (size_t i = 0; i < sizeof pending / sizeof pending[0]; i++) {
     int free_state = 0;
-    if (atomic_compare_exchange_strong(&pending[i].state, &free_state, 1)) {
-      atomic_store_explicit(&pending[i].fd_plus_1, fd + 1, memory_order_release);
-      return (int)i;
-    }
+    if (!atomic_compare_exchange_strong(&pending[i].state, &free_state, 1)) continue;
+    pending[i].fd = fd;
+    pending[i].device = (uint64_t)info.st_dev;
+    pending[i].inode = (uint64_t)info.st_ino;
+    atomic_store_explicit(&pending[i].page, NULL, memory_order_relaxed);
+    // Release: a child that sees this state sees the rest.
+    atomic_store_explicit(&pending[i].state, 2, memory_order_release);
+    return (int)i;
   }
   return -1;
 }
 
 void CFDMetricsLinux_pending_page(int index, void *page, size_t length) {
   if (index < 0) return;
-  atomic_store_explicit(&pending[index].length, length, memory_order_relaxed);
+  if (page != NULL) {
+    memcpy(pending[index].header, page, sizeof pending[index].header);
+    pending[index].length = length;
+  }
   atomic_store_explicit(&pending[index].page, page, memory_order_release);
 }
 
 void CFDMetricsLinux_pending_end(int index) {
   if (index < 0) return;
   atomic_store_explicit(&pending[index].page, NULL, memory_order_relaxed);
-  atomic_store_explicit(&pending[index].fd_plus_1, 0, memory_order_relaxed);
   atomic_store_explicit(&pending[index].state, 0, memory_order_release);
+}
+
+// ---- Forks ----------------------------------------------------------------------------------------------------------
+
+static atomic_uint forks_begun, forks_ended;
+// Whether this thread is between the two, in a handler of fork's or a signal's.
+static __thread int is_forking_here;
+// 1 in the process that wrote it, 0 in a fork child of it from its first instruction on (MADV_WIPEONFORK).
+static _Atomic(atomic_uint *) not_a_new_child;
+
+static void begin_fork(void) {
+  is_forking_here = 1;
+  atomic_fetch_add(&forks_begun, 1);
+}
+
+static void end_fork(void) {
+  atomic_fetch_add(&forks_ended, 1);
+  is_forking_here = 0;
+}
+
+static void start_child(void) {
+  // Other threads may have been forking too; they are not here.
+  atomic_store(&forks_ended, atomic_load(&forks_begun));
+  is_forking_here = 0;
+  drop_pending_in_child();
+  atomic_uint *mark = atomic_load(&not_a_new_child);
+  if (mark != NULL) atomic_store(mark, 1);
+}
+
+__attribute__((constructor)) static void watch_forks(void) {
+  atomic_uint *mark = CFDMetricsLinux_wiped_page();
+  if (mark != NULL) atomic_store(mark, 1);
+  atomic_store(&not_a_new_child, mark);
+  pthread_atfork(begin_fork, end_fork, start_child);
+}
+
+uint32_t CFDMetricsLinux_forks_begun(void) { return atomic_load(&forks_begun); }
+
+int CFDMetricsLinux_is_forking(void) {
+  if (atomic_load(&forks_begun) == atomic_load(&forks_ended)) return 0;
+  // A child whose handler is still to come: whoever was forking is not here.
+  atomic_uint *mark = atomic_load(&not_a_new_child);
+  if (mark != NULL && atomic_load(mark) == 0) return 0;
+  return is_forking_here ? 2 : 1;
 }

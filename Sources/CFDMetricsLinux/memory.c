@@ -41,17 +41,6 @@ int CFDMetricsLinux_dont_fork(void *page, size_t length) {
   return madvise(page, length, MADV_DONTFORK) == 0 ? 0 : errno;
 }
 
-int CFDMetricsLinux_reserve(int fd, int64_t offset, int64_t length) {
-  for (;;) {
-    if (fallocate(fd, 0, offset, length) == 0) return 0;
-    if (errno != EINTR) return errno;
-  }
-}
-
-int CFDMetricsLinux_truncate(int fd, int64_t size) {
-  return ftruncate(fd, size) == 0 ? 0 : errno;
-}
-
 int CFDMetricsLinux_open_nameless(const char *directory) {
   return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }

@@ -9,7 +9,8 @@ public struct Info: Sendable {
 
     package init(_ family: Family) { self.family = family }
 
-    /// Shows these texts, in place of what was shown before for the same label values.
+    /// Shows these texts, in place of what was shown before for the same label values. Of several processes that do so at
+    /// once one wins; there is one text at any time.
     /// - Parameters:
     ///   - texts: keys (label names that the family does not have) and what they say.
     ///   - labels: values of the family's labels.
@@ -31,13 +32,6 @@ public struct Info: Sendable {
             names.append(key)
         }
         let values = labels + texts.map { $0.1 }
-        let handle = try family.store.series(family, names: names, values: values)
-        let current = handle.filledRecord
-        _ = try withLabelValues(labels) { key, count throws(StoreError) in
-            try family.store.remove(family) { series in
-                series.record != current && series.valueCount >= count
-                    && (0..<count).allSatisfy { series.value($0).elementsEqual(key[$0].buffer) }
-            }
-        }
+        try family.store.setInfo(family, names: names, values: values, labelCount: labels.count)
     }
 }

@@ -17,13 +17,12 @@ public struct MetricFamily<Member: Instrument>: Sendable {
     /// The instrument with these label values.
     public func labels(_ values: [String]) throws(MetricError) -> Member {
         let core = family.core
-        let known = try withLabelValues(values) { key, count throws(StoreError) in
-            count == core.pointee.labelCount ? core.find(hash: core.hash(key, count), key, count) : nil
-        }
-        if let known { return Member(handle: SeriesAddress(known)) }
-        _ = StoreMoves.current(family.store, now: false)
         let handle = try withLabelValues(values) { key, count throws(StoreError) in
-            try family.store.series(family, key, count)
+            if count == core.pointee.labelCount, let known = core.find(hash: core.hash(key, count), key, count) {
+                return known
+            }
+            _ = StoreMoves.current(family.store, now: false)
+            return try family.store.series(family, key, count)
         }
         return Member(handle: SeriesAddress(handle))
     }
@@ -37,24 +36,5 @@ public struct MetricFamily<Member: Instrument>: Sendable {
     public func remove(_ values: String...) throws(MetricError) { try family.store.remove(family, values: values) }
 
     /// Removes all series of the family, for all processes.
-    public func clear() throws(MetricError) { _ = try family.store.remove(family) { _ in true } }
-}
-
-extension Store {
-    /// Removes the series with these label values; no series is no error.
-    package func remove(_ family: Family, values: [String]) throws(StoreError) {
-        let names = family.descriptor.labelNames
-        if values.count != names.count {
-            throw StoreError(
-                .labels,
-                "\(family.descriptor.name) has \(names.count) labels (\(names.joined(separator: ", "))), \(values.count) values were given"
-            )
-        }
-        try withLabelValues(values) { key, count throws(StoreError) in
-            _ = try remove(family) { series in
-                // An info's series has its keys and texts after the label values.
-                series.valueCount >= count && (0..<count).allSatisfy { series.value($0).elementsEqual(key[$0].buffer) }
-            }
-        }
-    }
+    public func clear() throws(MetricError) { try family.store.remove(family) { _ in true } }
 }

@@ -124,21 +124,47 @@ public struct MetricRegistry: Sendable {
     /// Registers a checked descriptor, and refuses one whose samples would have the names of another family's.
     package func register(_ descriptor: FamilyDescriptor) throws(MetricError) -> Family {
         let store = StoreMoves.current(store, now: true)
+        let hash = descriptor.hash(seed: store.identity.hashSeed)
+        try store.throwIfRefused(hash)
+        do {
+            return try registerAnew(descriptor)
+        } catch {
+            // A conflict is found by two looks at the index, and its sentence says what differs: it is made anew each time.
+            if error.code != .conflict { store.remember(hash, error.code) }
+            throw error
+        }
+    }
+
+    private func registerAnew(_ descriptor: FamilyDescriptor) throws(MetricError) -> Family {
         for (name, suffixTypes) in descriptor.clashCandidates {
             guard let other = try store.descriptor(ofFamily: name), suffixTypes.contains(other.type),
                 let shared = other.sampleNames.first(where: descriptor.sampleNames.contains)
             else { continue }
-            store.count(HeaderLayout.conflicts)
-            throw MetricError(
+            let error = MetricError(
                 .conflict,
                 "\(descriptor.name) (\(descriptor.type.name)) would expose \(shared), as the \(other.type.name) \(other.name) does: "
                     + "use another name")
+            store.countDrop(error)
+            throw error
         }
         return try store.family(descriptor)
     }
 }
 
 extension FamilyDescriptor {
+    /// A hash of all that a family is but its help.
+    fileprivate func hash(seed: UInt64) -> UInt64 {
+        var hash = KeyHash(seed: seed)
+        for text in [name, unit] + labelNames + states {
+            withLabelValue(text) { hash.combine($0.bytes, count: $0.count) }
+        }
+        for number in [UInt64(type.rawValue), UInt64(gaugeMode?.rawValue ?? 0), UInt64(labelNames.count)] {
+            hash.combine(number)
+        }
+        for bound in bounds { hash.combine(bound.bitPattern) }
+        return hash.value
+    }
+
     /// Families of other names that may expose the same sample names: a gauge "x_total" and a counter "x", say.
     fileprivate var clashCandidates: [(name: String, types: [MetricType])] {
         var candidates: [(String, [MetricType])] = []

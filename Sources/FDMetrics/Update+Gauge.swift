@@ -29,7 +29,7 @@ extension Update {
         value == value ? value.bitPattern : Double.nan.bitPattern
     }
 
-    /// This process's instance of a gauge. nil: there is none, and none could be made.
+    /// This process's instance of a gauge. nil: there is none, and none could be made, which is counted.
     @inlinable @inline(__always)
     static func instance(_ handle: UnsafeMutablePointer<SeriesHandle>) -> UnsafeMutableRawPointer? {
         // Acquire: pairs with the release of `GaugeInstances.findOrMake`. The owner tells whether the instance is still this
@@ -121,24 +121,58 @@ extension UnsafeMutablePointer where Pointee == SeriesHandle {
 @usableFromInline
 package enum GaugeInstances {
     /// This process's instance of a gauge; nil: no space or no slot, which is counted.
+    ///
+    /// Allocates nothing and waits for nobody, so that it may be called in a signal handler, but where the store must grow by a
+    /// segment, or has grown by one that this process has not mapped yet. What failed is not tried again for a second.
     @usableFromInline @inline(never)
     package static func findOrMake(_ handle: UnsafeMutablePointer<SeriesHandle>) -> UnsafeMutableRawPointer? {
         guard let record = handle.filledRecord, let mode = GaugeMode(rawValue: handle.pointee.count) else { return nil }
         let store = Store.ofToken(handle.pointee.auxiliary.unsafelyUnwrapped)
-        do {
-            let known = LeaseToken(
-                bits: word(handle.pointee.auxiliary.unsafelyUnwrapped).pointee.load(ordering: .relaxed))
-            let token = known.worker == nil ? try store.lease() : known
-            let found = try find(store, record, token)
-            let instance = if let found { found } else { try make(store, record, token, mode) }
-            inherit(instance, mode, token)
+        let key = UInt64(UInt(bitPattern: handle))
+        if store.isRefused(key) {
+            store.countLostUpdate()
+            return nil
+        }
+        switch instance(handle, record, mode, store) {
+        case .made(let instance):
             // Release: pairs with the acquire of `Update.instance`.
             word(UnsafeMutableRawPointer(handle) + SeriesHandle.cellOffset).pointee.store(
                 UInt64(UInt(bitPattern: instance)), ordering: .releasing)
             return instance
-        } catch {
-            store.countDrop(error)
+        case .refused(let code):
+            store.remember(key, code)
+            store.countLostUpdate()
             return nil
+        }
+    }
+
+    private enum Outcome {
+        case made(UnsafeMutableRawPointer)
+        case refused(StoreError.Code)
+    }
+
+    private static func instance(
+        _ handle: UnsafeMutablePointer<SeriesHandle>, _ record: UnsafeMutableRawPointer, _ mode: GaugeMode, _ store: Store
+    ) -> Outcome {
+        do throws(StoreError) {
+            let known = LeaseToken(
+                bits: word(handle.pointee.auxiliary.unsafelyUnwrapped).pointee.load(ordering: .relaxed))
+            var token = known
+            if known.worker == nil {
+                switch store.takeLease() {
+                case .success(let own): token = own
+                case .failure(let failure): return .refused(failure.code)
+                }
+            }
+            if let found = try find(store, record, token) {
+                inherit(found, mode, token)
+                return .made(found)
+            }
+            let outcome = try make(store, record, token, mode)
+            if case .made(let instance) = outcome { inherit(instance, mode, token) }
+            return outcome
+        } catch {
+            return .refused(error.code)
         }
     }
 
@@ -157,8 +191,13 @@ package enum GaugeInstances {
     /// A new instance, first of the series' list. If another thread of this process made one for the slot meanwhile, that.
     private static func make(
         _ store: Store, _ record: UnsafeMutableRawPointer, _ token: LeaseToken, _ mode: GaugeMode
-    ) throws(StoreError) -> UnsafeMutableRawPointer {
-        let (segment, offset) = try store.takeInstance()
+    ) throws(StoreError) -> Outcome {
+        let segment: UnsafeMutablePointer<Segment>
+        let offset: Int
+        switch store.takeInstance() {
+        case .taken(let place, let within): (segment, offset) = (place, within)
+        case .refused(let code): return .refused(code)
+        }
         let instance = segment.pointee.base + offset
         instance.storeBytes(of: UInt32(InstanceLayout.size), toByteOffset: RecordLayout.size, as: UInt32.self)
         instance.storeBytes(of: RecordLayout.instance, toByteOffset: RecordLayout.kind, as: UInt32.self)
@@ -171,12 +210,12 @@ package enum GaugeInstances {
         let head = word(record + SeriesLayout.instances)
         var first = head.pointee.load(ordering: .acquiring)
         while true {
-            if let other = try find(store, record, token) { return other }
+            if let other = try find(store, record, token) { return .made(other) }
             word(instance + InstanceLayout.next).pointee.store(first, ordering: .relaxed)
             // Release: who finds the instance by the list sees it whole.
             let result = head.pointee.compareExchange(
                 expected: first, desired: address.bits, ordering: .acquiringAndReleasing)
-            if result.exchanged { return instance }
+            if result.exchanged { return .made(instance) }
             first = result.original
         }
     }

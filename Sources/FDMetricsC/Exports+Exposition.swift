@@ -109,7 +109,7 @@ private func give(
 }
 
 private func valid(_ scrape: UnsafePointer<fdm_scrape>?) -> fdm_scrape? {
-    guard let scrape, scrape.pointee.struct_size >= MemoryLayout<fdm_scrape>.size else { return nil }
+    guard let scrape, isSize(scrape.pointee.struct_size, of: fdm_scrape.self) else { return nil }
     return scrape.pointee
 }
 
@@ -117,8 +117,14 @@ private func invalidScrape(_ function: String) -> fdm_status {
     invalidArgument("\(function): scrape is NULL or its struct_size is not set to sizeof(fdm_scrape)")
 }
 
-/// The names of a scrape. Each comes from outside, and there are as many as fit into a URL.
+/// The most names of a scrape: more than fit into a URL.
+private let maxNames = 65_536
+
+/// The names of a scrape. Each comes from outside.
 private func names(_ scrape: fdm_scrape) throws(StoreError) -> [String] {
+    if scrape.name_count > UInt32(maxNames) {
+        throw StoreError(.invalidArgument, "name_count is \(scrape.name_count): give at most \(maxNames) names")
+    }
     var names: [String] = []
     for index in 0..<Int(scrape.name_count) {
         guard let name = scrape.names?[index] else {

@@ -14,7 +14,7 @@ public func fdm_register(
     guard let family else { return invalidArgument("fdm_register: family is NULL; give the address of a handle") }
     family.pointee = inertFamily
     guard let store = Store.of(store) else { return invalidArgument("fdm_register: store is NULL or closed") }
-    guard let descriptor, descriptor.pointee.struct_size >= MemoryLayout<fdm_descriptor>.size else {
+    guard let descriptor, isSize(descriptor.pointee.struct_size, of: fdm_descriptor.self) else {
         return invalidArgument(
             "fdm_register: descriptor is NULL or its struct_size is not set to sizeof(fdm_descriptor)")
     }
@@ -39,10 +39,10 @@ private func declaration(_ given: fdm_descriptor) throws(StoreError) -> FamilyDe
             .invalidArgument,
             "\(metric): \(given.gauge_mode) is not a mode of gauges; use FDM_GAUGE_ALL to FDM_GAUGE_LOCAL")
     }
-    if given.bound_count > MetricDeclaration.maxBounds + 1 || (given.bound_count > 0 && given.bounds == nil) {
+    if !isAtMost(given.bound_count, MetricDeclaration.maxBounds + 1) || (given.bound_count != 0 && given.bounds == nil) {
         throw StoreError(
             .invalidArgument,
-            "\(metric): \(given.bound_count) bounds; give at most \(MetricDeclaration.maxBounds), not NULL")
+            "\(metric): \(UInt(bitPattern: given.bound_count)) bounds; give at most \(MetricDeclaration.maxBounds), not NULL")
     }
     return try MetricDeclaration.check(
         type: type, name: metric, help: given.help.map { String(cString: $0) } ?? "",
@@ -58,7 +58,7 @@ private func strings(
     _ texts: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ limit: Int, _ what: String
 ) throws(StoreError) -> [String] {
     if count == 0 { return [] }
-    guard let texts, count <= limit else {
+    guard let texts, isAtMost(count, limit) else {
         throw StoreError(.invalidArgument, "\(what): NULL, or more than \(limit)")
     }
     var strings: [String] = []
@@ -81,16 +81,41 @@ public func fdm_labels(
         return invalidArgument("fdm_labels: the family is NULL or could not be registered; see fdm_register's error")
     }
     handle.pointee = UnsafeMutableRawPointer(InertHandle.of(core.pointee.type))
-    if count != 0, values == nil { return invalidArgument("fdm_labels: values is NULL, count is \(count)") }
-    guard count >= 0, count <= MetricDeclaration.maxLabels else {
+    if count != 0, values == nil { return invalidArgument("fdm_labels: values is NULL, count is \(UInt(bitPattern: count))") }
+    guard isAtMost(count, MetricDeclaration.maxLabels) else {
         return failure(
             StoreError(
-                .labels, "fdm_labels: \(count) values; a family has at most \(MetricDeclaration.maxLabels) labels"))
+                .labels,
+                "fdm_labels: \(UInt(bitPattern: count)) values; a family has at most \(MetricDeclaration.maxLabels) labels"
+            ))
     }
     // fdm_string and LabelValue have the same layout, which Handles' test checks. An empty array has no address.
     let key =
         values.map { UnsafeRawPointer($0).assumingMemoryBound(to: LabelValue.self) } ?? UnsafePointer(bitPattern: 16)!
+    // Nothing is read of a value before its length is known to be one: all of them are at most what they are or-ed.
+    var lengths = 0
+    for index in 0..<count { lengths |= key[index].count }
+    if !isAtMost(lengths, StoreFormat.maxTexts) {
+        let error = lengthError(key, count, "fdm_labels", "label value")
+        if let error { return failure(error) }
+    }
     return find(core, key, count) { handle.pointee = UnsafeMutableRawPointer($0) }
+}
+
+/// What is wrong with strings of which one may be too long, or NULL and not empty; nil: nothing.
+func lengthError(_ values: UnsafePointer<LabelValue>, _ count: Int, _ function: String, _ what: String) -> StoreError? {
+    for index in 0..<count {
+        let length = UInt(bitPattern: values[index].count)
+        if length > UInt(StoreFormat.maxTexts) {
+            return StoreError(
+                .invalidArgument,
+                "\(function): \(what) \(index) has \(length) bytes: give at most \(StoreFormat.maxTexts) in all")
+        }
+        if values[index].bytes == nil, length > 0 {
+            return StoreError(.invalidArgument, "\(function): \(what) \(index) is NULL with length \(length)")
+        }
+    }
+    return nil
 }
 
 /// The fast look-up, and the slow one where it finds nothing.
@@ -113,11 +138,7 @@ private func findOrMake(
 ) -> fdm_status {
     status { () throws(StoreError) in
         let family = core.pointee.family.takeUnretainedValue()
-        for index in 0..<count where key[index].bytes == nil && key[index].count > 0 {
-            throw StoreError(
-                .invalidArgument,
-                "label value \(index) of \(family.descriptor.name) is NULL with length \(key[index].count)")
-        }
+        if let error = lengthError(key, count, family.descriptor.name, "label value") { throw error }
         _ = StoreMoves.current(family.store, now: false)
         found(try family.store.series(family, key, count))
     }
@@ -150,10 +171,15 @@ public func fdm_clear(_ family: OpaquePointer!) -> fdm_status {
 /// Copies of strings that a slow function was given.
 func texts(_ values: UnsafePointer<fdm_string>?, _ count: Int, _ function: String) throws(StoreError) -> [String] {
     if count == 0 { return [] }
-    guard let values else { throw StoreError(.invalidArgument, "\(function): an array of \(count) strings is NULL") }
-    if count < 0 || count > 1024 { throw StoreError(.labels, "\(function): \(count) strings; give at most 1,024") }
-    for index in 0..<count where values[index].data == nil && values[index].length > 0 {
-        throw StoreError(.invalidArgument, "\(function): string \(index) is NULL with length \(values[index].length)")
+    guard isAtMost(count, maxStrings) else {
+        throw StoreError(
+            .labels, "\(function): \(UInt(bitPattern: count)) strings; give at most \(maxStrings)")
     }
-    return (0..<count).map { text(LabelValue(bytes: values[$0].data, count: values[$0].length)) }
+    guard let values else { throw StoreError(.invalidArgument, "\(function): an array of \(count) strings is NULL") }
+    let texts = UnsafeRawPointer(values).assumingMemoryBound(to: LabelValue.self)
+    if let error = lengthError(texts, count, function, "string") { throw error }
+    return (0..<count).map { text(texts[$0]) }
 }
+
+/// The most strings that a slow function takes in one array.
+private let maxStrings = 1024

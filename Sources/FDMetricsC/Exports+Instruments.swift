@@ -20,7 +20,7 @@ private func labels(
     _ handle: UnsafeMutablePointer<OpaquePointer?>?
 ) -> fdm_status {
     guard let handle else { return invalidArgument("the \(type.name) is NULL: give the address of a handle") }
-    guard let core = familyCore(family), core.pointee.type == type, count <= MetricDeclaration.maxLabels,
+    guard let core = familyCore(family), core.pointee.type == type, isAtMost(count, MetricDeclaration.maxLabels),
         count == 0 || values != nil
     else {
         handle.pointee = OpaquePointer(InertHandle.of(type))

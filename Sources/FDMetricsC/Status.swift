@@ -36,6 +36,15 @@ func failure(_ error: StoreError) -> fdm_status {
 
 func invalidArgument(_ message: String) -> fdm_status { failure(StoreError(.invalidArgument, message)) }
 
+/// Whether a size_t is at most a limit. In Swift it is an Int, so that one beyond Int.max comes as a negative number.
+@inline(__always)
+func isAtMost(_ count: Int, _ limit: Int) -> Bool { UInt(bitPattern: count) <= UInt(bitPattern: limit) }
+
+/// Whether a struct_size can be that of a struct of this version of the header, or of a later one.
+func isSize<Struct>(_ size: Int, of type: Struct.Type) -> Bool {
+    isAtMost(size, 4096) && size >= MemoryLayout<Struct>.size
+}
+
 /// Constant C strings for the functions that return one.
 enum ConstantText {
     static func of(_ text: StaticString) -> UnsafePointer<CChar> {

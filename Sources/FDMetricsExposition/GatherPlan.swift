@@ -29,6 +29,8 @@ final class GatherPlan {
         /// Where series with these labels stand already, by a hash of them; kept only when the family is in several
         /// segments. Not by the labels themselves, which would be copied, or might change in a damaged store.
         var byLabels: [Int: UInt32]?
+        /// Of an info, the latest text of each set of label values: the one that is shown.
+        fileprivate(set) var latestTexts: [[UInt8]: Int] = [:]
         /// What the protobuf format has of the family, by the raw value of the escaping of names; made when asked for.
         var protobuf: [ProtobufFamily?] = [nil, nil, nil, nil]
 
@@ -55,17 +57,28 @@ final class GatherPlan {
         private let textStart: UnsafeRawPointer?
         private let textCount: UInt32
         private var nextIndex: Int32 = -1
-        let laneMask: UInt32
+        private let lanes: UInt16
+        private let segment: UInt16
         /// Whether another one's `next` leads here.
         var isLinked = false
 
-        init(_ record: SeriesRecord, cell: UnsafeMutableRawPointer?, laneMask: UInt32) {
+        init(_ record: SeriesRecord, cell: UnsafeMutableRawPointer?, geometry: SegmentGeometry) {
             let text = record.text
             self.record = record
             self.cell = cell
-            self.laneMask = laneMask
+            lanes = UInt16(truncatingIfNeeded: geometry.laneCount)
+            segment = UInt16(truncatingIfNeeded: geometry.number)
             textStart = text.baseAddress
             textCount = UInt32(text.count)
+        }
+
+        /// Lanes of the store less one.
+        @inline(__always)
+        var laneMask: UInt32 { UInt32(lanes &- 1) }
+
+        /// Whether it was made after another one; see `Store.setInfo`.
+        func isLater(than other: SeriesPlan) -> Bool {
+            segment == other.segment ? record.record > other.record.record : segment > other.segment
         }
 
         /// {a="x",b="y"}, or empty.
@@ -185,7 +198,7 @@ final class GatherPlan {
             return
         }
         guard let record = SeriesRecord(segment.pointee, offset: offset),
-            let family = family(segment, number, record.familyOffset)
+            let family = family(segment, number, record.familyOffset), record.isWide == family.descriptor.type.isWide
         else {
             damagedRecords += 1
             return
@@ -193,30 +206,45 @@ final class GatherPlan {
         var cell: UnsafeMutableRawPointer?
         let size = family.descriptor.type.cellSize(boundCount: family.descriptor.bounds.count)
         if size > 0 {
-            guard let place = record.cell, place % 16 == 0, place + size <= segment.pointee.cellsEnd,
-                place % StoreFormat.laneStride + size <= StoreFormat.laneStride
-            else {
+            cell = segment.pointee.cell(of: record, size: size)
+            if cell == nil {
                 damagedRecords += 1
                 return
             }
-            cell = segment.pointee.cell(place)
         }
         if family.descriptor.type == .info, family.isLegacy, LabelPairs.hasQuotedName(record.text) {
             family.isLegacy = false
             hasNewNames = true
         }
         link(
-            SeriesPlan(record, cell: cell, laneMask: UInt32(segment.pointee.geometry.laneCount - 1)), to: family)
+            SeriesPlan(record, cell: cell, geometry: segment.pointee.geometry), to: family)
     }
 
     /// Adds a series to its family, behind one that has the same labels if there is one.
     private func link(_ series: SeriesPlan, to family: FamilyPlan) {
         let index = family.series.count
         family.series.append(series)
+        if family.descriptor.type == .info {
+            let values = labelValues(series.record, family.descriptor.labelNames.count)
+            if let known = family.latestTexts[values], family.series[known].isLater(than: series) { return }
+            family.latestTexts[values] = index
+            return
+        }
         guard var byLabels = family.byLabels else { return }
         family.byLabels = nil
         enter(index, of: family, in: &byLabels)
         family.byLabels = byLabels
+    }
+
+    /// The values of an info's labels, each after its length.
+    private func labelValues(_ record: SeriesRecord, _ count: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for index in 0..<count {
+            let value = record.value(index)
+            withUnsafeBytes(of: value.count) { bytes.append(contentsOf: $0) }
+            bytes.append(contentsOf: value)
+        }
+        return bytes
     }
 
     private func family(_ segment: UnsafeMutablePointer<Segment>, _ number: Int, _ offset: Int) -> FamilyPlan? {
@@ -229,7 +257,7 @@ final class GatherPlan {
             // The same family in a later segment. Should its descriptor differ, its series cannot be shown with the others.
             if descriptor.conflict(with: known.descriptor) != nil { return nil }
             plan = known
-            if plan.byLabels == nil { indexLabels(of: plan) }
+            if plan.byLabels == nil, plan.descriptor.type != .info { indexLabels(of: plan) }
         } else {
             plan = FamilyPlan(descriptor)
             byName[name] = plan

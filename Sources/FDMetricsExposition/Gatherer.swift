@@ -107,6 +107,7 @@ struct Gatherer {
 
     /// Families whose numbers belong to no process.
     private func gatherShared(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
+        if family.descriptor.type == .info { return gatherInfos(family, &snapshot) }
         // In one segment no two series have the same labels.
         if family.byLabels == nil, family.descriptor.type != .stateSet { return gatherEach(family, &snapshot) }
         for index in family.series.indices where !family.series[index].isLinked {
@@ -119,6 +120,20 @@ struct Gatherer {
                 current = series.next
                 if !series.record.isLive { continue }
                 let isFirst = !isShown
+                if family.descriptor.type == .stateSet {
+                    // Of two segments' words the one set last counts. (time, state): the time changes with every set.
+                    let (time, state) = SharedPair(series.record.record + SeriesLayout.statePair).load()
+                    // A state that is none: the word is damaged.
+                    if state >= UInt64(family.descriptor.states.count) { continue }
+                    isShown = true
+                    if isFirst {
+                        snapshot.values.append(Double(state))
+                    } else if time > stateTime {
+                        snapshot.values[first] = Double(state)
+                    }
+                    stateTime = max(stateTime, time)
+                    continue
+                }
                 isShown = true
                 switch family.descriptor.type {
                 case .counter:
@@ -137,24 +152,24 @@ struct Gatherer {
                         sum += total.sum
                     }
                     add(sum, isFirst, first + family.boundTexts.count, &snapshot)
-                case .info:
-                    if isFirst { snapshot.values.append(1) }
-                case .stateSet:
-                    // Of two segments' words the one set last counts. (time, state): the time changes with every set.
-                    let (time, state) = SharedPair(series.record.record + SeriesLayout.statePair).load()
-                    if isFirst {
-                        snapshot.values.append(Double(state))
-                    } else if time > stateTime {
-                        snapshot.values[first] = Double(state)
-                    }
-                    stateTime = max(stateTime, time)
-                case .gauge: break
+                case .gauge, .info, .stateSet: break
                 }
             }
             if isShown {
                 let series = family.series[index]
                 snapshot.series.append(SeriesSnapshot(text: series.text, first: first, index: index))
             }
+        }
+    }
+
+    /// The latest text of each set of label values. One that was replaced is shown as long as the plan does not have the one
+    /// that came in its place: it was the one when the plan was brought up to date.
+    private func gatherInfos(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
+        for index in family.latestTexts.values.sorted() {
+            let series = family.series[index]
+            guard series.record.isLive || series.record.isReplaced else { continue }
+            snapshot.series.append(SeriesSnapshot(text: series.text, first: snapshot.values.count, index: index))
+            snapshot.values.append(1)
         }
     }
 

@@ -32,7 +32,7 @@ struct ProcessMetrics {
             totalTicks = accounting.totalTicks
         } else {
             totalTicks = processes.reduce(accounting.totalTicks) { total, process in
-                total + process.status.cpuTicks - min(process.status.cpuTicks, process.accountedTicks)
+                total &+ (process.status.cpuTicks - min(process.status.cpuTicks, process.accountedTicks))
             }
         }
     }
@@ -40,7 +40,7 @@ struct ProcessMetrics {
     /// The families, by name.
     func families() -> [FamilySnapshot] {
         let tick = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
-        let page = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        let page = Double(sysconf(Int32(_SC_PAGESIZE)))
         return [
             family(.counter, "process_cpu_seconds", "Total user and system CPU time spent in seconds.") {
                 Double($0.status.cpuTicks) / tick
@@ -52,7 +52,7 @@ struct ProcessMetrics {
             },
             family(.gauge, "process_open_fds", "Number of open file descriptors.") { $0.openFiles.map { Double($0) } },
             family(.gauge, "process_resident_memory_bytes", "Resident memory size in bytes.") {
-                Double($0.status.residentPages * page)
+                Double($0.status.residentPages) * page
             },
             family(.gauge, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.") {
                 process in

@@ -123,15 +123,3 @@ private struct StaticText: ExpressibleByStringLiteral, @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
     }
 }
-
-extension Segment {
-    /// How many of the reserved bytes are taken by header and index, process slots, records and cells.
-    fileprivate var usedBytes: UInt64 {
-        func load(_ offset: Int) -> UInt64 { header(offset).pointee.load(ordering: .relaxed) }
-        let used =
-            UInt64(geometry.slotsOffset) + load(HeaderLayout.slotsReserved) * UInt64(SlotLayout.size)
-            + load(HeaderLayout.recordsNext) + load(HeaderLayout.cellsNext) * UInt64(geometry.laneCount)
-        // The words are read one after the other while others write.
-        return min(used, reservedBytes)
-    }
-}

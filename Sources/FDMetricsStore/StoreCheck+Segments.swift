@@ -151,26 +151,30 @@ extension StoreCheck {
             return
         }
         defer { close(descriptor) }
-        func value(_ offset: Int) -> Int {
-            Int(truncatingIfNeeded: segment.pointee.header(offset).pointee.load(ordering: .acquiring))
+        // A word that does not fit its section is found by `checkCounters`.
+        func value(_ offset: Int, _ limit: Int) -> Int {
+            Int(min(segment.pointee.header(offset).pointee.load(ordering: .acquiring), UInt64(limit)))
         }
+        let (size, cellsSize) = (geometry.recordsSize, geometry.cellsSize)
 
-        let records = (next: value(HeaderLayout.recordsNext), reserved: value(HeaderLayout.recordsReserved))
+        let records = (next: value(HeaderLayout.recordsNext, size), reserved: value(HeaderLayout.recordsReserved, size))
         if let at = firstNonzero(
             descriptor, geometry.recordsOffset + records.next, geometry.recordsOffset + records.reserved),
             // Taken meanwhile: a writer writes only after it took.
-            at >= geometry.recordsOffset + value(HeaderLayout.recordsNext)
+            at >= geometry.recordsOffset + value(HeaderLayout.recordsNext, size)
         {
             error(place(segment, "offset \(at)"), "free space of the records", "zero", "something else")
         }
-        let cells = (next: value(HeaderLayout.cellsNext), reserved: value(HeaderLayout.cellsReserved))
+        let cells = (
+            next: value(HeaderLayout.cellsNext, cellsSize), reserved: value(HeaderLayout.cellsReserved, cellsSize)
+        )
         var start = cells.next
         while start < cells.reserved {
             let end = min(cells.reserved, (start / StoreFormat.reserveStep + 1) * StoreFormat.reserveStep)
             for lane in 0..<geometry.laneCount {
                 let offset = geometry.fileOffset(ofCell: start) + lane * StoreFormat.laneStride
                 if let at = firstNonzero(descriptor, offset, offset + end - start),
-                    start + at - offset >= value(HeaderLayout.cellsNext)
+                    start + at - offset >= value(HeaderLayout.cellsNext, cellsSize)
                 {
                     error(place(segment, "offset \(at)"), "free cells of lane \(lane)", "zero", "something else")
                 }

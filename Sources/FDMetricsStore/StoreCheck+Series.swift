@@ -104,12 +104,12 @@ extension StoreCheck {
         let state = word(series.record + SeriesLayout.state).pointee.load(ordering: .acquiring)
         switch state {
         case SeriesLayout.live: scan.families[familyOffset]?.live += 1
-        case SeriesLayout.removed:
+        case SeriesLayout.removed, SeriesLayout.replaced:
             scan.families[familyOffset]?.removed += 1
             removedSeries += 1
             return
         default:
-            return error(place, "state", "1 (live) or 2 (removed)", "\(state)")
+            return error(place, "state", "1 (live), 2 (removed) or 3 (replaced)", "\(state)")
         }
         // Of two records with one key the older one was removed before the newer was published, and stays removed. So it
         // is asked again here, after the newer one was seen.

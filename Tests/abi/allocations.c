@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -108,6 +109,41 @@ static void check_counting(fdm_store *store) {
   CHECK(counted() > before);
 }
 
+// Nor does the first update of a gauge in a fork child, which takes an instance of its own: 200 of them, so that space has to
+// be reserved meanwhile.
+static void check_fork_child(fdm_store *store, fdm_family *gauges) {
+  enum { GAUGES = 200 };
+  static fdm_gauge *made[GAUGES];
+  for (int index = 0; index < GAUGES; index++) {
+    char text[16];
+    const char *values[2];
+    values[0] = text;
+    values[1] = "fork";
+    snprintf(text, sizeof text, "%d", index);
+    CHECK_OK(fdm_gauge_labels(gauges, values, 2, &made[index]));
+    fdm_gauge_set(made[index], 1);
+  }
+  fflush(NULL);
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    CHECK_OK(fdm_store_join(store, NULL));
+    uint64_t before = counted();
+    for (int index = 0; index < GAUGES; index++) {
+      fdm_gauge_set(made[index], index);
+      fdm_gauge_inc(made[index]);
+    }
+    CHECK(counted() == before);
+    for (int index = 0; index < GAUGES; index++) {
+      CHECK_NUMBER(fdm_gauge_value(made[index]), index + 1);
+    }
+    _exit(0);
+  }
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   fdm_options options;
@@ -168,6 +204,7 @@ int main(int argc, char **argv) {
   fdm_summary_value(summary, &count, NULL);
   CHECK(count == UPDATES + 1);
   CHECK_NUMBER(fdm_gauge_value(recent), 3);
+  check_fork_child(store, gauges);
   CHECK_OK(fdm_store_close(store));
   printf("allocations: none in %d of each update\n", (int)UPDATES);
   return 0;

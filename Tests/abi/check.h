@@ -110,5 +110,6 @@ void check_exposition(void);
 void check_scrapes(void);
 void check_empty_exposition(void);
 void check_zmq(void);
+void check_notices(void);
 
 #endif

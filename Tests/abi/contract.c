@@ -42,6 +42,7 @@ int main(int argc, char **argv) {
   check_exposition();
   check_scrapes();
   check_zmq();
+  check_notices();
   check_default_store();
   check_closed_store();
   printf("contract: all checks passed, library %s\n", fdm_version());

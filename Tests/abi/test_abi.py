@@ -52,12 +52,12 @@ def stores() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def compiled(language: str, sources: list[str], library: Path, program: Path) -> Path:
+def compiled(language: str, sources: list[str], library: Path, program: Path, *options: str) -> Path:
     """A test program, with every warning an error."""
     command = [*LANGUAGES[language], "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror"]
     command += [f"-I{HEADER.parent}", *(str(FOLDER / source) for source in sources), "-o", str(program)]
     # The sources' language must not be taken for the library's; -rdynamic, so that the library finds what interposes.
-    command += ["-x", "none", str(library), f"-Wl,-rpath,{library.parent}", "-rdynamic"]
+    command += ["-x", "none", str(library), f"-Wl,-rpath,{library.parent}", "-rdynamic", *options]
     run(*command)
     return program
 
@@ -96,6 +96,26 @@ def test_contract_calls_every_function(library: Path, tmp_path: Path) -> None:
 def test_no_update_allocates(language: str, library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled(language, ["allocations.c"], library, tmp_path / "allocations")
     print(run(str(program), str(stores / "store")))
+
+
+def test_no_argument_ends_a_process(library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled("c99", ["sizes.c"], library, tmp_path / "sizes")
+    print(run(str(program), str(stores / "store")))
+
+
+def test_first_updates_in_signal_handlers_of_fork_children(library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled("c99", ["forks.c"], library, tmp_path / "forks", "-pthread")
+    print(run(str(program), str(stores / "store")))
+
+
+def test_a_file_limit_is_an_error_and_no_signal(stores: Path, tmp_path: Path) -> None:
+    # What the library calls for it, without the library: a program can be given the limit for one file alone.
+    module = ROOT / "Sources" / "CFDMetricsLinux"
+    program = tmp_path / "file_limit"
+    command = [os.environ.get("CC", "cc"), "-std=gnu11", "-Wall", "-Wextra", "-Werror"]
+    command += [f"-I{module / 'include'}", str(module / "space.c"), str(FOLDER / "file_limit.c"), "-o", str(program)]
+    run(*command)
+    print(run(str(program), str(stores / "file")))
 
 
 def test_header_and_library_agree(library: Path) -> None:

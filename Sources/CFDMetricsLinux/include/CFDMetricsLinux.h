@@ -35,6 +35,13 @@ static inline __attribute__((always_inline)) uint32_t CFDMetricsLinux_cpu(void) 
     return *(volatile uint32_t __seg_fs *)(offset + 4);
 #else
     return *(volatile uint32_t *)((char *)__builtin_thread_pointer() + offset + 4);
+// ---- What was refused -----------------------------------------------------------------------------------------------
+
+enum { CFDMETRICS_LINUX_REFUSALS = 1024 };
+// As many atomic 64-bit words, zero at first. Here because a static of Swift's is made by its first user under a lock, which a
+// signal handler must not take.
+void *CFDMetricsLinux_refusals(void);
+
 #endif
   }
   return CFDMetricsLinux_getcpu();
@@ -63,9 +70,14 @@ int CFDMetricsLinux_any_is_locked(int fd, int64_t offset);
 // holds its parent's lease, and keep it alive. Who takes a lease compares these before and after, and starts again if a
 // fork came between: a fork begins before it copies anything, and ends after.
 uint32_t CFDMetricsLinux_forks_begun(void);
+// 0: no thread of this process is forking. 1: another thread is; it may itself wait for a lock of malloc's that this thread
+// holds where this is a signal handler, so ask again a bounded number of times only. 2: this very thread is, and this is one
+// of fork's handlers or a signal's: asking again never helps. In a fork child 0 from its first instruction on.
 int CFDMetricsLinux_is_forking(void);
 // And should the process be killed before it has started again: what is in that state stands here, and a fork child drops
-// it first thing.
+// it first thing: it closes the descriptor if that is of the same file still, and unmaps the page if that is one of the file.
+// The order of the calls: open, pending_begin, mmap, pending_page, MADV_DONTFORK, pending_page(NULL), close, pending_end; where
+// the page is given up instead, pending_page(NULL) before munmap. All of them are async-signal-safe.
 // Returns an index, or -1 when there is no room (then nothing is dropped).
 int CFDMetricsLinux_pending_begin(int fd);
 void CFDMetricsLinux_pending_page(int index, void *page, size_t length);
@@ -99,15 +111,28 @@ void *CFDMetricsLinux_wiped_page(void);
 void CFDMetricsLinux_free_wiped_page(void *page);
 // madvise(MADV_DONTFORK). 0, or errno.
 int CFDMetricsLinux_dont_fork(void *page, size_t length);
-// fallocate(2) itself: glibc's posix_fallocate falls back to writing, which would race with other processes. 0, or errno.
+// fallocate(2) itself: glibc's posix_fallocate falls back to writing, which would race with other processes. 0, or errno;
+// EFBIG beyond RLIMIT_FSIZE, in these three, in place of the signal SIGXFSZ. Async-signal-safe.
 int CFDMetricsLinux_reserve(int fd, int64_t offset, int64_t length);
-// Sets a file's size. 0, or errno.
-int CFDMetricsLinux_truncate(int fd, int64_t size);
 // A new file in a directory that has no name yet (O_TMPFILE), mode 0600, for reading and writing; -1: errno says why.
 int CFDMetricsLinux_open_nameless(const char *directory);
+// ftruncate(2). 0, or errno.
+int CFDMetricsLinux_truncate(int fd, int64_t size);
+// pwrite(2) of all the bytes. 0, or errno.
+int CFDMetricsLinux_write_at(int fd, const void *bytes, size_t count, int64_t offset);
+// Opens the file of a segment, if it is still this one. The descriptor, or -errno; -ESTALE: it is another file.
+// Async-signal-safe.
+int CFDMetricsLinux_open_segment(const char *directory, uint32_t number, int flags, uint64_t device, uint64_t inode);
 // f_type of statfs(2), or -errno.
 int64_t CFDMetricsLinux_file_system_type(int fd);
 // Random bytes from the kernel (getrandom(2)). 0, or errno.
 int CFDMetricsLinux_random(void *bytes, size_t count);
+
+// ---- What was refused -----------------------------------------------------------------------------------------------
+
+enum { CFDMETRICS_LINUX_REFUSALS = 1024 };
+// As many atomic 64-bit words, zero at first. Here because a static of Swift's is made by its first user under a lock, which a
+// signal handler must not take.
+void *CFDMetricsLinux_refusals(void);
 
 #endif

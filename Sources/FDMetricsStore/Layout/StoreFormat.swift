@@ -29,6 +29,9 @@ package enum StoreFormat {
     package static let recordAlignment = 64
     /// The greatest record that is made: a segment must not be filled by one help text.
     package static let maxRecord = 1 << 20
+    /// The most bytes of the texts of one family, or of the label values of one series: half of that, as a text that has to
+    /// be escaped stands in a record twice.
+    package static let maxTexts = maxRecord / 2
     /// The most segments of a store. The last ones hold a million entries each.
     package static let maxSegments = 16
     /// The most processes that can hold a lease at once.
@@ -98,6 +101,7 @@ package enum HeaderLayout {
     package static let droppedNoSpace = 512  // u64 (this and the next ones: segment 0)
     package static let droppedSeriesLimit = 520  // u64
     package static let conflicts = 528  // u64
+    package static let lostUpdates = 536  // u64, gauge updates that had no instance to go to
     package static let growthFailures = 544  // u64, failed attempts to make or map a next segment
     package static let moves = 552  // u64, processes that came here because their store had been deleted
     // The root of the processes that share an automatic directory's name (segment 0); 0: not known. Stored in the order
@@ -167,7 +171,7 @@ package enum SeriesLayout {
     package static let textOffset = 40  // u32, from the record's start: the rendered {a="x",b="y"}, escaped
     package static let tableOffset = 44  // u32, from the record's start: (offset u32, length u32) of each label value
     package static let createdTime = 48  // u64, ns since the epoch
-    package static let state = 56  // u64, changes: 1 live, 2 removed
+    package static let state = 56  // u64, changes: 1 live, 2 removed, 3 replaced by a later text of an info
 
     // Gauges, state sets: one line more, whose words change.
     package static let statePair = 64  // pair, state sets: (time of setting in ns, index of the state)
@@ -178,6 +182,7 @@ package enum SeriesLayout {
 
     package static let live: UInt64 = 1
     package static let removed: UInt64 = 2
+    package static let replaced: UInt64 = 3
     package static let noCells: UInt32 = .max
 }
 

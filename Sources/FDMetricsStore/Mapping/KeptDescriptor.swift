@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 import Glibc
 import Synchronization
 
@@ -20,13 +21,14 @@ package struct KeptDescriptor: @unchecked Sendable {
         number.initialize(to: Atomic(descriptor))
     }
 
-    /// The descriptor, opened by its name if it is not there any more.
-    /// - Throws: `system`, or `notFound` where the name leads to another file.
-    func get(_ path: @autoclosure () -> String, of segment: Segment, writable: Bool) throws(StoreError) -> Int32 {
+    /// The descriptor, opened by its name if it is not there any more. Allocates nothing, async-signal-safe.
+    /// - Returns: the descriptor, or -errno; -ESTALE: the name leads to another file.
+    func get(of segment: Segment, in directory: UnsafePointer<CChar>, flags: Int32) -> Int32 {
         if let known = current(of: segment) { return known }
-        let fresh = try openSame(path(), as: segment, flags: writable ? O_RDWR : O_RDONLY)
+        let fresh = CFDMetricsLinux_open_segment(
+            directory, UInt32(segment.geometry.number), flags, segment.device, segment.inode)
         // Of two threads that open it at once, one keeps its own. The other's number may be in use by now, so it stays open.
-        number.pointee.store(fresh, ordering: .releasing)
+        if fresh >= 0 { number.pointee.store(fresh, ordering: .releasing) }
         return fresh
     }
 

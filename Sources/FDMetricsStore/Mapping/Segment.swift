@@ -58,15 +58,37 @@ package struct Segment {
 
     /// How many bytes are reserved on the file system.
     package var reservedBytes: UInt64 {
-        func load(_ offset: Int) -> UInt64 { header(offset).pointee.load(ordering: .relaxed) }
-        return UInt64(geometry.slotsOffset) + load(HeaderLayout.recordsReserved)
-            + load(HeaderLayout.slotsReserved) * UInt64(SlotLayout.size)
-            + load(HeaderLayout.cellsReserved) * UInt64(geometry.laneCount)
+        bytes(records: HeaderLayout.recordsReserved, cells: HeaderLayout.cellsReserved)
+    }
+
+    /// How many of the reserved bytes are taken by header and index, process slots, records and cells.
+    package var usedBytes: UInt64 {
+        // The words are read one after the other while others write.
+        min(bytes(records: HeaderLayout.recordsNext, cells: HeaderLayout.cellsNext), reservedBytes)
+    }
+
+    /// Header and index, process slots, and as much of records and cells as two words say. A damaged word counts as the
+    /// whole of what it is about.
+    private func bytes(records: Int, cells: Int) -> UInt64 {
+        func load(_ offset: Int, _ most: Int) -> UInt64 {
+            min(header(offset).pointee.load(ordering: .relaxed), UInt64(most))
+        }
+        return UInt64(geometry.slotsOffset) + load(records, geometry.recordsSize)
+            + load(HeaderLayout.slotsReserved, geometry.slotCapacity) * UInt64(SlotLayout.size)
+            + load(cells, geometry.cellsSize) * UInt64(geometry.laneCount)
     }
 
     /// The lane 0 cell at an offset in each lane.
     @inline(__always)
     package func cell(_ cell: Int) -> UnsafeMutableRawPointer { base + geometry.fileOffset(ofCell: cell) }
+
+    /// The lane 0 cell of a series; nil: what its record says is none, or not wholly within a lane and what is taken.
+    package func cell(of series: SeriesRecord, size: Int) -> UnsafeMutableRawPointer? {
+        guard let place = series.cell, place % 16 == 0, place + size <= cellsEnd,
+            place % StoreFormat.laneStride + size <= StoreFormat.laneStride
+        else { return nil }
+        return cell(place)
+    }
 
     /// This process's handle of the record at a file offset.
     @inline(__always)

@@ -102,17 +102,8 @@ package enum SegmentFile {
                 put(HeaderLayout.slotsReserved, UInt64(StoreFormat.reserveStep / SlotLayout.size))
             }
         }
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                pwrite(descriptor, $0.baseAddress! + written, $0.count - written, written)
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system("cannot write the header of \(path)", errno)
-            }
-            written += count
-        }
+        let error = bytes.withUnsafeBytes { CFDMetricsLinux_write_at(descriptor, $0.baseAddress, $0.count, 0) }
+        if error != 0 { throw .system("cannot write the header of \(path)", error) }
     }
 }
 

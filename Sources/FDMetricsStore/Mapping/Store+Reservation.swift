@@ -5,21 +5,13 @@ import CFDMetricsLinux
 import Glibc
 import Synchronization
 
-// Reserving space on the file system, through the descriptor that the segment keeps. Allocates nothing where that is open.
+// Reserving space on the file system, through the descriptor that the segment keeps. Allocates nothing.
 
 extension Store {
     /// Reserves bytes of a segment's file. 0, or errno.
     func reserveSpace(_ segment: UnsafeMutablePointer<Segment>, offset: Int, size: Int) -> Int32 {
-        if let known = segment.pointee.descriptor.current(of: segment.pointee) {
-            return CFDMetricsLinux_reserve(known, Int64(offset), Int64(size))
-        }
-        do throws(StoreError) {
-            let path = segmentPath(segment.pointee.geometry.number)
-            let fresh = try segment.pointee.descriptor.get(path, of: segment.pointee, writable: true)
-            return CFDMetricsLinux_reserve(fresh, Int64(offset), Int64(size))
-        } catch {
-            return error.errno == 0 ? ENOENT : error.errno
-        }
+        let descriptor = segment.pointee.descriptor.get(of: segment.pointee, in: directoryText, flags: O_RDWR)
+        return descriptor < 0 ? -descriptor : CFDMetricsLinux_reserve(descriptor, Int64(offset), Int64(size))
     }
 
     /// Makes process slots up to `count` touchable. 0, or errno.

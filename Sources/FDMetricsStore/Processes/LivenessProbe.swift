@@ -16,9 +16,13 @@ package struct LivenessProbe: ~Copyable {
     /// Asks through the descriptor that the segment keeps; needs read access only.
     package init(directory: String, segment: UnsafeMutablePointer<Segment>) throws(StoreError) {
         slots = ProcessSlots(segment)
-        descriptor = try segment.pointee.descriptor.get(
-            "\(directory)/\(StoreFormat.fileName(segment: 0))", of: segment.pointee,
-            writable: segment.pointee.handles != nil)
+        descriptor = segment.pointee.descriptor.get(
+            of: segment.pointee, in: directory, flags: segment.pointee.handles == nil ? O_RDONLY : O_RDWR)
+        if descriptor == -ESTALE {
+            throw StoreError(
+                .notFound, "the store in \(directory) was deleted: its processes cannot be asked for", errno: ESTALE)
+        }
+        if descriptor < 0 { throw .system("cannot ask who holds the store in \(directory)", -descriptor) }
     }
 
     /// Whether the holder of a lease is alive.

@@ -28,6 +28,17 @@ package struct LeaseFailure: Error {
         self.errno = errno
     }
 
+    /// The kind of error that it is; `Store.leaseError` has the sentence.
+    package var code: StoreError.Code {
+        switch reason {
+        case .full: .processLimit
+        case .replaced: .notFound
+        case .unsupported: .unsupported
+        case .forking: .system
+        case .system: errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? .noSpace : .system
+        }
+    }
+
     /// A failed request for a lock.
     init(lock errno: Int32) {
         let isMissing = errno == EINVAL || errno == EOPNOTSUPP || errno == ENOLCK

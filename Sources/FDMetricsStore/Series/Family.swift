@@ -17,16 +17,24 @@ package final class Family: @unchecked Sendable {
         core = .allocate(capacity: 1)
         let records = UnsafeMutablePointer<Atomic<UInt32>>.allocate(capacity: StoreFormat.maxSegments)
         for number in 0..<StoreFormat.maxSegments { (records + number).initialize(to: Atomic(0)) }
+        let padded = FamilyRecord.paddedBounds(descriptor.bounds.count)
+        let bounds = UnsafeMutableRawPointer.allocate(byteCount: max(1, padded) * 8, alignment: 16)
+        for index in 0..<padded {
+            let bound = index < descriptor.bounds.count ? descriptor.bounds[index] : .infinity
+            bounds.storeBytes(of: bound, toByteOffset: index * 8, as: Double.self)
+        }
         var keyHash = KeyHash(seed: store.identity.hashSeed)
         keyHash.combine(nameHash)
         core.initialize(
             to: FamilyCore(
                 segments: store.lookUpSegments, records: records, keyHash: keyHash, type: descriptor.type,
-                labelCount: descriptor.labelNames.count, family: Unmanaged.passUnretained(self)))
+                gaugeMode: descriptor.gaugeMode, labelCount: descriptor.labelNames.count,
+                boundCount: descriptor.bounds.count, bounds: bounds, family: Unmanaged.passUnretained(self)))
     }
 
     deinit {
         core.pointee.records.deallocate()
+        core.pointee.bounds.deallocate()
         core.deallocate()
     }
 }
@@ -40,7 +48,12 @@ package struct FamilyCore {
     /// The hash of a series' key, up to its label values.
     package let keyHash: KeyHash
     package let type: MetricType
+    let gaugeMode: GaugeMode?
     package let labelCount: Int
+    let boundCount: Int
+    /// The bucket bounds, padded with +Inf as a record's are. A copy of this process: an observation finds its bucket by
+    /// them, and a damaged one would lead it out of its cell.
+    let bounds: UnsafeMutableRawPointer
     package let family: Unmanaged<Family>
 }
 
@@ -111,22 +124,21 @@ extension UnsafeMutablePointer where Pointee == FamilyCore {
     private func fillHandle(
         _ handle: UnsafeMutablePointer<SeriesHandle>, _ segment: UnsafeMutablePointer<Segment>, _ offset: Int
     ) -> UnsafeMutableRawPointer? {
-        guard let series = SeriesRecord(segment.pointee, offset: offset),
-            let family = FamilyRecord(segment.pointee, offset: series.familyOffset)
+        // One of another family that has the same tag is left to whoever looks for that.
+        guard let series = SeriesRecord(segment.pointee, offset: offset), series.isWide == pointee.type.isWide,
+            series.familyOffset == Int(pointee.records[segment.pointee.geometry.number].load(ordering: .acquiring))
         else { return nil }
         handle.pointee.laneMask = UInt32(segment.pointee.geometry.laneCount - 1)
-        if family.type == .gauge {
-            handle.pointee.count = family.gaugeMode?.rawValue ?? 0
+        if pointee.type == .gauge {
+            handle.pointee.count = pointee.gaugeMode?.rawValue ?? 0
             handle.pointee.auxiliary = pointee.family._withUnsafeGuaranteedRef { $0.store.tokenWord }
         } else {
-            handle.pointee.count = UInt32(family.boundCount)
-            handle.pointee.auxiliary = UnsafeMutableRawPointer(mutating: family.bounds)
-            let size = family.type.cellSize(boundCount: family.boundCount)
+            handle.pointee.count = UInt32(pointee.boundCount)
+            handle.pointee.auxiliary = pointee.bounds
+            let size = pointee.type.cellSize(boundCount: pointee.boundCount)
             if size > 0 {
-                guard let cell = series.cell, cell % 16 == 0, cell + size <= segment.pointee.cellsEnd,
-                    cell % StoreFormat.laneStride + size <= StoreFormat.laneStride
-                else { return nil }
-                handle.pointee.cell = segment.pointee.cell(cell)
+                guard let cell = segment.pointee.cell(of: series, size: size) else { return nil }
+                handle.pointee.cell = cell
             }
         }
         handle.fill(record: series.record)

@@ -3,19 +3,31 @@
 
 import Synchronization
 
+// A record was checked once; the file may be damaged after that. So what a view needs of the sizes is copied when it is
+// checked, and what is read later is held against the greatest record: behind every record there is a lane at least as
+// large, so that whatever lies within that distance is mapped.
+
 /// A family record that was found sound: offsets checked, checksum verified.
 package struct FamilyRecord {
     package let record: UnsafeMutableRawPointer
+    package let type: MetricType
+    /// nil in what is no gauge, and in a gauge that is the difference of two counters, which its states name.
+    package let gaugeMode: GaugeMode?
+    package let labelCount: Int
+    package let boundCount: Int
+    package let stateCount: Int
+    private let boundsOffset: Int
+    private let size: Int
 
     /// The record at a file offset if it is a sound family, else nil.
     package init?(_ segment: Segment, offset: Int) {
-        guard let record = soundRecord(segment, offset: offset, kind: RecordLayout.family) else { return nil }
-        let size = recordSize(record)
-        let labelCount = Int(half(record, FamilyLayout.labelCount)),
-            stateCount = Int(half(record, FamilyLayout.stateCount))
-        let boundCount = Int(half(record, FamilyLayout.boundCount))
-        let boundsOffset = Int(half(record, FamilyLayout.boundsOffset))
-        guard MetricType(rawValue: half(record, FamilyLayout.type)) != nil, labelCount <= 1 << 16,
+        guard let (record, size) = soundRecord(segment, offset: offset, kind: RecordLayout.family) else { return nil }
+        let mode = half(record, FamilyLayout.gaugeMode)
+        labelCount = Int(half(record, FamilyLayout.labelCount))
+        stateCount = Int(half(record, FamilyLayout.stateCount))
+        boundCount = Int(half(record, FamilyLayout.boundCount))
+        boundsOffset = Int(half(record, FamilyLayout.boundsOffset))
+        guard let type = MetricType(rawValue: half(record, FamilyLayout.type)), labelCount <= 1 << 16,
             stateCount <= 1 << 16,
             boundCount <= 1 << 16, boundsOffset % 16 == 0,
             FamilyLayout.strings + (FamilyLayout.fixedStrings + labelCount + stateCount) * 8 <= size,
@@ -29,27 +41,29 @@ package struct FamilyRecord {
             guard offset + length <= size else { return nil }
         }
         self.record = record
+        self.size = size
+        self.type = type
+        gaugeMode = GaugeMode(rawValue: mode)
+        // A mode that is none could not be updated, nor shown.
+        let isDifference = type == .gauge && mode == 0 && stateCount == 2
+        guard type == .gauge ? gaugeMode != nil || isDifference : mode == 0 else { return nil }
     }
 
     package static func paddedBounds(_ count: Int) -> Int {
         (count + FamilyLayout.boundsPadding - 1) / FamilyLayout.boundsPadding * FamilyLayout.boundsPadding
     }
 
-    package var type: MetricType { MetricType(rawValue: half(record, FamilyLayout.type)).unsafelyUnwrapped }
-    package var gaugeMode: GaugeMode? { GaugeMode(rawValue: half(record, FamilyLayout.gaugeMode)) }
-    package var labelCount: Int { Int(half(record, FamilyLayout.labelCount)) }
-    package var boundCount: Int { Int(half(record, FamilyLayout.boundCount)) }
-    package var stateCount: Int { Int(half(record, FamilyLayout.stateCount)) }
     package var nameHash: UInt64 { longWord(record, FamilyLayout.nameHash) }
     package var createdTime: UInt64 { longWord(record, FamilyLayout.createdTime) }
     package var name: UnsafeRawBufferPointer { string(0) }
+    /// The bounds, padded.
     package var bounds: UnsafePointer<Double> {
-        UnsafePointer((record + Int(half(record, FamilyLayout.boundsOffset))).assumingMemoryBound(to: Double.self))
+        UnsafePointer((record + boundsOffset).assumingMemoryBound(to: Double.self))
     }
 
     private func string(_ index: Int) -> UnsafeRawBufferPointer {
         let (offset, length) = entry(record, FamilyLayout.strings, index)
-        return bytes(record, offset, offset + length)
+        return offset + length <= size ? bytes(record, offset, offset + length) : bytes(record, 0, 0)
     }
 
     package var descriptor: FamilyDescriptor {
@@ -69,8 +83,7 @@ package struct SeriesRecord {
 
     /// The record at a file offset if it is a sound series, else nil.
     package init?(_ segment: Segment, offset: Int) {
-        guard let record = soundRecord(segment, offset: offset, kind: RecordLayout.series) else { return nil }
-        let size = recordSize(record)
+        guard let (record, size) = soundRecord(segment, offset: offset, kind: RecordLayout.series) else { return nil }
         let table = Int(half(record, SeriesLayout.tableOffset)), valueCount = Int(half(record, SeriesLayout.valueCount))
         let text = Int(half(record, SeriesLayout.textOffset)), textLength = Int(half(record, SeriesLayout.textLength))
         guard table == SeriesLayout.narrowTable || table == SeriesLayout.wideTable, valueCount <= 1 << 16,
@@ -89,7 +102,9 @@ package struct SeriesRecord {
 
     package var keyHash: UInt64 { longWord(record, SeriesLayout.keyHash) }
     package var familyOffset: Int { Int(half(record, SeriesLayout.family)) }
-    package var valueCount: Int { Int(half(record, SeriesLayout.valueCount)) }
+    package var valueCount: Int { min(Int(half(record, SeriesLayout.valueCount)), 1 << 16) }
+    /// Whether the record has the line of words that change, as those of gauges and state sets do.
+    package var isWide: Bool { half(record, SeriesLayout.tableOffset) == SeriesLayout.wideTable }
     package var createdTime: UInt64 { longWord(record, SeriesLayout.createdTime) }
     /// The cell's offset in each lane, over all groups; nil: the series has none.
     package var cell: Int? {
@@ -98,12 +113,17 @@ package struct SeriesRecord {
     }
     /// {a="x",b="y"}, escaped as the text formats want it; empty without labels. See `LabelText` for names in quotes.
     package var text: UnsafeRawBufferPointer {
-        let offset = Int(half(record, SeriesLayout.textOffset))
-        return bytes(record, offset, offset + Int(half(record, SeriesLayout.textLength)))
+        part(Int(half(record, SeriesLayout.textOffset)), Int(half(record, SeriesLayout.textLength)))
     }
     package func value(_ index: Int) -> UnsafeRawBufferPointer {
-        let (offset, length) = entry(record, Int(half(record, SeriesLayout.tableOffset)), index)
-        return bytes(record, offset, offset + length)
+        let table = isWide ? SeriesLayout.wideTable : SeriesLayout.narrowTable
+        guard table + index * 8 + 8 <= StoreFormat.maxRecord else { return bytes(record, 0, 0) }
+        let (offset, length) = entry(record, table, index)
+        return part(offset, length)
+    }
+
+    private func part(_ offset: Int, _ length: Int) -> UnsafeRawBufferPointer {
+        offset + length <= StoreFormat.maxRecord ? bytes(record, offset, offset + length) : bytes(record, 0, 0)
     }
 
     /// Whether the series is rendered. Relaxed: a removal has no order with anything else.
@@ -115,13 +135,14 @@ package struct SeriesRecord {
     /// Whether the label values are these, byte for byte.
     @inline(__always)
     package func hasValues(_ values: UnsafePointer<LabelValue>, _ count: Int) -> Bool {
-        if valueCount != count { return false }
-        var table = UnsafeRawPointer(record) + Int(half(record, SeriesLayout.tableOffset))
+        if Int(half(record, SeriesLayout.valueCount)) != count { return false }
+        var table = UnsafeRawPointer(record)
+        table += isWide ? SeriesLayout.wideTable : SeriesLayout.narrowTable
         for index in 0..<count {
             let offset = Int(table.load(as: UInt32.self))
             let length = Int(table.load(fromByteOffset: 4, as: UInt32.self))
             table += 8
-            if length != values[index].count { return false }
+            if length != values[index].count || offset &+ length > StoreFormat.maxRecord { return false }
             if !sameBytes(record + offset, values[index].bytes, length) { return false }
         }
         return true
@@ -129,6 +150,23 @@ package struct SeriesRecord {
 }
 
 extension SeriesRecord {
+    /// Whether the first label values are these: an info has its texts and their keys behind them.
+    package func beginsWithValues(_ values: UnsafePointer<LabelValue>, _ count: Int) -> Bool {
+        if valueCount < count { return false }
+        for index in 0..<count {
+            let own = value(index)
+            guard own.count == values[index].count,
+                own.isEmpty || sameBytes(own.baseAddress.unsafelyUnwrapped, values[index].bytes, own.count)
+            else { return false }
+        }
+        return true
+    }
+
+    /// Whether a later text of an info was put in the place of this one.
+    package var isReplaced: Bool {
+        word(record + SeriesLayout.state).pointee.load(ordering: .relaxed) == SeriesLayout.replaced
+    }
+
     /// Goes through the instances of a gauge series until the body says true, or where the list is damaged.
     package func forEachInstance(
         in source: any SegmentSource, _ body: (GaugeInstance) -> Bool
@@ -152,7 +190,7 @@ package struct GaugeInstance {
     package let record: UnsafeMutableRawPointer
 
     package init?(_ segment: Segment, offset: Int) {
-        guard let record = soundRecord(segment, offset: offset, kind: RecordLayout.instance) else { return nil }
+        guard let (record, _) = soundRecord(segment, offset: offset, kind: RecordLayout.instance) else { return nil }
         self.record = record
     }
 
@@ -221,22 +259,22 @@ func bytes(_ record: UnsafeMutableRawPointer, _ from: Int, _ to: Int) -> UnsafeR
     UnsafeRawBufferPointer(start: record + from, count: to - from)
 }
 
-private func recordSize(_ record: UnsafeMutableRawPointer) -> Int { Int(half(record, RecordLayout.size)) }
-
 private func entry(_ record: UnsafeMutableRawPointer, _ table: Int, _ index: Int) -> (offset: Int, length: Int) {
     (Int(half(record, table + index * 8)), Int(half(record, table + index * 8 + 4)))
 }
 
-/// A record that lies wholly in what may be read, with the expected kind and a sensible size.
-func soundRecord(_ segment: Segment, offset: Int, kind: UInt32) -> UnsafeMutableRawPointer? {
+/// A record that lies wholly in what may be read, with the expected kind and a sensible size, which comes with it.
+func soundRecord(
+    _ segment: Segment, offset: Int, kind: UInt32
+) -> (record: UnsafeMutableRawPointer, size: Int)? {
     let end = segment.recordsEnd
     guard offset >= segment.geometry.recordsOffset, offset % StoreFormat.recordAlignment == 0, offset + 64 <= end else {
         return nil
     }
     let record = segment.base + offset
-    let size = recordSize(record)
-    guard half(record, RecordLayout.kind) == kind, size >= 64, size % StoreFormat.recordAlignment == 0,
-        offset + size <= end
+    let size = Int(half(record, RecordLayout.size))
+    guard half(record, RecordLayout.kind) == kind, size >= 64, size <= StoreFormat.maxRecord,
+        size % StoreFormat.recordAlignment == 0, offset + size <= end
     else { return nil }
-    return record
+    return (record, size)
 }

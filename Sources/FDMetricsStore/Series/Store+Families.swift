@@ -16,15 +16,6 @@ extension Store {
         }
     }
 
-    package func countDrop(_ error: StoreError) {
-        switch error.code {
-        case .noSpace: count(HeaderLayout.droppedNoSpace)
-        case .seriesLimit: count(HeaderLayout.droppedSeriesLimit)
-        case .conflict: count(HeaderLayout.conflicts)
-        default: break
-        }
-    }
-
     private func findOrMakeFamily(_ descriptor: FamilyDescriptor) throws(StoreError) -> Family {
         let hash = nameHash(descriptor.name)
         var number = 0
@@ -151,11 +142,11 @@ extension Store {
         let paddedBounds = FamilyRecord.paddedBounds(descriptor.bounds.count)
         let textOffset = boundsOffset + paddedBounds * 8
         let size = (textOffset + textBytes + 63) / 64 * 64
-        if size > StoreFormat.maxRecord {
+        if textBytes > StoreFormat.maxTexts || size > StoreFormat.maxRecord {
             throw StoreError(
                 .invalidArgument,
                 "the texts of \(descriptor.name) (help, labels, states) have \(textBytes) bytes: use at most "
-                    + "\(StoreFormat.maxRecord / 2)")
+                    + "\(StoreFormat.maxTexts)")
         }
         guard let offset = try takeRecord(segment, size: size) else { return nil }
 

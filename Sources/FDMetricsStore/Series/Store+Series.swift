@@ -19,7 +19,14 @@ extension Store {
                 "\(family.descriptor.name) has \(names.count) labels (\(names.joined(separator: ", "))), \(count) values were given"
             )
         }
-        return try series(family, names: names, values: (0..<count).map { text(values[$0]) })
+        let hash = family.core.hash(values, count)
+        try throwIfRefused(hash)
+        do {
+            return try series(family, names: names, values: (0..<count).map { text(values[$0]) })
+        } catch {
+            remember(hash, error.code)
+            throw error
+        }
     }
 
     /// The series with these labels; `names` are the family's and, of an info, its keys, which are part of the series' key.
@@ -43,6 +50,13 @@ extension Store {
     private func findOrMakeSeries(
         _ family: Family, _ names: [String], _ values: [String], _ key: UnsafePointer<LabelValue>, _ count: Int
     ) throws(StoreError) -> UnsafeMutablePointer<SeriesHandle> {
+        let length = (0..<count).reduce(0) { $0 + key[$1].count }
+        if length > StoreFormat.maxTexts {
+            throw StoreError(
+                .invalidArgument,
+                "the label values of a series of \(family.descriptor.name) have \(length) bytes: use at most "
+                    + "\(StoreFormat.maxTexts)")
+        }
         let hash = family.core.hash(key, count)
         // Segments that other processes made since are mapped here, so that the fast look-up finds what they hold.
         var number = 0
@@ -107,8 +121,8 @@ extension Store {
         if size > StoreFormat.maxRecord {
             throw StoreError(
                 .invalidArgument,
-                "the label values of a series of \(family.descriptor.name) have \(text.bytes.count) bytes: use at most "
-                    + "\(StoreFormat.maxRecord / 2)")
+                "the labels of a series of \(family.descriptor.name) have \(text.bytes.count + extra) bytes as they are "
+                    + "stored, names and escapes included: use shorter ones")
         }
 
         let cellSize = family.descriptor.type.cellSize(boundCount: family.descriptor.bounds.count)
@@ -163,47 +177,30 @@ extension Store {
     }
 
     /// Takes space for a gauge instance, in the last segment: instances and their series need not be in one segment.
-    package func takeInstance() throws(StoreError) -> (segment: UnsafeMutablePointer<Segment>, offset: Int) {
-        var segment = try lastSegment()
-        while true {
-            if let offset = try takeRecord(segment, size: InstanceLayout.size) { return (segment, offset) }
-            segment = try self.segment(after: segment)
-        }
-    }
-
-    // MARK: - Removal
-
-    /// Hides the series that satisfy a condition, for all processes. Their space is not used again: a handle somewhere may
-    /// still record into it.
-    /// - Returns: how many were removed by this call.
-    @discardableResult
-    package func remove(_ family: Family, where condition: (SeriesRecord) -> Bool) throws(StoreError) -> Int {
-        if let moved = try family.moved() { return try moved.store.remove(moved, where: condition) }
-        var removed = 0
-        var number = 0
-        while let segment = try segment(number) {
-            number += 1
-            guard let familyOffset = existingFamilyRecord(family, in: segment) else { continue }
-            for position in 0..<segment.pointee.geometry.indexCapacity {
-                let entry = segment.pointee.indexSlot(position).pointee.load(ordering: .acquiring)
-                if entry == 0 { continue }
-                guard let series = SeriesRecord(segment.pointee, offset: Int(entry & 0xFFFF_FFFF)),
-                    series.familyOffset == familyOffset, series.isLive, condition(series)
-                else { continue }
-                let result = word(series.record + SeriesLayout.state).pointee.compareExchange(
-                    expected: SeriesLayout.live, desired: SeriesLayout.removed, ordering: .relaxed)
-                if !result.exchanged { continue }
-                word(segment.pointee.base + familyOffset + FamilyLayout.seriesCount).pointee.wrappingSubtract(
-                    1, ordering: .relaxed)
-                removed += 1
+    ///
+    /// Allocates nothing, and is async-signal-safe, unless the store must grow by a segment, or has grown by one that this
+    /// process has not mapped yet.
+    package func takeInstance() -> InstanceSpace {
+        do throws(StoreError) {
+            var segment = try lastSegment()
+            while true {
+                switch tryTakeRecord(segment, size: InstanceLayout.size) {
+                case .taken(let offset): return .taken(segment, offset)
+                case .full: segment = try self.segment(after: segment)
+                case .failed(let failure): return .refused(failure.code)
+                }
             }
+        } catch {
+            return .refused(error.code)
         }
-        // Release: who sees the new number finds the series removed.
-        if removed > 0 {
-            firstSegment.pointee.header(HeaderLayout.removals).pointee.wrappingAdd(1, ordering: .releasing)
-        }
-        return removed
     }
+}
+
+/// What came of taking space for a gauge instance.
+package enum InstanceSpace {
+    /// The segment, and the offset in its file.
+    case taken(UnsafeMutablePointer<Segment>, Int)
+    case refused(StoreError.Code)
 }
 
 /// The rendered labels of a series, {a="x",b="y"}, escaped as the text formats want it, and where the values stand in it.
