@@ -7,6 +7,7 @@
 #include <sched.h>
 
 ptrdiff_t CFDMetricsLinux_rseq_offset;
+uint32_t CFDMetricsLinux_ticks;
 
 __attribute__((constructor)) static void find_rseq(void) {
   // By name, and not as weak symbols: those too would make the loader ask for the glibc that first had them (2.35).

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
+import FDMetrics
 import FDMetricsStore
 import Glibc
 import Synchronization
@@ -136,6 +138,8 @@ extension UnsafePointer where Pointee == PythonAPI {
     /// object, which has raised.
     @inline(__always)
     func handle(_ object: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        // A process that does nothing but update what it has would not notice that its store was deleted.
+        if CFDMetricsLinux_tick() != 0 { StoreMoves.lookAtDefaultStore() }
         guard let bytes = pointee.bytesAddress(object) else { return nil }
         return UnsafeRawPointer(bytes).loadUnaligned(as: UnsafeMutableRawPointer?.self)
     }

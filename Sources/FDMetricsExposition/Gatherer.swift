@@ -93,12 +93,14 @@ struct Gatherer {
     }
 
     /// A family of the plan as it is now.
-    func snapshot(of family: GatherPlan.FamilyPlan) -> FamilySnapshot {
+    /// - Throws: `system` or `notFound` where it cannot be asked who is alive, and that decides what is shown.
+    func snapshot(of family: GatherPlan.FamilyPlan) throws(StoreError) -> FamilySnapshot {
         var snapshot = FamilySnapshot(plan: family)
         if family.descriptor.type == .gauge {
             snapshot.series.reserveCapacity(family.series.count)
             snapshot.values.reserveCapacity(family.series.count)
             gatherGauges(family, &snapshot)
+            if let failure = probe.failure { throw failure }
         } else {
             gatherShared(family, &snapshot)
         }
@@ -317,19 +319,30 @@ private final class Liveness {
     private let source: any SegmentSource
     private var probe: LivenessProbe?
     private var isOpened = false
+    private var openError: StoreError?
 
     init(_ source: any SegmentSource) { self.source = source }
+
+    /// Why somebody who was asked about may be alive or not; nil: all is known.
+    var failure: StoreError? {
+        if let openError { return openError }
+        guard let error = probe?.failure, error != 0 else { return nil }
+        return .system("cannot ask who holds the store in \(source.directory)", error)
+    }
 
     func isAlive(_ token: LeaseToken) -> Bool {
         // A logical worker has no end but the one that it is told.
         if token.bits == source.ownToken || token.worker != nil { return true }
         if !isOpened {
             isOpened = true
-            if let segment = try? source.segment(0) {
-                probe = try? LivenessProbe(directory: source.directory, segment: segment)
+            do throws(StoreError) {
+                if let segment = try source.segment(0) {
+                    probe = try LivenessProbe(directory: source.directory, segment: segment)
+                }
+            } catch {
+                openError = error
             }
         }
-        // A store whose directory is gone cannot be asked; then only this process is known to be alive.
         return probe?.isAlive(token) ?? false
     }
 }

@@ -19,12 +19,11 @@ struct ProcessMetrics {
     /// Asks the kernel. A source that records accounts for the CPU time that it sees; one that only reads adds it up.
     init(_ source: any SegmentSource, byWorker: Bool) throws(StoreError) {
         self.byWorker = byWorker
-        guard let segment = try source.segment(0),
-            var probe = try? LivenessProbe(directory: source.directory, segment: segment)
-        else {
+        guard let segment = try source.segment(0) else {
             (processes, totalTicks) = ([], 0)
             return
         }
+        var probe = try LivenessProbe(directory: source.directory, segment: segment)
         let accounting = ProcessAccounting(segment)
         processes = accounting.liveProcesses(&probe)
         if source is Store {

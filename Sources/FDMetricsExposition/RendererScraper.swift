@@ -97,7 +97,7 @@ final class Scraper {
             let isShown = filter?.admits(family.descriptor) ?? true
             // What the store says of itself counts all families, whichever are shown.
             if !isShown && !isCounting { continue }
-            let snapshot = gatherer.snapshot(of: family)
+            let snapshot = try gatherer.snapshot(of: family)
             seriesCount += snapshot.series.count
             if isShown { writer.write(snapshot) }
         }
@@ -111,7 +111,7 @@ final class Scraper {
     /// All families that a render shows, by name.
     func families(_ options: RenderOptions) throws(StoreError) -> [FamilySnapshot] {
         let gatherer = try Gatherer(plan, source)
-        let gathered = plan.families.map { gatherer.snapshot(of: $0) }
+        let gathered = try plan.families.map { family throws(StoreError) in try gatherer.snapshot(of: family) }
         let counted = SelfMetrics.series(count: gathered.reduce(0) { $0 + $1.series.count })
         let added = try addedFamilies(options).map { SelfMetrics.isSeriesCount($0) ? counted : $0 }
         return (gathered + added).sorted { $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes) }

@@ -35,10 +35,8 @@ struct SelfMetrics {
             used += segment.pointee.usedBytes
             segments += 1
         }
-        var live = 0
-        if var probe = try? LivenessProbe(directory: source.directory, segment: first) {
-            live = probe.liveLeases().count
-        }
+        var probe = try LivenessProbe(directory: source.directory, segment: first)
+        let live = probe.liveLeases().count
         func dropped(_ offset: Int) -> Double { Double(first.pointee.header(offset).pointee.load(ordering: .relaxed)) }
         var scrape: [FamilySnapshot] = []
         if let latestScrape {
@@ -64,10 +62,19 @@ struct SelfMetrics {
                     ("{reason=\"series_limit\"}", dropped(HeaderLayout.droppedSeriesLimit)),
                 ]),
             Self.gauge("fdmetrics_families", "Metric families of the store.", [("", Double(familyCount))]),
+            Self.family(
+                .counter, "fdmetrics_growth_failures", "Attempts of a process to make the store larger that failed.",
+                [("", dropped(HeaderLayout.growthFailures))]),
             Self.gauge(
                 "fdmetrics_lanes", "Cells that each number is spread over.",
                 [("", Double(first.pointee.geometry.laneCount))]),
             Self.gauge("fdmetrics_live_processes", "Processes that hold the store.", [("", Double(live))]),
+            Self.family(
+                .counter, "fdmetrics_lost_updates", "Updates of gauges that had no process slot or no space.",
+                [("", dropped(HeaderLayout.lostUpdates))]),
+            Self.family(
+                .counter, "fdmetrics_moved_processes", "Processes that came here because their store was deleted.",
+                [("", dropped(HeaderLayout.moves))]),
         ] + scrape + [
             Self.gauge("fdmetrics_segments", "Files of the store.", [("", Double(segments))]),
             Self.gauge(

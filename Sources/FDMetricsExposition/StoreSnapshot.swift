@@ -70,7 +70,8 @@ package final class StoreSampler {
     /// - Throws: `damaged`, `foreign`, `system`, of segment 0.
     package func sample() throws(StoreError) -> StoreSnapshot {
         let gatherer = try Gatherer(plan, source)
-        return StoreSnapshot(plan.families.map { gatherer.snapshot(of: $0) })
+        return StoreSnapshot(
+            try plan.families.map { family throws(StoreError) in try gatherer.snapshot(of: family) })
     }
 }
 

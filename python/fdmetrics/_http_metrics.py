@@ -126,6 +126,8 @@ class HTTPMetrics:
         # The word is read before any series is looked up: one that is removed meanwhile is in a dictionary that the
         # next request sees to be old.
         store = self._registry._attach_quietly()
+        if store is not None:
+            store.look_again()
         children = self._children = _Children(None if store is None else store.removals[0])
         return children
 

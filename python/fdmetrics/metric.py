@@ -258,6 +258,7 @@ class Metric:
             if children is _NO_CHILDREN:
                 self._children = children = _Children(_NO_WORD)
             return children
+        store.look_again()
         removals = self._removals = store.removals
         word = removals[0]
         if children.word != word:

@@ -173,6 +173,9 @@ class Registry:
 
     def _declare(self, metric: Declared, descriptor: Descriptor) -> None:
         """Takes up a new metric. Errors: ConflictError, where this process has declared the name otherwise."""
+        if self._store is None:
+            # A name that was set after the import, as seen before the program changes its directory.
+            _environment.make_absolute()
         known = self._declared.setdefault(descriptor.name, descriptor)
         difference = descriptor.difference(known)
         if difference is not None:

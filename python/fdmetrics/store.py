@@ -91,12 +91,21 @@ class Store:
         self._pointer: Optional[ctypes.c_void_p] = pointer
         #: The store's directory.
         self.path: str = os.fsdecode(library.fdm_store_path(pointer))
-        word = ctypes.cast(library.fdm_store_removals(pointer), ctypes.POINTER(ctypes.c_uint64 * 1)).contents
         #: Where the number stands that `removals` shows.
-        self.removals_address: int = ctypes.addressof(word)
-        #: removals[0] changes whenever a process removes a series of this store.
-        self.removals: memoryview = memoryview(word).cast("B").cast("Q")
+        self.removals_address = 0
+        #: removals[0] changes whenever a process removes a series of this store, and when the store has been deleted and
+        #: another one has taken its place. Then the number stands elsewhere: see look_again.
+        self.removals: memoryview
+        self.look_again()
         _log.pass_on(library)
+
+    def look_again(self) -> None:
+        """Finds where the number of removals stands now. Errors: StoreClosedError."""
+        word = self.library.fdm_store_removals(self.pointer)
+        address = ctypes.addressof(word.contents)
+        if address != self.removals_address:
+            self.removals = memoryview((ctypes.c_uint64 * 1).from_address(address)).cast("B").cast("Q")
+            self.removals_address = address
 
     @property
     def pointer(self) -> ctypes.c_void_p:

@@ -47,6 +47,14 @@ void *CFDMetricsLinux_refusals(void);
   return CFDMetricsLinux_getcpu();
 }
 
+// ---- Now and then ---------------------------------------------------------------------------------------------------
+
+// True at every 1,024th call. A number without atomics: threads that count at once may lose counts of it.
+extern uint32_t CFDMetricsLinux_ticks __attribute__((visibility("hidden")));
+static inline __attribute__((always_inline)) int CFDMetricsLinux_tick(void) {
+  return (++CFDMetricsLinux_ticks & 1023) == 0;
+}
+
 // ---- The last error of a thread -------------------------------------------------------------------------------------
 
 enum { CFDMETRICS_LINUX_ERROR_SIZE = 1024 };

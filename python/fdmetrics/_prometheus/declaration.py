@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from .._descriptor import Descriptor, refuse_other_names
 from .._environment import OLD_PROMETHEUS_DIRECTORY, PROMETHEUS_DIRECTORY, make_absolute
 from .._family import Family
-from ..errors import FDMetricsError
+from ..errors import REFUSALS
 from ..registry import Registry
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def announce(value: Declared, family: Family) -> bool:
     try:
         registry._declare(value, family.descriptor)
         return True
-    except FDMetricsError as error:
+    except REFUSALS as error:
         family.refuse(error)
         return False
 

@@ -10,7 +10,7 @@ from typing import Any, Iterable, Optional
 from prometheus_client.metrics_core import Metric
 
 from .._environment import PROMETHEUS_DIRECTORY, is_store_of, prometheus_directory
-from ..errors import FDMetricsError, StoreNotFoundError
+from ..errors import REFUSALS, StoreNotFoundError
 from ..registry import REGISTRY
 from ..store import Path, render_directory
 from .declaration import use_old_variable
@@ -77,5 +77,5 @@ def mark_process_dead(pid: object, path: Optional[Path] = None) -> None:
         return
     try:
         store.end_worker(number)
-    except FDMetricsError as error:
+    except REFUSALS as error:
         REGISTRY._refuse(error, f"the end of worker {pid}")

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 from .._descriptor import Descriptor, strings
 from .._family import Family
 from .._series import rendered_series
-from ..errors import FDMetricsError, check_status
+from ..errors import REFUSALS, check_status
 from ..registry import REGISTRY
 from .declaration import families_named, store_name
 
@@ -93,7 +93,7 @@ def _call(
             for values in _matching(family, matches) if series is None else series:
                 arguments = (strings(values), len(values)) if values else ()
                 check_status(library, remove_or_clear(family.handle, *arguments))
-        except FDMetricsError as error:
+        except REFUSALS as error:
             family.refuse(error)
 
 

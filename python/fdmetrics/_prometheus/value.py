@@ -165,6 +165,7 @@ class StoreValue(Part):
         family.register()
         store = family.registry._attach()
         # The word is read before the series is looked up: one that is removed meanwhile is looked up again.
+        store.look_again()
         removals = store.removals
         word = removals[0]
         self._connect(family)

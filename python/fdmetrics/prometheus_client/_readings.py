@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Callable, Optional
 
-from ..errors import FDMetricsError
+from ..errors import REFUSALS
 
 if TYPE_CHECKING:
     from ._instrument import Instrument
@@ -85,6 +85,6 @@ def _handle(metric: Instrument) -> Optional[int]:
         return None
     try:
         return family.series(metric._values)
-    except FDMetricsError as error:
+    except REFUSALS as error:
         family.refuse(error)
         return None
