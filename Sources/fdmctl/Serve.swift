@@ -60,7 +60,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Who may connect to the Unix socket, as of chmod.", valueName: "mode"))
     var unixMode = FileMode(bits: 0o660)
 
-    @OptionGroup(title: "Access")
+    @OptionGroup
     var access: ServeAccess
 
     @Flag(help: "Where an address is taken, wait until it is free, in place of an error.")

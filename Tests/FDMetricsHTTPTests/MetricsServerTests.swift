@@ -62,7 +62,7 @@ final class ServerBench: Sendable {
                 channel.pipeline.addHandler(TextReader { part in text.withLock { $0 += part } })
             }
             .connect(host: "127.0.0.1", port: port).get()
-        var request = "GET \(uri) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
+        var request = "GET \(uri) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         for (name, value) in headers { request += "\(name): \(value)\r\n" }
         try await channel.writeAndFlush(ByteBuffer(string: request + "\r\n"))
         try await channel.closeFuture.get()
