@@ -72,7 +72,8 @@ final class Credentials {
             try certificates(path, "the CA of client certificates")
         }
         guard let key = try? NIOSSLPrivateKey(bytes: keyBytes, format: .pem) else {
-            throw CredentialError("\(files.keyFile) has no TLS key; expected a private key as PEM, without a passphrase")
+            throw CredentialError(
+                "\(files.keyFile) has no TLS key; expected a private key as PEM, without a passphrase")
         }
         let sources = chain.map { NIOSSLCertificateSource.certificate($0) }
         var configuration =

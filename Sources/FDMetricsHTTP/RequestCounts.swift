@@ -75,7 +75,7 @@ final class RequestCounts: Sendable {
         return [
             AddedCounter(
                 "fdmetrics_http_request_failures",
-                help: "Requests to the server of metrics, or connections, that got no whole answer, or that it was to blame for.",
+                help: "Requests and connections that the server of metrics could not serve, or not to the end.",
                 Failure.allCases.map { ($0.labels, Double(now.failures[$0.rawValue])) }),
             AddedCounter(
                 "fdmetrics_http_requests", help: "Requests that the server of metrics has answered.",

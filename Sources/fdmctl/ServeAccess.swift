@@ -10,7 +10,8 @@ struct ServeAccess: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A name that clients may call the server by (header Host), several times for several. On a loopback address "
-                + "localhost and numbers always may; on others any name, unless this is given.", valueName: "name"))
+                + "localhost and numbers always may; on others any name, unless this is given.",
+            valueName: "name"))
     var allowedHost: [String] = []
 
     @Option(
@@ -36,13 +37,14 @@ struct ServeAccess: ParsableArguments {
     func validate() throws {
         if (tlsCert == nil) != (tlsKey == nil) {
             throw ValidationError(
-                "\(tlsCert == nil ? "--tls-key" : "--tls-cert") is given alone; expected --tls-cert and --tls-key together")
+                "\(tlsCert == nil ? "--tls-key" : "--tls-cert") is given alone; expected --tls-cert and --tls-key together"
+            )
         }
         if clientCA != nil, tlsCert == nil {
             throw ValidationError("--client-ca is given without TLS; expected --tls-cert and --tls-key with it")
         }
         for name in allowedHost where name.isEmpty || name.contains(where: { "/:[] ".contains($0) }) {
-            throw ValidationError("--allowed-host is \"\(name)\"; expected a name without a port, such as metrics.example.org")
+            throw ValidationError("--allowed-host is \"\(name)\"; expected a name without a port: metrics.example.org")
         }
     }
 

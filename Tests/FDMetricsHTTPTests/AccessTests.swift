@@ -22,7 +22,8 @@ struct AccessTests {
     @Test(
         "On a loopback address a name that is no other's is answered",
         arguments: [
-            "localhost", "localhost:9919", "LOCALHOST", "localhost.", "127.0.0.1", "127.0.0.1:80", "127.8.9.10:1", "[::1]",
+            "localhost", "localhost:9919", "LOCALHOST", "localhost.", "127.0.0.1", "127.0.0.1:80", "127.8.9.10:1",
+            "[::1]",
             "[::1]:9919", "[::ffff:127.0.0.1]", "metrics.local", "Good.Example:1", "good.example.",
         ])
     func admitted(host: String) throws {
@@ -33,8 +34,10 @@ struct AccessTests {
     @Test(
         "No other is",
         arguments: [
-            "", "evil.example", "evil.example:9919", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]",
-            "[::ffff:10.0.0.1]", "good.example.evil.example", "::1", "[::1", "[::1]x", "localhost@evil.example", "0.0.0.0",
+            "", "evil.example", "evil.example:9919", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1",
+            "[::2]",
+            "[::ffff:10.0.0.1]", "good.example.evil.example", "::1", "[::1", "[::1]x", "localhost@evil.example",
+            "0.0.0.0",
         ])
     func refused(host: String) throws {
         let check = try #require(try check("::1", host: "::1", ["good.example"]))

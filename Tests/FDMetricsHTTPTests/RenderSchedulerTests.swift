@@ -231,7 +231,7 @@ struct UnsentAnswersTests {
         #expect(unsent.byteCount == 80)
     }
 
-    @Test("Two answers have room beside each other, whatever their size and the limit, also with small ones beside them")
+    @Test("Two answers have room beside each other, however large they are, also with small ones")
     func twoLargeOnes() {
         let unsent = UnsentAnswers(limit: 100)
         let readers = (0..<4).map { _ in Reader() }

@@ -50,8 +50,8 @@ class Authority:
             *("-keyout", str(made.key), "-out", str(request)),
         )
         _openssl(
-            *("x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key), "-days", "2"),
-            *("-CAcreateserial", "-extfile", str(extensions), "-out", str(made.certificate)),
+            *("x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key)),
+            *("-days", "2", "-CAcreateserial", "-extfile", str(extensions), "-out", str(made.certificate)),
         )
         return made
 

@@ -9,10 +9,10 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from authority import Authority
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from authority import Authority
 from serving import Recorder, Server, UnixConnection, ask, read_all, wait_for
 
 NAMES = ["fdmetrics_http_request_failures", "fdmetrics_http_requests", "fdmetrics_http_response_bytes"]

@@ -93,7 +93,9 @@ def test_no_such_path(server: Server, path: str) -> None:
 
 def test_absolute_form(serve: Callable[..., Server]) -> None:
     server = serve("--allowed-host", "metrics.example")
-    raw = server.exchange(b"GET http://metrics.example/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    raw = server.exchange(
+        b"GET http://metrics.example/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
     assert raw.startswith(b"HTTP/1.1 200 ")
     assert raw.endswith(b"\r\n\r\nok\n")
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from authority import Authority, Pair, connection, get, shown_name
+
 from serving import HANG_SECONDS, Recorder, Server, ask, environment, wait_for
 
 
@@ -171,7 +171,12 @@ def test_token_that_is_replaced(serve: Callable[..., Server], recorder: Recorder
 )
 @pytest.mark.parametrize("more", [(), ("--take-over",)])
 def test_files_that_cannot_be_used_end_it(
-    tool: Path, authority: Authority, folder: Path, change: dict[str, str], words: tuple[str, ...], more: tuple[str, ...]
+    tool: Path,
+    authority: Authority,
+    folder: Path,
+    change: dict[str, str],
+    words: tuple[str, ...],
+    more: tuple[str, ...],
 ) -> None:
     pair = placed(authority.sign("server"), folder)
     shutil.copyfile(authority.sign("other").key, folder / "other.key")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from authority import Authority, Pair, connection, get
+
 from serving import HANG_SECONDS, Recorder, Server, UnixConnection, ask, read_all, wait_for
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -82,7 +82,7 @@ def test_versions(encrypted: Server, authority: Authority, version: str, works: 
     if works:
         assert get(encrypted, context).status == 200
     else:
-        with pytest.raises(ssl.SSLError, match="(?i)protocol|version"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)protocol|version"):
             get(encrypted, context)
 
 
@@ -131,7 +131,9 @@ def test_large_answer_to_a_slow_client(
             for _ in range(20)
         ]
         for client in clients:
-            client.sendall(b"GET /metrics?name[]=many_requests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            client.sendall(
+                b"GET /metrics?name[]=many_requests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            )
         begun = [client.recv(100) for client in clients]
         assert all(part.startswith(b"HTTP/1.1 200 ") for part in begun)
         # They share the answer. Encrypted it would be there 20 times, were it not in pieces.
