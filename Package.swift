@@ -32,7 +32,7 @@ let package = Package(
         .trait(name: "ZeroMQ", description: "Sockets over libzmq that record themselves; needs libzmq3-dev."),
         .trait(
             name: "HTTPServer",
-            description: "The server of /metrics; needs swift-nio, swift-service-lifecycle, swift-log and zlib1g-dev."),
+            description: "The server of /metrics; needs packages for HTTP, TLS, services and logging, and zlib1g-dev."),
         .trait(name: "SwiftMetrics", description: "The backend of swift-metrics; needs swift-metrics."),
         .trait(
             name: "CommandLineTool",
@@ -97,6 +97,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["HTTPServer"])),
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle",
                     condition: .when(traits: ["HTTPServer"])),

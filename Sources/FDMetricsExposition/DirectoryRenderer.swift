@@ -26,12 +26,14 @@ package final class DirectoryRenderer {
     package init(expecting directory: String) { self.directory = directory }
 
     /// Renders the store that is there now.
-    /// - Parameter names: If not empty: only the families that have one of these names, or a sample of such a name.
+    /// - Parameters:
+    ///   - names: If not empty: only the families that have one of these names, or a sample of such a name.
+    ///   - added: What is shown besides the store's own families.
     /// - Throws: `notFound` without a store; `foreign`, `damaged`, `noSpace`, `system`. The next call tries again.
     package func render(
-        as format: ExpositionFormat, options: RenderOptions, names: [String] = []
+        as format: ExpositionFormat, options: RenderOptions, names: [String] = [], adding added: [AddedCounter] = []
     ) throws(StoreError) -> Renderer.Text {
-        try currentScraper().render(format, options, names)
+        try currentScraper().render(format, options, names, added)
     }
 
     /// The store that is there now, mapped read-only.

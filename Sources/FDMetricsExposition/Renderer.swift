@@ -33,13 +33,16 @@ package enum Renderer {
     ///
     /// Nobody waits for the kept plan: who finds it in use, by another thread or by one of the parent process at the time
     /// of a fork, makes one for itself.
-    /// - Parameter names: If not empty: only the families that have one of these names, or a sample of such a name.
+    /// - Parameters:
+    ///   - names: If not empty: only the families that have one of these names, or a sample of such a name.
+    ///   - added: What is shown besides the store's own families.
     package static func render(
-        _ store: Store, as format: ExpositionFormat, options: RenderOptions, names: [String] = []
+        _ store: Store, as format: ExpositionFormat, options: RenderOptions, names: [String] = [],
+        adding added: [AddedCounter] = []
     ) throws(StoreError) -> Text {
         let store = StoreMoves.current(store, now: true)
         guard let kept = keptPlan(store) else {
-            return try Scraper(store).render(format, options, names)
+            return try Scraper(store).render(format, options, names, added)
         }
         let own = getpid()
         let claim = kept.user.compareExchange(expected: 0, desired: own, ordering: .acquiring)
@@ -48,12 +51,12 @@ package enum Renderer {
             // here, and its plan may be half-changed: leave it alone for good.
             guard claim.original != own,
                 kept.user.compareExchange(expected: claim.original, desired: own, ordering: .acquiring).exchanged
-            else { return try Scraper(store).render(format, options, names) }
+            else { return try Scraper(store).render(format, options, names, added) }
             _ = Unmanaged.passRetained(kept.scraper)
             kept.scraper = Scraper(store)
         }
         defer { kept.user.store(0, ordering: .releasing) }
-        return try kept.scraper.render(format, options, names)
+        return try kept.scraper.render(format, options, names, added)
     }
 
     /// Renders the store in a directory, once; who does it again and again keeps a `DirectoryRenderer`.

@@ -27,15 +27,17 @@ final class Scraper {
     }
 
     /// Renders the store.
-    /// - Parameter names: If not empty: only the families that have one of these names, or a sample of such a name.
+    /// - Parameters:
+    ///   - names: If not empty: only the families that have one of these names, or a sample of such a name.
+    ///   - counters: What is shown besides the store's own families.
     /// - Throws: `damaged`, `foreign`, `noSpace`, `system`.
     func render(
-        _ format: ExpositionFormat, _ options: RenderOptions, _ names: [String]
+        _ format: ExpositionFormat, _ options: RenderOptions, _ names: [String], _ counters: [AddedCounter] = []
     ) throws(StoreError) -> Renderer.Text {
         let start = MonotonicTime.now
         let text: Renderer.Text
         do {
-            text = try write(format, options, names.isEmpty ? nil : NameFilter(names, options.escaping))
+            text = try write(format, options, names.isEmpty ? nil : NameFilter(names, options.escaping), counters)
         } catch {
             // Whatever was learned before an error may be the reason for it.
             plan = GatherPlan(source)
@@ -50,17 +52,17 @@ final class Scraper {
     }
 
     private func write(
-        _ format: ExpositionFormat, _ options: RenderOptions, _ filter: NameFilter?
+        _ format: ExpositionFormat, _ options: RenderOptions, _ filter: NameFilter?, _ counters: [AddedCounter]
     ) throws(StoreError) -> Renderer.Text {
         let text: (text: UnsafeMutablePointer<CChar>, count: Int)?
         switch format {
         case .text, .openMetrics:
             var writer = TextFormatWriter(capacity: capacity, format: format, options: options)
-            try write(options, filter, to: &writer)
+            try write(options, filter, counters, to: &writer)
             text = writer.finish()
         case .protobuf:
             var writer = ProtobufFormatWriter(capacity: capacity, options: options)
-            try write(options, filter, to: &writer)
+            try write(options, filter, counters, to: &writer)
             text = writer.finish()
         }
         guard let text else {
@@ -72,10 +74,11 @@ final class Scraper {
     /// Writes the families by name, each as soon as it is gathered, so that the numbers of one are all that is held at a
     /// time. How many series there are is known at the end, and then goes to its place.
     private func write(
-        _ options: RenderOptions, _ filter: NameFilter?, to writer: inout some FormatWriter & ~Copyable
+        _ options: RenderOptions, _ filter: NameFilter?, _ counters: [AddedCounter],
+        to writer: inout some FormatWriter & ~Copyable
     ) throws(StoreError) {
         let gatherer = try Gatherer(plan, source)
-        let added = try addedFamilies(options).filter { filter?.admits($0.plan.descriptor) ?? true }
+        let added = try addedFamilies(options, counters).filter { filter?.admits($0.plan.descriptor) ?? true }
         let isCounting = options.contains(.selfMetrics)
         var countPlace: Int?
         var seriesCount = 0
@@ -117,10 +120,13 @@ final class Scraper {
         return (gathered + added).sorted { $0.plan.nameBytes.lexicographicallyPrecedes($1.plan.nameBytes) }
     }
 
-    /// The families of the processes and of the store itself, if they are asked for, by name; the count of series is not
-    /// known yet. A family that somebody has registered under the name of one of them is shown in its place.
-    private func addedFamilies(_ options: RenderOptions) throws(StoreError) -> [FamilySnapshot] {
-        var added: [FamilySnapshot] = []
+    /// The families of the processes and of the store itself, if they are asked for, and those of whoever renders, by name;
+    /// the count of series is not known yet. A family that somebody has registered under the name of one of them is shown
+    /// in its place.
+    private func addedFamilies(
+        _ options: RenderOptions, _ counters: [AddedCounter] = []
+    ) throws(StoreError) -> [FamilySnapshot] {
+        var added = counters.map(\.family)
         if options.contains(.processMetrics) || options.contains(.processMetricsByWorker) {
             added += try ProcessMetrics(source, byWorker: options.contains(.processMetricsByWorker)).families()
         }

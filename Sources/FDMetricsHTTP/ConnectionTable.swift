@@ -24,7 +24,7 @@ final class ConnectionTable {
             let now = NIODeadline.now()
             let claims = connections.values.compactMap { other in other.claim(now).map { (other, $0) } }
             guard let least = claims.min(by: { $0.1 < $1.1 }) else { return false }
-            least.0.cutOff()
+            least.0.cutOff(.connectionLimit)
         }
         connections[ObjectIdentifier(connection)] = connection
         return true

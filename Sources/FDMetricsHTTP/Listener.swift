@@ -38,6 +38,20 @@ final class Listener: @unchecked Sendable {
         self.server = server
     }
 
+    /// Whether its connections are encrypted. Nobody listens in on a Unix socket.
+    var isEncrypting: Bool {
+        if case .address = place { server.credentials.isEncrypting } else { false }
+    }
+
+    /// By which names a client of one of its connections may call the server; nil: by any.
+    func hostCheck(of channel: any Channel) -> HostCheck? {
+        // No web page reaches a Unix socket.
+        guard case .address(let address, _) = place else { return nil }
+        return HostCheck(
+            listening: channel.parent?.localAddress, host: address.host, local: channel.localAddress,
+            allowedHosts: server.configuration.allowedHosts)
+    }
+
     /// Begins to listen, now or when the place is free.
     /// - Returns: fulfilled when the first attempt is over; failed with `ListenError` if that was all.
     func start() -> EventLoopFuture<Void> {
@@ -84,7 +98,7 @@ final class Listener: @unchecked Sendable {
         var name = place.description
         if case .address(var address, _) = place, let port = channel.localAddress?.port {
             address.port = port
-            name = "http://\(address)/metrics"
+            name = "\(isEncrypting ? "https" : "http")://\(address)/metrics"
         }
         server.logger.info("serving \(name)")
         server.whenListening(channel.localAddress)
@@ -101,7 +115,7 @@ final class Listener: @unchecked Sendable {
     }
 
     private func bind() -> EventLoopFuture<any Channel> {
-        let bootstrap = server.bootstrap()
+        let bootstrap = server.bootstrap(for: self)
         switch place {
         case .address(let address, let isOnlyIPv6):
             // A port is free again as soon as its listener is gone, whatever its last connections do. Two that listen at

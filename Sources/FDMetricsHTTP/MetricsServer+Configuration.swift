@@ -21,6 +21,17 @@ extension MetricsServer {
         public var labelsByPid = false
         /// Whether OpenMetrics says when each series was registered, as x_created.
         public var showsCreated = false
+        /// Makes TCP connections encrypted ones, and clients show a certificate; nil: neither. Unix sockets have none of it.
+        public var tls: TLS?
+        /// A file with a word that every request must bring as `Authorization: Bearer WORD`, but those for /healthz; nil:
+        /// none. It is followed like those of `tls`.
+        public var bearerTokenFile: String?
+        /// Names that clients may call the server by, in their header Host.
+        ///
+        /// A server on a loopback address always answers to localhost and to loopback numbers, and to no name besides these:
+        /// else a web page could read metrics through the browser of whoever looks at it (DNS rebinding). One on another
+        /// address answers to any name as long as this is empty, and else to these and to its own number.
+        public var allowedHosts: [String] = []
         /// What clients may have.
         public var limits = Limits()
 
@@ -90,6 +101,24 @@ extension MetricsServer {
         }
     }
 
+    /// The files for TLS (1.2 or newer), as PEM. They are read again within a second of the next connection after they were
+    /// replaced; ones that cannot be used are logged, and those before stay in use.
+    public struct TLS: Sendable, Hashable {
+        /// The server's certificate, and what leads from it to the root.
+        public var certificateFile: String
+        /// Its private key, without a passphrase.
+        public var keyFile: String
+        /// Clients must show a certificate that leads to one of these; nil: they need none.
+        public var clientCAFile: String?
+
+        /// The files.
+        public init(certificateFile: String, keyFile: String, clientCAFile: String? = nil) {
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+            self.clientCAFile = clientCAFile
+        }
+    }
+
     /// What to do where an address or a socket is taken.
     public enum WhenTaken: Sendable {
         /// Try again every 200 ms until it is free. For processes of one service that all mount a server: one serves, and
@@ -131,7 +160,7 @@ extension MetricsServer {
         /// For requests that are in flight when the server is stopped.
         public var stopTimeout = 5.0
         /// Rendered bytes that clients have not yet taken. Where there are more, the slowest clients are cut off before
-        /// the next render.
+        /// the next render; but two answers have room beside each other however large they are.
         public var unsentBytes = 32 << 20
 
         /// The defaults.

@@ -20,16 +20,20 @@ import NIOPosix
 ///
 /// Confined to its event loop, except for the work itself.
 final class RenderScheduler: @unchecked Sendable {
-    /// Names a request that waits, so that it can be taken back.
-    struct Ticket: Hashable {
-        fileprivate var job: RenderJob
-        fileprivate var number: Int
-    }
+    /// A request that waits, or whose render is under way. Confined to the event loop.
+    final class Ticket: @unchecked Sendable {
+        fileprivate let job: RenderJob
+        fileprivate let wish: Rendering.Wish
+        /// nil: it was called, or the request was taken back.
+        fileprivate var finish: ((RenderResult, UnsentAnswers.Answer) -> Void)?
 
-    private struct Waiter {
-        var number: Int
-        var wish: Rendering.Wish
-        var finish: (RenderResult, UnsentAnswers.Answer) -> Void
+        fileprivate init(
+            _ job: RenderJob, _ wish: Rendering.Wish, _ finish: @escaping (RenderResult, UnsentAnswers.Answer) -> Void
+        ) {
+            self.job = job
+            self.wish = wish
+            self.finish = finish
+        }
     }
 
     private let eventLoop: any EventLoop
@@ -37,12 +41,11 @@ final class RenderScheduler: @unchecked Sendable {
     private let waitingRenders: Int
     /// Those that have nothing to do.
     private var idle: [any RenderWorker]
-    private var waiting: [RenderJob: [Waiter]] = [:]
+    private var waiting: [RenderJob: [Ticket]] = [:]
     /// In the order in which they came; all of `waiting`.
     private var urgentJobs: [RenderJob] = []
     private var otherJobs: [RenderJob] = []
     private var isOtherNext = false
-    private var lastNumber = 0
     private let unsent: UnsentAnswers
     /// When it is looked again whether there is room for one more answer.
     private var nextLook: Scheduled<Void>?
@@ -59,8 +62,8 @@ final class RenderScheduler: @unchecked Sendable {
         idle = workers
     }
 
-    /// Has a job done. `finish` is called on the event loop, not before this returns; it enters its client in the answer
-    /// if it sends any of its bytes. nil: too much is waiting.
+    /// Has a job done. `finish` is called on the event loop, once and not before this returns, unless the ticket is taken
+    /// back; it enters its client in the answer if it sends any of its bytes. nil: too much is waiting.
     func submit(
         _ job: RenderJob, _ wish: Rendering.Wish, finish: @escaping (RenderResult, UnsentAnswers.Answer) -> Void
     ) -> Ticket? {
@@ -74,18 +77,19 @@ final class RenderScheduler: @unchecked Sendable {
                 return nil
             }
         }
-        lastNumber += 1
-        waiting[job, default: []].append(Waiter(number: lastNumber, wish: wish, finish: finish))
+        let ticket = Ticket(job, wish, finish)
+        waiting[job, default: []].append(ticket)
         start()
-        return Ticket(job: job, number: lastNumber)
+        return ticket
     }
 
-    /// Takes a request back whose client has gone. A render that nobody waits for any more is not begun. Without effect
-    /// once it has begun; `finish` may then still be called.
+    /// Takes a request back whose client has gone, or has been told to come again: its `finish` is not called any more,
+    /// whatever becomes of a render that is under way. One that nobody waits for any more is not begun.
     func cancel(_ ticket: Ticket) {
         eventLoop.preconditionInEventLoop()
+        ticket.finish = nil
         guard var waiters = waiting[ticket.job] else { return }
-        waiters.removeAll { $0.number == ticket.number }
+        waiters.removeAll { $0 === ticket }
         if waiters.isEmpty {
             waiting[ticket.job] = nil
             urgentJobs.removeAll { $0 == ticket.job }
@@ -101,9 +105,9 @@ final class RenderScheduler: @unchecked Sendable {
             // Making room cuts clients off, whose requests may have been all that waited.
             guard !idle.isEmpty, let job = takeNextJob() else { return }
             let worker = idle.removeLast()
-            let waiters = waiting.removeValue(forKey: job) ?? []
-            let wishes = waiters.map(\.wish)
-            let running = Running(worker: worker, waiters: waiters)
+            let tickets = waiting.removeValue(forKey: job) ?? []
+            let wishes = tickets.map(\.wish)
+            let running = Running(worker: worker, tickets: tickets)
             threads.submit { [self] state in
                 // Cancelled: the server has stopped, and its connections are closed.
                 guard case .active = state else { return }
@@ -123,7 +127,11 @@ final class RenderScheduler: @unchecked Sendable {
     private func end(_ running: Running, _ result: RenderResult) {
         idle.append(running.worker)
         let answer = unsent.add(byteCount: result.byteCount)
-        for waiter in running.waiters { waiter.finish(result, answer) }
+        for ticket in running.tickets {
+            let finish = ticket.finish
+            ticket.finish = nil
+            finish?(result, answer)
+        }
         // Nobody may want any of it: all clients have it already, or have gone.
         unsent.forget(answer)
         start()
@@ -144,10 +152,10 @@ final class RenderScheduler: @unchecked Sendable {
     /// Carried by the thread, and looked into on the event loop alone.
     private final class Running: @unchecked Sendable {
         let worker: any RenderWorker
-        let waiters: [Waiter]
-        init(worker: any RenderWorker, waiters: [Waiter]) {
+        let tickets: [Ticket]
+        init(worker: any RenderWorker, tickets: [Ticket]) {
             self.worker = worker
-            self.waiters = waiters
+            self.tickets = tickets
         }
     }
 }

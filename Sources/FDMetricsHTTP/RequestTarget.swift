@@ -2,17 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if HTTPServer
-/// What a request line asks for: a path, and what follows the "?".
+/// What a request line asks for: a path, and what follows the "?"; and of whom, if it says so.
 struct RequestTarget: Equatable {
     var path: String
     var query: String?
+    /// The host, with or without a port, of "http://host:1/metrics". It goes before the header Host (RFC 9112, 3.2.2).
+    var authority: String?
 
     /// - Parameter uri: as the client sent it: "/metrics?name[]=up", or with a scheme and a host as proxies get it.
     init(uri: String) {
         var rest = Substring(uri)
         if !rest.hasPrefix("/"), let scheme = rest.firstRange(of: "://") {
-            let authority = rest[scheme.upperBound...]
-            rest = authority.firstIndex { $0 == "/" || $0 == "?" }.map { authority[$0...] } ?? "/"
+            let hostAndMore = rest[scheme.upperBound...]
+            let end = hostAndMore.firstIndex { $0 == "/" || $0 == "?" } ?? hostAndMore.endIndex
+            authority = String(hostAndMore[..<end])
+            rest = end < hostAndMore.endIndex ? hostAndMore[end...] : "/"
             if rest.hasPrefix("?") { rest = "/" + rest }
         }
         if let mark = rest.firstIndex(of: "?") {

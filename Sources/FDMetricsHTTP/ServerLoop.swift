@@ -17,6 +17,8 @@ final class ServerLoop: @unchecked Sendable {
     let connections: ConnectionTable
     let scheduler: RenderScheduler
     let unsent: UnsentAnswers
+    let credentials: Credentials
+    let counts: RequestCounts
     var date = HTTPDate()
     private(set) var isStopping = false
 
@@ -28,11 +30,13 @@ final class ServerLoop: @unchecked Sendable {
     /// - Parameter onListening: told of each address when it is listened on.
     init(
         eventLoop: any EventLoop, threads: NIOThreadPool, workers: [any RenderWorker],
-        configuration: MetricsServer.Configuration, logger: Logger,
+        configuration: MetricsServer.Configuration, credentials: Credentials, counts: RequestCounts, logger: Logger,
         onListening: @escaping @Sendable (SocketAddress?) -> Void
     ) {
         self.eventLoop = eventLoop
         self.configuration = configuration
+        self.credentials = credentials
+        self.counts = counts
         self.logger = logger
         self.onListening = onListening
         connections = ConnectionTable(limit: configuration.limits.connections)
@@ -94,12 +98,13 @@ final class ServerLoop: @unchecked Sendable {
         _ = eventLoop.assumeIsolated().scheduleTask(in: limit) { [self] in connections.closeAll() }
     }
 
-    func bootstrap() -> ServerBootstrap {
+    /// For one of the listeners, of connections that are encrypted where the server has what it takes.
+    func bootstrap(for listener: Listener) -> ServerBootstrap {
         ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.maxMessagesPerRead, value: 64)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try self.add(to: channel) }
+                channel.eventLoop.makeCompletedFuture { try self.add(to: channel, of: listener) }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             // No request is long; and what was read is all that a client that sends many at once makes us keep.
@@ -107,12 +112,14 @@ final class ServerLoop: @unchecked Sendable {
             .childChannelOption(.maxMessagesPerRead, value: 1)
     }
 
-    private func add(to channel: any Channel) throws {
+    private func add(to channel: any Channel, of listener: Listener) throws {
         var decoder = NIOHTTPDecoderLimitConfiguration()
         decoder.maxHeaderListSize = configuration.limits.headerBytes
         decoder.maxHeaderFieldSize = configuration.limits.headerBytes
-        let connection = Connection(server: self)
+        let tls = listener.isEncrypting ? credentials.tlsHandler() : nil
+        let connection = Connection(server: self, listener: listener, tls: tls)
         let pipeline = channel.pipeline.syncOperations
+        if let tls { try pipeline.addHandler(tls) }
         try pipeline.addHandler(RawBytes(connection))
         try pipeline.configureHTTPServerPipeline(
             withErrorHandling: false, withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoder)

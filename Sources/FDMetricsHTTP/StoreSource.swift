@@ -49,19 +49,24 @@ final class StoreSource: RenderWorker, @unchecked Sendable {
     private let source: Source
     private let options: RenderOptions
     private let page: (any PageSource)?
+    private let counts: RequestCounts?
 
     /// The store of a registry of this process.
-    init(_ registry: MetricRegistry, options: RenderOptions, page: (any PageSource)?) {
+    /// - Parameter counts: what the server says of itself where the store does, with `options`.
+    init(_ registry: MetricRegistry, options: RenderOptions, page: (any PageSource)?, counts: RequestCounts? = nil) {
         source = .attached(registry.store)
         self.options = options
         self.page = page
+        self.counts = counts
     }
 
     /// The store in a directory, whether it is there yet or not.
-    init(directory: String, options: RenderOptions, page: (any PageSource)?) {
+    /// - Parameter counts: as of the other initializer.
+    init(directory: String, options: RenderOptions, page: (any PageSource)?, counts: RequestCounts? = nil) {
         source = .directory(DirectoryRenderer(expecting: directory))
         self.options = options
         self.page = page
+        self.counts = counts
     }
 
     func result(of job: RenderJob, wishes: [Rendering.Wish]) -> RenderResult {
@@ -80,12 +85,15 @@ final class StoreSource: RenderWorker, @unchecked Sendable {
     private func render(_ request: ScrapeRequest) throws(StoreError) -> Renderer.Text {
         var options = options
         options.escaping = request.escaping
+        let own = options.contains(.selfMetrics) ? counts?.counters ?? [] : []
         switch source {
         case .attached(let store):
-            return try Renderer.render(store, as: request.format, options: options, names: request.names)
+            return try Renderer.render(
+                store, as: request.format, options: options, names: request.names, adding: own)
         case .directory(let renderer):
             do throws(StoreError) {
-                return try renderer.render(as: request.format, options: options, names: request.names)
+                return try renderer.render(
+                    as: request.format, options: options, names: request.names, adding: own)
             } catch {
                 // A store that is not there yet has no metrics.
                 guard error.code == .notFound else { throw error }

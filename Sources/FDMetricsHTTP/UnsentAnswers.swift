@@ -8,7 +8,8 @@ import NIOCore
 ///
 /// Clients that wait for one render share its bytes, which stay until the last of them has everything. Where all bytes
 /// together are more than the limit, the next render waits, and clients that have had an answer's bytes for longer than
-/// `patience` are cut off, those of the oldest answer first. Confined to its event loop.
+/// `patience` are cut off, those of the oldest answer first. But one answer, however large, and what is small beside it
+/// never hold up the next: two scrapers whose answers are each above the limit both get them. Confined to its event loop.
 final class UnsentAnswers {
     /// One render's bytes, and who is being sent them.
     final class Answer {
@@ -55,10 +56,16 @@ final class UnsentAnswers {
         byteCount -= answer.byteCount
     }
 
+    private var hasRoom: Bool {
+        if byteCount <= limit { return true }
+        let largest = answers.lazy.map(\.byteCount).max() ?? 0
+        return byteCount - largest <= limit / 2
+    }
+
     /// Makes room for one more answer, at the cost of slow clients.
     /// - Returns: nil: there is room; else how long to wait before it is asked for again.
     func makeRoom(_ now: NIODeadline = .now()) -> TimeAmount? {
-        while byteCount > limit, let oldest = answers.first {
+        while !hasRoom, let oldest = answers.first {
             let age = now - oldest.since
             if age < Self.patience { return Self.patience - age + .milliseconds(1) }
             let readers = oldest.readers.values

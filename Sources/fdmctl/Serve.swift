@@ -18,7 +18,7 @@ struct Serve: AsyncParsableCommand {
         discussion: """
             /metrics   the store, as text, OpenMetrics or protobuf, whichever the scraper prefers; with name[]=NAME alone \
             the families of these names
-            /healthz   "ok" while the server runs
+            /healthz   "ok" while the server runs; also for who has no token
             /          a page that shows families, rates and processes, and refreshes itself
 
             Without DIR it serves the directory of FDMETRICS_DIR or PROMETHEUS_MULTIPROC_DIR, else the only store named \
@@ -26,8 +26,12 @@ struct Serve: AsyncParsableCommand {
             has no metrics; one of a service that has crashed is served as it was left; one that was replaced by a \
             service that started anew is served from the next scrape on.
 
+            On a loopback address it answers to localhost and to numbers alone, so that no web page gets at it by a name \
+            of its own; --allowed-host adds names. The files for TLS and the token are read again when they change; while \
+            new ones cannot be used, the old ones stay in use.
+
             SIGTERM and SIGINT end it, after the requests in flight. It logs to standard error. Exits 0; 1 where it \
-            cannot listen; 2 where no directory is known.
+            cannot listen or cannot use a file for TLS or the token; 2 where no directory is known.
 
             Examples:
 
@@ -35,6 +39,7 @@ struct Serve: AsyncParsableCommand {
               fdmctl serve /run/app/metrics --listen 0.0.0.0:9919  reachable from other hosts
               fdmctl serve --unix /run/app.sock --unix-mode 660    a socket file alone, for a proxy
               fdmctl serve --take-over                             one of several: the next serves when this one dies
+              fdmctl serve --listen 0.0.0.0:9919 --tls-cert tls.crt --tls-key tls.key --bearer-token-file token
               curl localhost:9919/metrics
             """
     )
@@ -54,6 +59,9 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Who may connect to the Unix socket, as of chmod.", valueName: "mode"))
     var unixMode = FileMode(bits: 0o660)
+
+    @OptionGroup
+    var access: ServeAccess
 
     @Flag(help: "Where an address is taken, wait until it is free, in place of an error.")
     var takeOver = false
@@ -121,6 +129,7 @@ struct Serve: AsyncParsableCommand {
         var configuration = MetricsServer.Configuration(
             addresses: listen.isEmpty && unix == nil ? [MetricsServer.Address()] : listen,
             unixSocket: unix.map { MetricsServer.UnixSocket(path: $0, mode: unixMode.bits) })
+        access.configure(&configuration)
         configuration.whenTaken = takeOver ? .wait : .fail
         configuration.labelsByPid = pidLabel
         configuration.showsCreated = created

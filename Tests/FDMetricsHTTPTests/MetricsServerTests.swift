@@ -3,6 +3,7 @@
 
 #if HTTPServer
 import FDMetrics
+import FDMetricsExposition
 import FDMetricsStore
 import FDMetricsTestSupport
 import Glibc
@@ -23,14 +24,15 @@ final class ServerBench: Sendable {
 
     init(
         configuration: MetricsServer.Configuration = .init(addresses: [.init(port: 0)]),
-        makeWorker: @escaping @Sendable () -> any RenderWorker
+        counts: RequestCounts = RequestCounts(), makeWorker: @escaping @Sendable () -> any RenderWorker
     ) {
         var logger = Logger(label: "test", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = .critical
         let (stream, listening) = AsyncStream.makeStream(of: SocketAddress?.self)
         address = stream
         let server = MetricsServer(
-            configuration: configuration, logger: logger, onListening: { listening.yield($0) }, makeWorker: makeWorker)
+            configuration: configuration, logger: logger, counts: counts, onListening: { listening.yield($0) },
+            makeWorker: makeWorker)
         task = Task { try await server.run() }
     }
 
@@ -62,7 +64,7 @@ final class ServerBench: Sendable {
                 channel.pipeline.addHandler(TextReader { part in text.withLock { $0 += part } })
             }
             .connect(host: "127.0.0.1", port: port).get()
-        var request = "GET \(uri) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
+        var request = "GET \(uri) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         for (name, value) in headers { request += "\(name): \(value)\r\n" }
         try await channel.writeAndFlush(ByteBuffer(string: request + "\r\n"))
         try await channel.closeFuture.get()
@@ -101,6 +103,24 @@ struct MetricsServerTests {
         #expect(try await bench.answer(port, "/nothing").hasPrefix("HTTP/1.1 404 "))
         try await bench.cancel()
         await #expect(throws: (any Error).self) { try await bench.answer(port) }
+    }
+
+    @Test("What it counts of itself gives way to what somebody has registered under the same name")
+    func ownCounts() async throws {
+        let temporary = TemporaryStore()
+        let registry = MetricRegistry(store: try temporary.open())
+        try registry.counter("fdmetrics_http_requests").increment(by: UInt64(41))
+        let counts = RequestCounts()
+        let bench = ServerBench(counts: counts) {
+            StoreSource(registry, options: [.selfMetrics], page: nil, counts: counts)
+        }
+        let port = await bench.port()
+        #expect(try await bench.answer(port, "/nothing").hasPrefix("HTTP/1.1 404 "))
+        let text = try await bench.answer(port)
+        #expect(text.contains("\nfdmetrics_http_requests_total 41.0\n"))
+        #expect(!text.contains("{code="))
+        #expect(text.contains("\nfdmetrics_http_response_bytes_total "))
+        try await bench.cancel()
     }
 
     @Test("A second server waits for the port, and gets it when the first ends")

@@ -156,6 +156,23 @@ struct RenderSchedulerTests {
         try await bench.end()
     }
 
+    @Test("What comes of a render that is under way goes to nobody whose request was taken back")
+    func cancellationWhileItRuns() async throws {
+        let bench = SchedulerBench()
+        let ticket = try #require(try await bench.submit(.text, as: "a"))
+        try await bench.submit(.openMetrics, as: "b")
+        try await bench.begun(.text, 1)
+        try await bench.run { $0.cancel(ticket) }
+        bench.worker.step(2)
+        #expect(try await bench.results(1) == ["b: openMetrics [] 1"])
+        // Again when it is over: nothing is left to take back.
+        try await bench.run { $0.cancel(ticket) }
+        try await bench.submit(.text, as: "c")
+        bench.worker.step()
+        #expect(try await bench.results(2) == ["b: openMetrics [] 1", "c: text [] 2"])
+        try await bench.end()
+    }
+
     @Test("A render that nobody waits for any more is not begun, and makes room")
     func cancellation() async throws {
         let bench = SchedulerBench(waitingRenders: 1)
@@ -212,6 +229,29 @@ struct UnsentAnswersTests {
         #expect(unsent.makeRoom(start + UnsentAnswers.patience + .seconds(1)) == nil)
         #expect(cutOff == [0, 1])
         #expect(unsent.byteCount == 80)
+    }
+
+    @Test("Two answers have room beside each other, however large they are, also with small ones")
+    func twoLargeOnes() {
+        let unsent = UnsentAnswers(limit: 100)
+        let readers = (0..<4).map { _ in Reader() }
+        var cutOff: [Int] = []
+        func send(_ index: Int, _ byteCount: Int) {
+            unsent.add(readers[index], of: unsent.add(byteCount: byteCount)) { cutOff.append(index) }
+        }
+        let later = NIODeadline.now() + UnsentAnswers.patience + .seconds(1)
+        send(0, 1_000)
+        send(1, 50)
+        #expect(unsent.makeRoom(later) == nil)
+        send(2, 2_000)
+        #expect(cutOff.isEmpty)
+        // A third one is one too many.
+        #expect(unsent.makeRoom(later) == nil)
+        #expect(cutOff == [0])
+        send(3, 500)
+        #expect(unsent.makeRoom(later) == nil)
+        #expect(cutOff == [0, 1, 2])
+        #expect(unsent.byteCount == 500)
     }
 }
 #endif

@@ -22,6 +22,16 @@ struct RequestPartsTests {
     }
 
     @Test(
+        "A target says of whom it asks only as proxies get it",
+        arguments: [
+            ("http://host:1/metrics?x", "host:1"), ("http://host", "host"), ("http://host?x", "host"), ("/a://b", nil),
+            ("*", nil), ("/metrics", nil),
+        ] as [(String, String?)])
+    func authority(uri: String, authority: String?) {
+        #expect(RequestTarget(uri: uri).authority == authority)
+    }
+
+    @Test(
         "name[] is found however it is escaped",
         arguments: [
             ("name[]=up", ["up"]), ("name%5B%5D=up&name[]=down", ["up", "down"]), ("name%5b%5d=a%3Ab+c", ["a:b c"]),

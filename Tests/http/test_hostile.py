@@ -17,7 +17,7 @@ import pytest
 
 from serving import HANG_SECONDS, Recorder, Server, read_all, wait_for
 
-REQUEST = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @contextlib.contextmanager
@@ -70,17 +70,17 @@ def status_of(raw: bytes) -> int:
         (b"GET\r\n\r\n", 400),
         (b"GET /metrics\r\n\r\n", 505),
         (b"GET /metrics HTTP/1.1\r\n\r\n", 400),
-        (b"GET /metrics HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
-        (b"GET /metrics HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n", 400),
-        (b"GET /metrics HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n", 400),
-        (b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n", 400),
-        (b"GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400),
-        (b"GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"POST /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n", 400),
+        (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nbad header\r\n\r\n", 400),
+        (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n: empty\r\n\r\n", 400),
+        (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: \x00\r\n\r\n", 400),
+        (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
+        (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-        (b"GET /metrics HTTP/3.7\r\nHost: a\r\n\r\n", 505),
+        (b"GET /metrics HTTP/3.7\r\nHost: localhost\r\n\r\n", 505),
     ],
 )
 def test_bad_request(server: Server, request_: bytes, status: int) -> None:
@@ -97,7 +97,7 @@ def test_random_bytes(server: Server) -> None:
         b"/metrics",
         b" HTTP/1.1",
         b"\r\n",
-        b"Host: a",
+        b"Host: localhost",
         b":",
         b"\x00",
         b"\xff" * 9,
@@ -117,10 +117,10 @@ def test_random_bytes(server: Server) -> None:
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 17_000 + b"\r\n\r\n",
-        b"GET /metrics HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 5_000 + b"\r\n",
-        b"GET /metrics?" + b"x" * 17_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"GET /metrics HTTP/1.1\r\nHost: a\r\n" + b"x" * 5_000_000 + b": y\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 17_000 + b"\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 5_000 + b"\r\n",
+        b"GET /metrics?" + b"x" * 17_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n" + b"x" * 5_000_000 + b": y\r\n\r\n",
     ],
     ids=["one", "many", "target", "megabytes"],
 )
@@ -141,14 +141,14 @@ def test_huge_body_is_not_read(server: Server, chunked: bool) -> None:
     fields = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 10000000000"
     with scrapes(server), server.socket() as client:
         sent = 0
-        client.sendall(b"POST /metrics HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n\r\n")
+        client.sendall(b"POST /metrics HTTP/1.1\r\nHost: localhost\r\n" + fields + b"\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             while sent < 200 << 20:
                 part = b"x" * 65536
                 client.sendall(b"10000\r\n" + part + b"\r\n" if chunked else part)
                 sent += len(part)
         assert sent < 200 << 20, "the server went on reading"
-    answer = server.exchange(b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+    answer = server.exchange(b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
     assert status_of(answer) == 413
 
 
@@ -190,7 +190,7 @@ def test_slow_loris(serve: Callable[..., Server], recorder: Recorder) -> None:
             rounds += 1
             for client in list(clients):
                 try:
-                    client.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: "[rounds - 1 : rounds] or b"x")
+                    client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "[rounds - 1 : rounds] or b"x")
                     client.settimeout(0.0001)
                     if client.recv(1) == b"":
                         raise ConnectionResetError
@@ -209,7 +209,7 @@ def test_body_that_does_not_come(serve: Callable[..., Server], recorder: Recorde
     recorder.start("few")
     server = serve("--request-timeout", "1")
     with scrapes(server):
-        raw = server.exchange(b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nonly this")
+        raw = server.exchange(b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nonly this")
         assert status_of(raw) == 408
 
 
@@ -233,7 +233,7 @@ def test_slow_readers_hold_no_memory(serve: Callable[..., Server], recorder: Rec
     with scrapes(server):
         for number in range(30):
             client = server.slow_socket()
-            client.sendall(b"GET /metrics?name[]=many_requests&name[]=x%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+            client.sendall(b"GET /metrics?name[]=many_requests&name[]=x%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % number)
             assert status_of(client.recv(100)) == 200
             clients.append(client)
         # Without a bound it would be all of them.
@@ -273,8 +273,8 @@ def is_open(server: Server, client: socket.socket) -> bool:
     ("count", "text"),
     [
         (3_000, ""),
-        (10_000, r"GET /metrics HTTP/1.1\r\nHost: a\r\nX: "),
-        (3_000, r"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (10_000, r"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "),
+        (3_000, r"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     ],
     ids=["silent", "half", "whole"],
 )

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from serving import Server, ask
@@ -89,8 +91,11 @@ def test_no_such_path(server: Server, path: str) -> None:
     assert server.get().status == 200
 
 
-def test_absolute_form(server: Server) -> None:
-    raw = server.exchange(b"GET http://metrics.example/healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+def test_absolute_form(serve: Callable[..., Server]) -> None:
+    server = serve("--allowed-host", "metrics.example")
+    raw = server.exchange(
+        b"GET http://metrics.example/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
     assert raw.startswith(b"HTTP/1.1 200 ")
     assert raw.endswith(b"\r\n\r\nok\n")
 
@@ -102,8 +107,8 @@ def test_http_1_0(server: Server) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
-    request = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
-    last = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    request = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     raw = server.exchange(request % b"metrics" + request % b"healthz" + request % b"nothing" + last)
     statuses = [part.split(b" ", 1)[0] for part in raw.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [b"200", b"200", b"404", b"200"]
@@ -116,6 +121,6 @@ def test_client_that_sends_no_more_still_gets_its_answer(server: Server) -> None
     from serving import read_all
 
     with server.socket() as client:
-        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         client.shutdown(sockets.SHUT_WR)
         assert b"steps_total 0.0" in read_all(client)
