@@ -56,15 +56,17 @@ enum {
   FDM_ERR_NO_SPACE = -31006,
   // A system call failed; the text has its name, the path and errno.
   FDM_ERR_SYSTEM = -31007,
-  // The directory is not usable: another owner, writable by others, a network file system, not a directory.
+  // There is no place for a store in the directory: it is none, it cannot be made or written to, it is on a network file
+  // system, or something that somebody else put there is in the way.
   FDM_ERR_DIRECTORY = -31008,
-  // The file is not a store, or is of another layout version, layout signature, store or boot. It was not touched.
+  // The file is not a store, or is of another layout version, layout signature, store or boot, and is held by a process
+  // that is alive, or on a file system where that cannot be known. It was not touched.
   FDM_ERR_FOREIGN = -31009,
-  // The file is damaged or truncated. It was not touched.
+  // The file is damaged or truncated. It was not touched; see fdm_store_open.
   FDM_ERR_DAMAGED = -31010,
   // There is no store in the directory (reading only).
   FDM_ERR_NOT_FOUND = -31011,
-  // As many processes hold the store as it has room for.
+  // As many processes hold the store as it has room for. Further ones record counters and histograms all the same.
   FDM_ERR_PROCESS_LIMIT = -31012,
   // This kernel, machine or file system lacks something that the store needs; the text says what.
   FDM_ERR_UNSUPPORTED = -31013,
@@ -112,27 +114,35 @@ typedef struct fdm_options {
   uint32_t series_limit;
 } fdm_options;
 
-// Attaches the store in a directory, and makes directory (mode 0700) and store (mode 0600) where they are missing.
-// Opening one directory twice in a process gives the same store.
-// Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, DIRECTORY, FOREIGN, DAMAGED, PROCESS_LIMIT, UNSUPPORTED.
+// Attaches the store in a directory, and makes directory (mode 0700) and store (mode 0600) where they are missing. In a
+// directory that is not this user's, or that others may write to, the store is in DIR/fdmetrics-<uid> (mode 0700).
+// A store that cannot be attached any more (of an earlier boot, of another layout version, damaged, cut) and that no process
+// holds is moved into fdmetrics-set-aside beside it, in place of the one that is there, and a new one is made. Where a process
+// of another layout version holds it, the store of this one is in fdmetrics-layout-<version>.
+// Opening one directory twice in a process gives the same store, and is to be closed twice.
+// A store whose files are deleted while it is attached is left for the one that is then in the directory: see docs/abi.md.
+// Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, DIRECTORY, FOREIGN, DAMAGED, UNSUPPORTED.
 fdm_status fdm_store_open(const fdm_options *options, fdm_store **store);
 
 // The store of this process's default directory, attached at the first call. After FDM_OK it is the same for the life
-// of the process; after an error the next call tries again. Errors: as fdm_store_open.
+// of the process; after an error the next call tries again. Where there is no place for a store in the directory that the
+// environment names, the automatic one of fdm_plan_directory serves, and a line for the log says so (fdm_take_notice).
+// Errors: as fdm_store_open.
 fdm_status fdm_store_default(fdm_store **store);
 
-// Detaches a store that fdm_store_open made and frees what this process holds of it: its lease, its mappings, and with
-// them every handle. For tests and tools: the caller must know that no thread uses any of them. Errors:
-// INVALID_ARGUMENT (NULL, or the default store, which stays for the life of the process).
+// Takes back one fdm_store_open. The last one detaches the store and frees what this process holds of it: its lease, its
+// mappings, and with them every handle. For tests and tools: the caller must know that no thread uses any of them. Errors:
+// INVALID_ARGUMENT (NULL, closed, or the default store, which stays for the life of the process).
 fdm_status fdm_store_close(fdm_store *store);
 
 // The store's directory; owned by the store, never NULL for a valid one.
 const char *fdm_store_path(fdm_store *store);
 
 // This process's default directory, decided at the first call and the same ever after: FDMETRICS_DIR if that is set;
-// else PROMETHEUS_MULTIPROC_DIR if that is set; else the one that an ancestor chose; else a new name with a random UUID
-// under /dev/shm (or TMPDIR, or /tmp). The name is put into FDMETRICS_DIR, so that every child process shares it. Nothing
-// is made on disk. Owned by the library, never NULL.
+// else PROMETHEUS_MULTIPROC_DIR, else prometheus_multiproc_dir if that is set; else the one that an ancestor chose; else a new
+// name with a random UUID under /dev/shm (or TMPDIR, or /tmp). The name is put into FDMETRICS_DIR, so that every child process
+// shares it; docs/abi.md says how other threads may call getenv meanwhile. A relative name is made absolute when the library is
+// loaded, or at the first call. Nothing is made on disk. Owned by the library, never NULL.
 const char *fdm_default_directory(void);
 
 // Chooses a name for the case that nobody sets a directory, and puts it into FDMETRICS_AUTO_DIR for child processes, but
@@ -145,7 +155,8 @@ const char *fdm_plan_directory(void);
 // Makes this process one of those that the store knows to be alive, and says its number: what stands in the label worker.
 // fdm_store_open does so; a fork child of a process that did becomes one at its first update of a gauge, or by this call,
 // which nothing but metrics of live processes need. A later process takes the number over when this one has ended. worker
-// may be NULL. Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, PROCESS_LIMIT, NOT_FOUND.
+// may be NULL. What failed is not tried again for a second. Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, PROCESS_LIMIT,
+// NOT_FOUND.
 fdm_status fdm_store_join(fdm_store *store, uint32_t *worker);
 
 // Numbers of a store that cost nothing to keep. The dropped ones are counted by all processes together.
@@ -168,7 +179,9 @@ typedef struct fdm_statistics {
 fdm_status fdm_store_statistics(fdm_store *store, fdm_statistics *statistics);
 
 // A word that changes whenever a process removes a series of this store: who caches handles by label values looks again
-// when it differs. Read it as a plain aligned 64-bit load. Lives as long as the store; NULL for a NULL store.
+// when it differs. It also changes when the store was deleted and another one has taken its place; then the word stands
+// elsewhere, so call this again whenever it differs. Read it as a plain aligned 64-bit load. The memory stays as long as the
+// store; NULL for a NULL store.
 const uint64_t *fdm_store_removals(fdm_store *store);
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests of a store's life: reboots, upgrades, shared directories, deletion, other users.
 
-Environment: FDMETRICS_LIBRARY (the library under test), FDMCTL (the tool), PYTHONPATH (the package), FDM_STRESS, FDM_SEED.
+Environment: FDMETRICS_LIBRARY (the library), FDMCTL (the tool), PYTHONPATH (the package), FDM_STRESS, FDM_SEED.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from programs import HANG_SECONDS, Program, environment
 
 ROOT = Path(__file__).resolve().parents[2]
