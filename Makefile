@@ -220,6 +220,7 @@ test: packages venv self-contained $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swi
 	$(PYTEST) Tests/page
 	$(PYTEST) python/tests
 	$(PYTEST) Tests/zmq
+	$(PYTEST) Tests/life
 	$(PYTEST) Tests/processes
 	$(PYTEST) Tests/servers
 	@echo 'make test: all passed'
