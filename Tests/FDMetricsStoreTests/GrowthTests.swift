@@ -98,6 +98,22 @@ struct GrowthTests {
         #expect(place.contents.count == 2)
     }
 
+    @Test("What an earlier store has left in the place of the next segment is removed")
+    func leftBehind() throws {
+        let place = TemporaryStore()
+        let store = try place.open()
+        let family = try store.family(FamilyDescriptor(type: .counter, name: "jobs", labelNames: ["id"]))
+        var other = store.identity
+        other.id.0 ^= 1
+        #expect(try SegmentFile.create(directory: place.directory, number: 1, identity: other))
+        let full = UInt64(store.firstSegment.pointee.geometry.maxEntries)
+        store.firstSegment.pointee.header(HeaderLayout.entries).pointee.store(full, ordering: .relaxed)
+        add(try store.series(family, "a"), 3)
+        #expect(store.firstSegment.pointee.isSealed)
+        let second = try place.open()
+        #expect(total(try second.series(try second.family(family.descriptor), "a")) == 3)
+    }
+
     @Test("A segment of another store is refused, and the store goes on without new series")
     func strangeSegment() throws {
         let place = TemporaryStore()

@@ -157,14 +157,32 @@ struct RefusalTests {
         #expect(code { _ = try folder.open() } != nil)
     }
 
-    @Test("A directory that others may write to is refused", arguments: [0o777, 0o770, 0o702, 0o720, 0o1777])
-    func directoryOfOthers(mode: Int) {
+    @Test("In a directory that others may write to the store is in one of the user", arguments: [0o777, 0o770, 0o702, 0o720, 0o1777])
+    func directoryOfOthers(mode: Int) throws {
         let other = TemporaryStore()
         #expect(chmod(other.directory, mode_t(mode)) == 0)
+        let name = "fdmetrics-\(geteuid())"
+        #expect(try other.open().directory == other.path(name))
+        #expect(try StoreReader(directory: other.directory).directory == other.path(name))
+        #expect(other.contents == [name])
+        var info = stat()
+        #expect(stat(other.path(name), &info) == 0 && info.st_mode & 0o7777 == 0o700)
+    }
+
+    @Test("What stands in the place of the user's directory is named, and not followed", arguments: [0, 1, 2])
+    func planted(kind: Int) throws {
+        let other = TemporaryStore()
+        #expect(chmod(other.directory, 0o777) == 0)
+        let path = other.path("fdmetrics-\(geteuid())")
+        let elsewhere = TemporaryStore()
+        switch kind {
+        case 0: try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: elsewhere.directory)
+        case 1: #expect(mkfifo(path, 0o600) == 0)
+        default: try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
+        }
         #expect(code { _ = try other.open() } == .directory)
-        let said = message { _ = try other.open() }
-        #expect(said.contains(other.directory) && said.contains(String(mode, radix: 8)))
-        #expect(other.contents == [])
+        #expect(message { _ = try other.open() }.contains(path))
+        #expect(elsewhere.contents == [])
     }
 
     @Test("A file in place of the directory is refused and stays as it is")

@@ -75,13 +75,53 @@ static void check_refused_directories(void) {
   check_refused(&options, FDM_ERR_DIRECTORY);
   CHECK_LAST_ERROR(path);
 
-  // A directory that others may write to.
+  // A directory that others may write to, where somebody has put something in the place of the user's.
+  snprintf(path, sizeof path, "%s", directory_of("planted"));
+  CHECK(mkdir(path, 0700) == 0);
+  CHECK(chmod(path, 0777) == 0);
+  char planted[1100];
+  snprintf(planted, sizeof planted, "%s/fdmetrics-%u", path, (unsigned)geteuid());
+  CHECK(symlink("/tmp", planted) == 0);
+  options = options_of(path);
+  check_refused(&options, FDM_ERR_DIRECTORY);
+  CHECK_LAST_ERROR(planted);
+}
+
+// A directory that others may write to has a directory of this user for the store.
+static void check_shared_directory(void) {
+  char path[1024];
   snprintf(path, sizeof path, "%s", directory_of("shared"));
   CHECK(mkdir(path, 0700) == 0);
   CHECK(chmod(path, 0777) == 0);
-  options = options_of(path);
-  check_refused(&options, FDM_ERR_DIRECTORY);
-  CHECK_LAST_ERROR(path);
+  fdm_options options = options_of(path);
+  fdm_store *store = NULL;
+  CHECK_OK(fdm_store_open(&options, &store));
+  char inner[1100];
+  snprintf(inner, sizeof inner, "%s/fdmetrics-%u", path, (unsigned)geteuid());
+  CHECK_TEXT(fdm_store_path(store), inner);
+  CHECK(mode_of(inner) == 0700);
+  CHECK_OK(fdm_store_close(store));
+}
+
+// A directory that is opened twice is closed twice.
+static void check_two_openings(void) {
+  fdm_store *first = open_named("twice"), *second = open_named("twice");
+  CHECK(first == second);
+  fdm_descriptor descriptor = descriptor_of(FDM_COUNTER, "twice");
+  fdm_family *family = NULL;
+  fdm_counter *counter = NULL;
+  CHECK_OK(fdm_register(first, &descriptor, &family));
+  CHECK_OK(fdm_counter_labels(family, NULL, 0, &counter));
+  CHECK_OK(fdm_store_close(first));
+  fdm_counter_inc(counter);
+  CHECK_NUMBER(fdm_counter_value(counter), 1);
+  char *text = NULL;
+  size_t length = 0;
+  CHECK_OK(fdm_render(second, FDM_FORMAT_TEXT, 0, &text, &length));
+  CHECK(strstr(text, "twice_total 1.0") != NULL);
+  fdm_free(text);
+  CHECK_OK(fdm_store_close(second));
+  CHECK_STATUS(fdm_store_close(second), FDM_ERR_INVALID_ARGUMENT);
 }
 
 void check_stores(void) {
@@ -105,6 +145,8 @@ void check_stores(void) {
   CHECK(lanes != store);
   CHECK_OK(fdm_store_close(lanes));
   check_refused_directories();
+  check_shared_directory();
+  check_two_openings();
 
   fdm_statistics statistics;
   memset(&statistics, 0xFF, sizeof statistics);
@@ -131,6 +173,8 @@ void check_stores(void) {
   CHECK(fdm_store_removals(store) != NULL);
   CHECK((uintptr_t)fdm_store_removals(store) % sizeof(uint64_t) == 0);
   CHECK_STATUS(fdm_store_close(NULL), FDM_ERR_INVALID_ARGUMENT);
+  // It was opened twice.
+  CHECK_OK(fdm_store_close(store));
   CHECK_OK(fdm_store_close(store));
 }
 
