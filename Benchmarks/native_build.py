@@ -78,6 +78,7 @@ def build(repository: Path, library: Path, output: Path) -> Programs:
     compile_program("fdm", "fdm.c", [], linked)
     compile_program("churn", "churn.c", [], linked)
     compile_program("serve", "serve.c", [], linked)
+    compile_program("life", "life.c", [], linked)
     if _has_libzmq():
         compile_program("zmq", "zmq.c", [], [*linked, "-lzmq"])
     else:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import adoption_rows
 import exposition_rows
 import http_rows
+import life_rows
 import zmq_rows
 from row import Row, against, number, times
 
@@ -73,6 +74,7 @@ def rows(figures: Figures, sizes: dict[str, int], many: int, peer_many: int) -> 
         *adoption_rows.rows(figures),
         *zmq_rows.rows(figures),
         *http_rows.rows(figures),
+        *life_rows.rows(figures),
     ]
 
 

@@ -25,13 +25,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import life_rows
 import report
 from figures import Figures
 from native_build import BuildError, Programs, build
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
-GROUPS = ("updates", "text", "exposition", "processes", "python", "adoption", "zmq", "serve", "swift-metrics")
+GROUPS = ("updates", "text", "exposition", "processes", "python", "adoption", "zmq", "serve", "swift-metrics", "life")
 #: Short-lived processes of fdmetrics, and of prometheus_client, whose scrape of as many would take minutes.
 MANY_PROCESSES = 4096
 PEER_PROCESSES = 64
@@ -190,6 +191,15 @@ def run_serve(session: Session, first: bool) -> None:
         session.run([sys.executable, HERE / "python_serve.py", *words])
 
 
+def run_life(session: Session, first: bool) -> None:
+    """One round of what is refused; thousands of processes hold the store in the first one alone."""
+    if first:
+        life = session.programs.built["life"]
+        session.run([life, "refused", session.new_directory()])
+        session.run([life, "attach", session.new_directory(), life_rows.HOLDERS])
+    run_python(session, "python_refused.py")
+
+
 def run_swift_metrics(session: Session) -> None:
     """One round of the backend of swift-metrics."""
     program = os.environ.get("SWIFT_METRICS_BENCH")
@@ -231,6 +241,8 @@ def measure(session: Session, groups: Sequence[str], rounds: int) -> None:
             run_serve(session, first=number == 0)
         if "swift-metrics" in groups:
             run_swift_metrics(session)
+        if "life" in groups:
+            run_life(session, first=number == 0)
 
 
 def environment_of(library: Path) -> dict[str, Any]:

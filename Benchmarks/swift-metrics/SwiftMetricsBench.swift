@@ -43,6 +43,7 @@ enum SwiftMetricsBench {
             throw BenchError(description: "\(total) increments were recorded, \(calls) were made")
         }
         OtherRecordings(factory: factory).run()
+        try RefusedLookUp(directory: "\(directory)/limited").run()
     }
     #endif
 }
