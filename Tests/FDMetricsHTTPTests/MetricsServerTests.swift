@@ -3,7 +3,6 @@
 
 #if HTTPServer
 import FDMetrics
-import FDMetricsExposition
 import FDMetricsStore
 import FDMetricsTestSupport
 import Glibc
@@ -14,6 +13,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
+@testable import FDMetricsExposition
 @testable import FDMetricsHTTP
 
 /// A server in this process, on a port of its own.
@@ -80,6 +80,18 @@ private final class TextReader: ChannelInboundHandler, Sendable {
     init(_ read: @escaping @Sendable (String) -> Void) { self.read = read }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { read(String(buffer: unwrapInboundIn(data))) }
+}
+
+extension RequestCounts {
+    /// What a scrape shows with these labels.
+    fileprivate func value(_ labels: String) -> Double? {
+        for family in counters.map(\.family) {
+            for series in family.series where String(decoding: series.text, as: UTF8.self) == labels {
+                return family.values[series.first]
+            }
+        }
+        return nil
+    }
 }
 
 @Suite("A server in the process that records", .timeLimit(.minutes(1)))
@@ -158,7 +170,8 @@ struct MetricsServerTests {
         var configuration = MetricsServer.Configuration(addresses: [.init(port: 0)])
         configuration.limits.waitingRenders = 1
         configuration.limits.requestTimeout = 0.5
-        let bench = ServerBench(configuration: configuration) { worker }
+        let counts = RequestCounts()
+        let bench = ServerBench(configuration: configuration, counts: counts) { worker }
         let port = await bench.port()
         async let running = bench.answer(port)
         while !worker.hasBegun(.text, 1) { try await Task.sleep(for: .milliseconds(1)) }
@@ -168,6 +181,9 @@ struct MetricsServerTests {
             #expect(answer.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
             #expect(answer.contains("\r\nRetry-After: 1\r\n"))
         }
+        #expect(counts.value("{code=\"503\"}") == 3)
+        #expect(counts.value("{reason=\"busy\"}") == 1)
+        #expect(counts.value("{reason=\"render_timeout\"}") == 2)
         // Nobody waits for the one that was waiting: it was never begun.
         worker.step(2)
         #expect(!worker.hasBegun(.named("1"), 1))

@@ -8,6 +8,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def test_versions(encrypted: Server, authority: Authority, version: str, works: 
     context = authority.client()
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.maximum_version = ssl.TLSVersion[version]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.maximum_version = ssl.TLSVersion[version]
     if works:
         assert get(encrypted, context).status == 200
     else:
