@@ -41,6 +41,9 @@ final class TestRegistry {
         place.close(member.store)
     }
 
+    /// Deletes the store's files while it is in use.
+    func deleteStore() { for name in place.contents { place.remove(name) } }
+
     /// The samples as the test's own process, or another one, renders them.
     func samples(by member: MetricRegistry? = nil) throws -> [String] {
         try TextExposition.render(member ?? registry).split(separator: "\n").filter { !$0.hasPrefix("#") }.map(
