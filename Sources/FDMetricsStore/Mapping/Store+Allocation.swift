@@ -27,7 +27,7 @@ package enum Taking {
         /// The file system did not give the bytes: errno.
         case unreserved(segment: Int, bytes: Int, Int32)
         /// What should be free is not empty.
-        case damaged(segment: Int)
+        case damaged(segment: Int, areCells: Bool)
 
         /// The kind of error that it is; `Store.error` has the sentence.
         var code: StoreError.Code {
@@ -73,7 +73,7 @@ extension Store {
         guard case .taken(let offset) = taking else { return taking }
         let file = segment.pointee.geometry.recordsOffset + offset
         if !isZero(segment.pointee.base + file, size) {
-            return .failed(.damaged(segment: segment.pointee.geometry.number))
+            return .failed(.damaged(segment: segment.pointee.geometry.number, areCells: false))
         }
         return .taken(file)
     }
@@ -83,7 +83,7 @@ extension Store {
         guard case .taken(let cell) = taking else { return taking }
         for lane in 0..<segment.pointee.geometry.laneCount
         where !isZero(segment.pointee.cell(cell) + lane * StoreFormat.laneStride, size) {
-            return .failed(.damaged(segment: segment.pointee.geometry.number))
+            return .failed(.damaged(segment: segment.pointee.geometry.number, areCells: true))
         }
         return .taken(cell)
     }
@@ -216,9 +216,10 @@ extension Store {
                     + "(RLIMIT_FSIZE); raise the limit (ulimit -f)", errno: EFBIG)
         case .unreserved(let segment, let bytes, let error):
             return SegmentFile.reservationError(error, path: segmentPath(segment), bytes: bytes)
-        case .damaged(let segment):
+        case .damaged(let segment, let areCells):
             return StoreError(
-                .damaged, "\(segmentPath(segment)) is damaged: free space of it is not empty; remove the store")
+                .damaged,
+                "\(segmentPath(segment)) is damaged: free \(areCells ? "cells" : "records") are not empty; remove the store")
         }
     }
 }
