@@ -140,7 +140,7 @@ package enum GaugeInstances {
                 UInt64(UInt(bitPattern: instance)), ordering: .releasing)
             return instance
         case .refused(let code):
-            store.remember(key, code)
+            store.rememberLost(key, code)
             store.countLostUpdate()
             return nil
         }

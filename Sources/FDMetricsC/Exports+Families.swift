@@ -109,7 +109,7 @@ func lengthError(_ values: UnsafePointer<LabelValue>, _ count: Int, _ function: 
         if length > UInt(StoreFormat.maxTexts) {
             return StoreError(
                 .invalidArgument,
-                "\(function): \(what) \(index) has \(length) bytes: give at most \(StoreFormat.maxTexts) in all")
+                "\(function): \(what) \(index) has \(length) bytes: give at most \(StoreFormat.maxTexts)")
         }
         if values[index].bytes == nil, length > 0 {
             return StoreError(.invalidArgument, "\(function): \(what) \(index) is NULL with length \(length)")

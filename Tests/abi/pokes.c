@@ -325,7 +325,7 @@ static void poke(int pokes) {
     before[place].word = word;
     before[place].value = __atomic_load_n(word, __ATOMIC_RELAXED);
     __atomic_store_n(word, chosen_value(word), __ATOMIC_RELAXED);
-    usleep(200);
+    usleep(100);
   }
   unmap_files();
 }

@@ -8,6 +8,7 @@ FDMETRICS_LIBRARY is the library under test (build/lib/libfdmetrics.so); it must
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -106,6 +107,20 @@ def test_no_argument_ends_a_process(library: Path, stores: Path, tmp_path: Path)
 def test_first_updates_in_signal_handlers_of_fork_children(library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled("c99", ["forks.c"], library, tmp_path / "forks", "-pthread")
     print(run(str(program), str(stores / "store")))
+
+
+def test_of_infos_that_are_set_at_once_one_stays(library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled("c99", ["infos.c"], library, tmp_path / "infos")
+    rounds = 1500 * max(1, int(os.environ.get("FDM_STRESS", "1")))
+    print(run(str(program), str(stores / "store"), str(rounds)))
+
+
+def test_no_word_of_a_store_ends_a_process(library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled("c99", ["pokes.c"], library, tmp_path / "pokes")
+    seed = int(os.environ.get("FDM_SEED") or random.SystemRandom().randrange(1, 1 << 31))
+    print(f"FDM_SEED={seed}")
+    for turn in range(max(1, int(os.environ.get("FDM_STRESS", "1")))):
+        print(run(str(program), str(stores), str(seed + turn), "100000"))
 
 
 def test_a_file_limit_is_an_error_and_no_signal(stores: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ package enum StoreFormat {
     package static let recordAlignment = 64
     /// The greatest record that is made: a segment must not be filled by one help text.
     package static let maxRecord = 1 << 20
-    /// The most bytes of the texts of one family, or of the label values of one series: half of that, as a text that has to
+    /// The most bytes of all texts of a family, and of a label value that the C ABI takes: half of that, as a text that has to
     /// be escaped stands in a record twice.
     package static let maxTexts = maxRecord / 2
     /// The most segments of a store. The last ones hold a million entries each.

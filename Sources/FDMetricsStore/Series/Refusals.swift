@@ -78,6 +78,9 @@ extension Store {
         }
     }
 
+    /// Remembers that a gauge has no instance to go to, whatever the reason is: to try again may cost system calls.
+    package func rememberLost(_ hash: UInt64, _ code: StoreError.Code) { Refusals.remember(refusalKey(hash), code) }
+
     /// Counts what was refused, all processes together.
     package func countDrop(_ code: StoreError.Code) {
         switch code {

@@ -61,7 +61,7 @@ extension Store {
         return removed
     }
 
-    /// Goes through the records of a family's series in all segments, hidden ones too.
+    /// Goes through the live series of a family in all segments.
     private func forEachSeries(
         of family: Family, _ body: (SeriesRecord, UnsafeMutablePointer<Segment>, Int) -> Void
     ) throws(StoreError) {
@@ -72,8 +72,11 @@ extension Store {
             for position in 0..<segment.pointee.geometry.indexCapacity {
                 let entry = segment.pointee.indexSlot(position).pointee.load(ordering: .acquiring)
                 if entry == 0 { continue }
-                guard let series = SeriesRecord(segment.pointee, offset: Int(entry & 0xFFFF_FFFF)),
-                    series.familyOffset == familyOffset
+                let offset = Int(entry & 0xFFFF_FFFF)
+                // The checksum comes last: most records are of other families, or were replaced long ago.
+                guard let (record, _) = soundRecord(segment.pointee, offset: offset, kind: RecordLayout.series),
+                    SeriesRecord(sound: record).familyOffset == familyOffset, SeriesRecord(sound: record).isLive,
+                    let series = SeriesRecord(segment.pointee, offset: offset)
                 else { continue }
                 body(series, segment, familyOffset)
             }
@@ -121,7 +124,8 @@ extension Store {
             return try moved.store.setInfo(moved, names: names, values: values, labelCount: labelCount)
         }
         try withLabelValues(Array(values.prefix(labelCount))) { labels, count throws(StoreError) in
-            while true {
+            // Each further turn is one of another process that came between; more of them are a damaged index.
+            for _ in 0..<64 {
                 let end = try endOfRecords()
                 let handle = try series(family, names: names, values: values)
                 guard let record = handle.filledRecord else { return }
@@ -129,7 +133,7 @@ extension Store {
                 var latest: StoreAddress?
                 var others: [(StoreAddress, SeriesRecord, UnsafeMutablePointer<Segment>, Int)] = []
                 try forEachSeries(of: family) { series, segment, familyOffset in
-                    guard series.isLive, series.beginsWithValues(labels, count) else { return }
+                    guard series.beginsWithValues(labels, count) else { return }
                     let address = place(of: series.record)
                     if address.bits > latest?.bits ?? 0 { latest = address }
                     others.append((address, series, segment, familyOffset))
@@ -144,6 +148,9 @@ extension Store {
                 // before is not the one that was set last: it is made anew.
                 if own.bits >= latest.bits || own.bits >= end.bits { return }
             }
+            throw StoreError(
+                .damaged,
+                "the text of \(family.descriptor.name) in \(directory) does not stay: its index is damaged; remove the store")
         }
     }
 

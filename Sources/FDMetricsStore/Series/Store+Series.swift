@@ -50,13 +50,6 @@ extension Store {
     private func findOrMakeSeries(
         _ family: Family, _ names: [String], _ values: [String], _ key: UnsafePointer<LabelValue>, _ count: Int
     ) throws(StoreError) -> UnsafeMutablePointer<SeriesHandle> {
-        let length = (0..<count).reduce(0) { $0 + key[$1].count }
-        if length > StoreFormat.maxTexts {
-            throw StoreError(
-                .invalidArgument,
-                "the label values of a series of \(family.descriptor.name) have \(length) bytes: use at most "
-                    + "\(StoreFormat.maxTexts)")
-        }
         let hash = family.core.hash(key, count)
         // Segments that other processes made since are mapped here, so that the fast look-up finds what they hold.
         var number = 0
