@@ -9,30 +9,36 @@
 #include <string.h>
 #include <unistd.h>
 
-int CFDMetricsLinux_set_environment(const char *name, const char *value) {
+// A new entry, which stays for ever: somebody may hold what getenv gave.
+static char *new_entry(const char *name, const char *value) {
   size_t name_length = strlen(name), value_length = strlen(value);
-  char **present = environ;
-  size_t count = 0;
-  while (present != NULL && present[count] != NULL) count++;
-  char **fresh = malloc((count + 2) * sizeof *fresh);
   char *entry = malloc(name_length + value_length + 2);
-  if (fresh == NULL || entry == NULL) {
-    free(fresh);
-    free(entry);
-    return ENOMEM;
-  }
+  if (entry == NULL) return NULL;
   memcpy(entry, name, name_length);
   entry[name_length] = '=';
   memcpy(entry + name_length + 1, value, value_length + 1);
-  int found = 0;
-  for (size_t i = 0; i < count; i++) {
-    int is_same = strncmp(present[i], name, name_length) == 0 && present[i][name_length] == '=';
-    fresh[i] = is_same ? entry : present[i];
-    found |= is_same;
+  return entry;
+}
+
+int CFDMetricsLinux_set_environment(const char *name, const char *value) {
+  size_t name_length = strlen(name), count = 0;
+  char **present = environ;
+  char *entry = new_entry(name, value);
+  if (entry == NULL) return ENOMEM;
+  for (; present != NULL && present[count] != NULL; count++) {
+    if (strncmp(present[count], name, name_length) != 0 || present[count][name_length] != '=') continue;
+    // Release, here and below: who reads the pointer finds the text, or the array, whole.
+    __atomic_store_n(&present[count], entry, __ATOMIC_RELEASE);
+    return 0;
   }
-  fresh[count] = found ? NULL : entry;
+  char **fresh = malloc((count + 2) * sizeof *fresh);
+  if (fresh == NULL) {
+    free(entry);
+    return ENOMEM;
+  }
+  if (count > 0) memcpy(fresh, present, count * sizeof *fresh);
+  fresh[count] = entry;
   fresh[count + 1] = NULL;
-  // Release: who reads the new array finds it whole. The old one stays for who is reading it.
   __atomic_store_n(&environ, fresh, __ATOMIC_RELEASE);
   return 0;
 }

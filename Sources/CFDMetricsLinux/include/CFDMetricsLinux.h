@@ -106,9 +106,10 @@ int CFDMetricsLinux_process_exists(uint64_t pid);
 
 // ---- The environment ------------------------------------------------------------------------------------------------
 
-// Sets a variable in a copy of the environment that takes the place of the present one by one store. So a getenv(3) of
-// another thread reads the old array or the new one, both of which stay: setenv(3) of glibc before 2.41 may free the array
-// that it is reading. 0, or ENOMEM. A variable that another thread sets at the same moment may be lost.
+// Sets a variable by one store: of its entry, or, where it is new, of a copy of the environment that has it in the place of the
+// present array. So a getenv(3) of another thread reads the old text or array or the new one, all of which stay: setenv(3) of
+// glibc before 2.41 may free the array that it is reading. 0, or ENOMEM. A variable that another thread adds at the same moment
+// may be lost.
 int CFDMetricsLinux_set_environment(const char *name, const char *value);
 
 // ---- Memory and files -----------------------------------------------------------------------------------------------
