@@ -68,6 +68,9 @@ struct SelfMetrics {
                 "fdmetrics_lanes", "Cells that each number is spread over.",
                 [("", Double(first.pointee.geometry.laneCount))]),
             Self.gauge("fdmetrics_live_processes", "Processes that hold the store.", [("", Double(live))]),
+            Self.family(
+                .counter, "fdmetrics_lost_updates", "Updates of gauges that had no space or process slot to go to.",
+                [("", dropped(HeaderLayout.lostUpdates))]),
         ] + scrape + [
             Self.gauge("fdmetrics_segments", "Files of the store.", [("", Double(segments))]),
             Self.gauge(

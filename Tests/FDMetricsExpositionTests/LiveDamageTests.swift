@@ -129,10 +129,12 @@ struct LiveDamageTests {
         let counter = try store.registry.counterFamily("jobs", labels: ["id"])
         let handle = try store.registry.store.series(counter.family, names: ["id"], values: ["a"])
         let series = try #require(handle.filledRecord)
-        let family = segment.base + SeriesRecord(
-            sound: try #require(
-                store.registry.store.series(gauge.family, names: [], values: []).filledRecord)
-        ).familyOffset
+        let family =
+            segment.base
+            + SeriesRecord(
+                sound: try #require(
+                    store.registry.store.series(gauge.family, names: [], values: []).filledRecord)
+            ).familyOffset
         for mode in [0, 12, 99, UInt32.max] {
             (family + FamilyLayout.gaugeMode).storeBytes(of: mode, as: UInt32.self)
             sign(family, from: FamilyLayout.strings)

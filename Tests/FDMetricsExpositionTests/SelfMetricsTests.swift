@@ -40,7 +40,7 @@ struct SelfMetricsTests {
                 "fdmetrics_dropped_registrations_total{reason=\"no_space\"} 0.0",
                 "fdmetrics_dropped_registrations_total{reason=\"series_limit\"} 0.0",
                 "fdmetrics_families 0.0", "fdmetrics_lanes 4.0", "fdmetrics_live_processes 1.0",
-                "fdmetrics_segments 1.0", "fdmetrics_series 0.0",
+                "fdmetrics_lost_updates_total 0.0", "fdmetrics_segments 1.0", "fdmetrics_series 0.0",
                 "fdmetrics_store_reserved_bytes \(Double(reserved))",
                 "fdmetrics_store_used_bytes \(Double(used))",
             ])

@@ -38,6 +38,7 @@ private let header = [
     Field("sealed", HeaderLayout.sealed, 8), Field("slotsReserved", HeaderLayout.slotsReserved, 8),
     Field("removals", HeaderLayout.removals, 8), Field("droppedNoSpace", HeaderLayout.droppedNoSpace, 8),
     Field("droppedSeriesLimit", HeaderLayout.droppedSeriesLimit, 8), Field("conflicts", HeaderLayout.conflicts, 8),
+    Field("lostUpdates", HeaderLayout.lostUpdates, 8),
     Field("rootProcess", HeaderLayout.rootProcess, 8), Field("rootStart", HeaderLayout.rootStart, 8),
     Field("rootNamespace", HeaderLayout.rootNamespace, 8), Field("cpuTicks", HeaderLayout.cpuTicks, 8),
 ]

@@ -219,7 +219,8 @@ extension Store {
         case .damaged(let segment, let areCells):
             return StoreError(
                 .damaged,
-                "\(segmentPath(segment)) is damaged: free \(areCells ? "cells" : "records") are not empty; remove the store")
+                "\(segmentPath(segment)) is damaged: free \(areCells ? "cells" : "records") are not empty; remove the store"
+            )
         }
     }
 }
