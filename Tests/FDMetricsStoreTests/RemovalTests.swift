@@ -3,6 +3,7 @@
 
 import FDMetricsStore
 import FDMetricsTestSupport
+import Synchronization
 import Testing
 
 @Suite("Removing one series")
