@@ -16,11 +16,19 @@
 // Conventions of every function, unless it says otherwise:
 //   Threads    may be called from any thread at any time (MT-safe).
 //   Fork       may be called in a fork child, also when other threads were inside the library at the fork. Nothing here
-//              waits for another process or thread. Not async-signal-safe, except the recording functions.
+//              waits for another process or thread. Not async-signal-safe, except where it says so.
 //   Pointers   arguments are borrowed for the call only; strings are copied. Handles belong to the library.
 //   Errors     a status is returned; the out parameter is then set to an inert handle (instruments) or NULL (others).
 //              fdm_last_error() has a sentence that names the thing, what was expected and what to do.
-//   NULL       recording through a NULL or inert handle does nothing. No function traps or throws.
+//   NULL       recording through a NULL or inert handle does nothing. No function traps or throws, whatever its arguments
+//              are and whatever the store's files hold.
+//   Bounds     a count, a length or a struct_size beyond its bound is INVALID_ARGUMENT (a count of label values or pairs:
+//              LABELS), and nothing is read through it. A label value, key or text has at most 524,288 bytes, all labels of
+//              a series together, as they are stored, at most 1 MiB; the texts of a family (name, help, unit, label names
+//              and states) at most 524,288 bytes in all; a path PATH_MAX. A struct_size is at least that of this header's
+//              struct and at most 4,096.
+//   Refusals   what was refused for want of space, or by the limit of series, is refused again for a second without being
+//              tried, unless a series is removed meanwhile; each call and each lost update is counted.
 #ifndef FDMETRICS_H
 #define FDMETRICS_H
 
@@ -255,7 +263,8 @@ typedef struct fdm_string {
 // Errors: LABELS, INVALID_ARGUMENT, NO_SPACE, SERIES_LIMIT, SYSTEM, DAMAGED; *handle then records nothing.
 fdm_status fdm_labels(fdm_family *family, const fdm_string *values, size_t count, void **handle);
 
-// Removes the series with these label values from the store, for all processes; FDM_OK also if there is none.
+// Removes the series with these label values from the store, for all processes; FDM_OK also if there is none. Costs the same
+// however many series there are, but for an info, whose series are looked for one by one.
 // Errors: LABELS, INVALID_ARGUMENT, SYSTEM.
 fdm_status fdm_remove(fdm_family *family, const fdm_string *values, size_t count);
 
@@ -264,7 +273,12 @@ fdm_status fdm_clear(fdm_family *family);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Instruments. Each *_labels function is fdm_labels for C strings, and checks that the family is of its type; values may
-// be NULL when count is 0. The recording functions are wait-free (inc) or lock-free (the others), and async-signal-safe.
+// be NULL when count is 0. The recording functions are wait-free (inc) or lock-free (the others). Those of counters, histograms
+// and summaries are async-signal-safe, always, and so are those of gauges but for the first update of a gauge in a process, or
+// in a fork child. That one finds or makes the process's place for the gauge's value; it allocates nothing and waits for
+// nobody, and is async-signal-safe too where
+//   - the process is known to the store, by fdm_store_open or fdm_store_join in this very process, and
+//   - the store has not grown by a file that this process has not used yet (a look-up of any new series maps it), nor has to.
 
 typedef struct fdm_counter fdm_counter;
 typedef struct fdm_gauge fdm_gauge;
@@ -276,16 +290,18 @@ fdm_status fdm_gauge_labels(fdm_family *family, const char *const *values, size_
 fdm_status fdm_histogram_labels(fdm_family *family, const char *const *values, size_t count, fdm_histogram **histogram);
 fdm_status fdm_summary_labels(fdm_family *family, const char *const *values, size_t count, fdm_summary **summary);
 
-// Adds 1.
+// Adds 1. Async-signal-safe.
 void fdm_counter_inc(fdm_counter *counter);
-// Adds an amount >= 0. Errors: INVALID_ARGUMENT (negative or NaN; nothing is added).
+// Adds an amount >= 0. Async-signal-safe unless it fails. Errors: INVALID_ARGUMENT (negative or NaN; nothing is added).
 fdm_status fdm_counter_add(fdm_counter *counter, double amount);
-// Adds a whole amount, at the cost of fdm_counter_inc.
+// Adds a whole amount, at the cost of fdm_counter_inc. Async-signal-safe.
 void fdm_counter_add_u64(fdm_counter *counter, uint64_t amount);
 // The total over all processes.
 double fdm_counter_value(fdm_counter *counter);
 
-// Sets the value of this process. In the most recent modes the time is CLOCK_REALTIME's.
+// Sets the value of this process. In the most recent modes the time is CLOCK_REALTIME's. An update that has nowhere to go, for
+// want of space or of a process slot, is lost and counted (fdmetrics_lost_updates_total); the next one after a second tries
+// again. Async-signal-safe as said above, here and in the next functions.
 void fdm_gauge_set(fdm_gauge *gauge, double value);
 // The same, with the time of setting in seconds since the epoch (used by the most recent modes only).
 void fdm_gauge_set_at(fdm_gauge *gauge, double value, double seconds);
@@ -308,17 +324,18 @@ fdm_status fdm_gauge_of_worker(fdm_family *family, const fdm_string *values, siz
 fdm_status fdm_worker_ended(fdm_store *store, uint32_t worker);
 
 // Counts an observation in its bucket and adds it to the sum, both or neither. NaN goes to the +Inf bucket.
+// Async-signal-safe.
 void fdm_histogram_observe(fdm_histogram *histogram, double value);
 // Count and sum over all processes. Either pointer may be NULL.
 void fdm_histogram_value(fdm_histogram *histogram, uint64_t *count, double *sum);
 
-// Counts an observation and adds it to the sum, both or neither.
+// Counts an observation and adds it to the sum, both or neither. Async-signal-safe.
 void fdm_summary_observe(fdm_summary *summary, double value);
 // Count and sum over all processes. Either pointer may be NULL.
 void fdm_summary_value(fdm_summary *summary, uint64_t *count, double *sum);
 
-// Sets the text of an info family: key_count pairs keys[i]="values[i]", in place of what its series with these label
-// values showed before. Keys follow the rules of label names and must differ from the family's.
+// Sets the text of an info family: key_count pairs keys[i]="values[i]", at most 1,024, in place of what its series with these
+// label values showed before. Of several processes that do so at once one wins; there is one text at any time. Keys follow the rules of label names and must differ from the family's.
 // Errors: INVALID_ARGUMENT, INVALID_NAME, LABELS, NO_SPACE, SERIES_LIMIT, SYSTEM, DAMAGED.
 fdm_status fdm_info_set(fdm_family *family, const fdm_string *label_values, size_t label_count, const fdm_string *keys,
                         const fdm_string *values, size_t key_count);
@@ -351,7 +368,8 @@ enum {
   FDM_RENDER_CREATED = 8,  // in OpenMetrics: when each series was registered, as x_created
   // Adds what the store says of itself: fdmetrics_live_processes, fdmetrics_families, fdmetrics_series, fdmetrics_lanes,
   // fdmetrics_segments, fdmetrics_store_reserved_bytes, fdmetrics_damaged_records, fdmetrics_build_info{version} and
-  // fdmetrics_dropped_registrations_total{reason="conflict", "no_space" or "series_limit"}.
+  // fdmetrics_dropped_registrations_total{reason="conflict", "no_space" or "series_limit"}, and
+  // fdmetrics_lost_updates_total: updates of gauges that had nowhere to go.
   FDM_RENDER_SELF_METRICS = 16,
   // How names that are not [a-zA-Z_:][a-zA-Z0-9_:]* are written; one of the four, since 1.1. Where two names become the same,
   // one of them is written as with FDM_RENDER_ESCAPE_VALUES.
@@ -376,7 +394,7 @@ typedef struct fdm_scrape {
   uint32_t options;          // FDM_RENDER_*
   const char *content_type;  // out of fdm_negotiate: the answer's Content-Type; a constant of the library
   uint32_t is_gzipped;       // out of fdm_negotiate: 1: the answer is to be compressed, which is left to the caller
-  uint32_t name_count;       // 0: all families
+  uint32_t name_count;       // at most 65,536; 0: all families
   // Only the families that have one of these names, or a sample of such a name: the query's name[]=...
   const char *const *names;
 } fdm_scrape;
@@ -399,7 +417,8 @@ const char *fdm_content_type(uint32_t format);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // ZeroMQ. The library does not call libzmq: the caller sends and receives, and says here what happened, once a message.
-// fdmetrics_zmq.h has wrappers of libzmq's own calls that do so.
+// fdmetrics_zmq.h has wrappers of libzmq's own calls that do so. The functions that record messages are async-signal-safe;
+// fdm_zmq_connection_event is as a gauge's update is.
 
 // One link: the series of an address. NULL is the link that records nothing.
 typedef struct fdm_zmq_link fdm_zmq_link;
@@ -434,7 +453,7 @@ double fdm_zmq_now(void);
 // A trailer is one more frame at the end of a message, all little-endian: the bytes "FDM1", flags u32 (0), the time of the
 // send in ns of CLOCK_MONOTONIC u64, the clock domain u64 (a hash of the boot id and the time namespace).
 enum { FDM_ZMQ_TRAILER_SIZE = 24 };
-// Writes a trailer of now, FDM_ZMQ_TRAILER_SIZE bytes. Async-signal-safe.
+// Writes a trailer of now, FDM_ZMQ_TRAILER_SIZE bytes. Async-signal-safe once a link was opened.
 void fdm_zmq_write_trailer(void *trailer);
 // 1 if a frame is a trailer (its size and first four bytes say so), else 0. Async-signal-safe.
 int fdm_zmq_is_trailer(const void *frame, size_t size);

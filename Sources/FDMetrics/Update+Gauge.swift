@@ -152,7 +152,8 @@ package enum GaugeInstances {
     }
 
     private static func instance(
-        _ handle: UnsafeMutablePointer<SeriesHandle>, _ record: UnsafeMutableRawPointer, _ mode: GaugeMode, _ store: Store
+        _ handle: UnsafeMutablePointer<SeriesHandle>, _ record: UnsafeMutableRawPointer, _ mode: GaugeMode,
+        _ store: Store
     ) -> Outcome {
         do throws(StoreError) {
             let known = LeaseToken(

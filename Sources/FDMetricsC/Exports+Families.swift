@@ -39,10 +39,12 @@ private func declaration(_ given: fdm_descriptor) throws(StoreError) -> FamilyDe
             .invalidArgument,
             "\(metric): \(given.gauge_mode) is not a mode of gauges; use FDM_GAUGE_ALL to FDM_GAUGE_LOCAL")
     }
-    if !isAtMost(given.bound_count, MetricDeclaration.maxBounds + 1) || (given.bound_count != 0 && given.bounds == nil) {
+    if !isAtMost(given.bound_count, MetricDeclaration.maxBounds + 1) || (given.bound_count != 0 && given.bounds == nil)
+    {
         throw StoreError(
             .invalidArgument,
-            "\(metric): \(UInt(bitPattern: given.bound_count)) bounds; give at most \(MetricDeclaration.maxBounds), not NULL")
+            "\(metric): \(UInt(bitPattern: given.bound_count)) bounds; give at most \(MetricDeclaration.maxBounds), not NULL"
+        )
     }
     return try MetricDeclaration.check(
         type: type, name: metric, help: given.help.map { String(cString: $0) } ?? "",
@@ -81,7 +83,9 @@ public func fdm_labels(
         return invalidArgument("fdm_labels: the family is NULL or could not be registered; see fdm_register's error")
     }
     handle.pointee = UnsafeMutableRawPointer(InertHandle.of(core.pointee.type))
-    if count != 0, values == nil { return invalidArgument("fdm_labels: values is NULL, count is \(UInt(bitPattern: count))") }
+    if count != 0, values == nil {
+        return invalidArgument("fdm_labels: values is NULL, count is \(UInt(bitPattern: count))")
+    }
     guard isAtMost(count, MetricDeclaration.maxLabels) else {
         return failure(
             StoreError(

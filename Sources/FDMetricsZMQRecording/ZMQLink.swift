@@ -27,6 +27,8 @@ public struct ZMQLink: Sendable {
     ///   - address: the endpoint that both ends share, or a name for the link.
     /// - Throws: what registering a family or a series throws.
     public init(registry: MetricRegistry, prefix: String = "fastdeploy", address: String) throws(MetricError) {
+        // Found out here, so that no message has to.
+        _ = ClockDomain.current
         series = try ZMQLinkSeries(registry: registry, prefix: prefix, address: address)
         try registry.difference(
             "\(prefix):zmq:in_flight", of: "\(prefix):zmq:msg_send", and: "\(prefix):zmq:msg_recv",

@@ -129,17 +129,19 @@ struct LiveDamageTests {
         let counter = try store.registry.counterFamily("jobs", labels: ["id"])
         let handle = try store.registry.store.series(counter.family, names: ["id"], values: ["a"])
         let series = try #require(handle.filledRecord)
-        let family = segment.base + SeriesRecord(
-            sound: try #require(
-                store.registry.store.series(gauge.family, names: [], values: []).filledRecord)
-        ).familyOffset
-        for mode in [0, 12, 99, UInt32.max] {
+        let family =
+            segment.base
+            + SeriesRecord(
+                sound: try #require(
+                    store.registry.store.series(gauge.family, names: [], values: []).filledRecord)
+            ).familyOffset
+        for mode: UInt32 in [0, 12, 99, .max] {
             (family + FamilyLayout.gaugeMode).storeBytes(of: mode, as: UInt32.self)
             sign(family, from: FamilyLayout.strings)
             #expect(try !store.textOfReader().contains("depth"))
             #expect(StoreStatistics(store.registry.store).damagedRecords >= 1)
         }
-        for cell in [UInt32.max - 1, 8, 16 << 20, 1 << 20 - 8] {
+        for cell: UInt32 in [.max - 1, 8, 16 << 20, 1 << 20 - 8] {
             (series + SeriesLayout.cells).storeBytes(of: cell, as: UInt32.self)
             sign(series, from: SeriesLayout.narrowTable)
             #expect(try !store.textOfReader().contains("jobs_total{"))

@@ -3,6 +3,7 @@
 
 import FDMetricsStore
 import FDMetricsTestSupport
+import Synchronization
 import Testing
 
 @Suite("Removing one series")
@@ -34,7 +35,9 @@ struct RemovalTests {
         let old = try #require(slots(segment, of: record).first)
         let entry = segment.pointee.indexSlot(old).pointee.load(ordering: .relaxed)
         let mask = segment.pointee.geometry.indexCapacity - 1
-        func isEmpty(_ slot: Int) -> Bool { segment.pointee.indexSlot(slot & mask).pointee.load(ordering: .relaxed) == 0 }
+        func isEmpty(_ slot: Int) -> Bool {
+            segment.pointee.indexSlot(slot & mask).pointee.load(ordering: .relaxed) == 0
+        }
         let away = try #require((1000..<3000).map { (old + $0) & mask }.first { isEmpty($0 - 1) && isEmpty($0) })
         segment.pointee.indexSlot(old).pointee.store(entry ^ 1 << 63, ordering: .relaxed)
         segment.pointee.indexSlot(away).pointee.store(entry, ordering: .relaxed)
@@ -46,7 +49,10 @@ struct RemovalTests {
         try store.remove(family, values: ["123"])
         #expect(!series.isLive)
         #expect(store.seriesCount(family) == 499)
-        #expect(try handles.enumerated().allSatisfy { try $0.offset == 123 || store.series(family, "\($0.offset)") == $0.element })
+        #expect(
+            try handles.enumerated().allSatisfy {
+                try $0.offset == 123 || store.series(family, "\($0.offset)") == $0.element
+            })
     }
 
     @Test("It is removed from each segment that has it, and counted once")

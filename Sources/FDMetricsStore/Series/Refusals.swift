@@ -107,7 +107,8 @@ extension Store {
         Notices.say(
             .noInstance,
             constant:
-                "an update of a gauge was lost: the store has no process slot or no space left for this process's value")
+                "an update of a gauge was lost: the store has no process slot or no space left for this process's value"
+        )
     }
 }
 

@@ -150,7 +150,8 @@ extension Store {
             }
             throw StoreError(
                 .damaged,
-                "the text of \(family.descriptor.name) in \(directory) does not stay: its index is damaged; remove the store")
+                "the text of \(family.descriptor.name) in \(directory) does not stay: its index is damaged; remove the store"
+            )
         }
     }
 
