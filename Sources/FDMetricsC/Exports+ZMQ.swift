@@ -5,6 +5,7 @@ public import CFDMetrics
 import FDMetrics
 import FDMetricsStore
 import FDMetricsZMQRecording
+import Glibc
 import Synchronization
 
 /// The links that this process has opened: a list that is only added to, so that it needs no lock.
@@ -55,6 +56,9 @@ public func fdm_zmq_link_open(
     link.pointee = nil
     guard let store = Store.of(store), let address else {
         return invalidArgument("fdm_zmq_link_open: store or address is NULL, or the store is closed")
+    }
+    guard isAtMost(strlen(address), StoreFormat.maxTexts) else {
+        return invalidArgument("fdm_zmq_link_open: address is longer than \(StoreFormat.maxTexts) bytes")
     }
     let prefix = prefix.map { String(cString: $0) } ?? "fastdeploy"
     let endpoint = String(cString: address)
