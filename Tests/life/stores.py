@@ -105,7 +105,7 @@ LOCKED_BYTES = {"presence": (1 << 60) - 1, "lease": (1 << 60) + 1}
 
 
 def holding(path: Path, byte: int, alone: bool = False) -> str:
-    """The beginning of a program that holds a lock on a byte of a file, as processes of any version of the library do."""
+    """The beginning of a program that holds a lock on a byte of a file, as processes of any version do."""
     kind = "F_WRLCK" if alone or byte != LOCKED_BYTES["presence"] else "F_RDLCK"
     return textwrap.dedent(
         f"""

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from programs import Program, after_reboot, run, samples
 from stores import (
     DAMAGE,

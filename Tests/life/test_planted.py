@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What another user puts where a store is looked for is never followed, changed or removed, and stops nobody."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from programs import NOBODY, as_user, run
+from stores import SET_ASIDE, contents, counting, kill_store, make_store, own_directory, patch_header, segment
+from test_directories import shared_directory
+
+#: A stranger's program: puts something of a kind at a path. `trap` is a directory of the stranger's.
+PLANT = """
+    import os, socket, sys
+    kind, path, trap, victim = sys.argv[1:]
+    if kind == "a link to a directory":
+        os.symlink(trap, path)
+    elif kind == "a link to a victim's store":
+        os.symlink(victim, path)
+    elif kind == "a link to a file":
+        os.symlink(victim + "/fdmetrics-0.seg", path)
+    elif kind == "a link to nothing":
+        os.symlink(trap + "/nothing", path)
+    elif kind == "a link to itself":
+        os.symlink(path, path)
+    elif kind == "a file":
+        open(path, "w").write("planted")
+    elif kind == "a FIFO":
+        os.mkfifo(path)
+    elif kind == "a socket":
+        socket.socket(socket.AF_UNIX).bind(path)
+    elif kind == "a hard link":
+        open(trap + "/own", "w").write("planted")
+        os.link(trap + "/own", path)
+    elif kind == "a directory":
+        os.mkdir(path)
+        os.chmod(path, 0o777)
+        open(path + "/fdmetrics-0.seg", "w").write("planted")
+    """
+KINDS = [
+    "a link to a directory",
+    "a link to a victim's store",
+    "a link to a file",
+    "a link to nothing",
+    "a link to itself",
+    "a file",
+    "a FIFO",
+    "a socket",
+    "a hard link",
+    "a directory",
+]
+
+
+class Stranger:
+    """Another user, with a directory that everybody may write to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.trap = shared_directory(folder / "trap", 0o777)
+        # Of the user who runs the service: it has what a stranger would like to have damaged.
+        self.victim = own_directory(folder / "victim")
+        make_store(self.victim)
+
+    def puts(self, kind: str, path: Path) -> None:
+        """Puts something there."""
+        run(PLANT, kind, path, self.trap, self.victim, prefix=as_user(NOBODY))
+        assert path.is_symlink() or path.exists()
+
+
+@pytest.fixture
+def stranger(folder: Path) -> Stranger:
+    """Another user."""
+    return Stranger(folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_place_of_the_users_directory(folder: Path, stranger: Stranger, kind: str) -> None:
+    shared = shared_directory(folder / "shared")
+    planted = shared / "fdmetrics-0"
+    stranger.puts(kind, planted)
+    before = contents(folder)
+    outcome = run(counting(), FDMETRICS_DIR=str(shared))
+    total, path = outcome.output.rsplit(" ", 1)
+    assert total == "jobs_total 10.0"
+    assert not path.startswith(str(folder))
+    assert len(outcome.lines) == 1
+    assert f"metrics go to {path}," in outcome.lines[0]
+    assert f"{planted} " in outcome.lines[0]
+    # Who asks for this very directory is told.
+    source = """
+        import sys, fdmetrics
+        try:
+            fdmetrics.Registry(sys.argv[1]).attach()
+        except fdmetrics.DirectoryError as error:
+            print(error)
+        """
+    assert f"{planted} " in run(source, shared).output
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("name", ["fdmetrics-0.seg", "fdmetrics-set-aside", "fdmetrics-layout-1"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_a_shared_directory(
+    folder: Path, stranger: Stranger, kind: str, name: str, fdmctl: Callable[..., str]
+) -> None:
+    shared = shared_directory(folder / "shared")
+    stranger.puts(kind, shared / name)
+    before = contents(folder)
+    outcome = run(counting(), FDMETRICS_DIR=str(shared))
+    assert (outcome.output, outcome.lines) == (f"jobs_total 10.0 {shared}/fdmetrics-0", [])
+    assert "jobs_total 10.0" in fdmctl("dump", "--prometheus", shared)
+    shutil.rmtree(shared / "fdmetrics-0")
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_before_the_directory_was_closed_to_others(folder: Path, stranger: Stranger, kind: str) -> None:
+    """A dead store, and something in place of the directory where it would be kept: planted while that was possible."""
+    store = shared_directory(folder / "store")
+    stranger.puts(kind, store / "fdmetrics-set-aside")
+    store.chmod(0o755)
+    before = contents(folder)
+    kill_store(store, "boot")
+    outcome = run(counting(), FDMETRICS_DIR=str(store))
+    assert outcome.output == f"jobs_total 10.0 {store}"
+    assert [line.startswith(SET_ASIDE) for line in outcome.lines] == [True]
+    assert outcome.lines[0].endswith("it was removed")
+    segment(store).unlink()
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("kind", ["a link to a victim's store", "a directory"])
+def test_a_directory_of_this_layout_that_is_a_strangers(folder: Path, stranger: Stranger, kind: str) -> None:
+    store = shared_directory(folder / "store")
+    stranger.puts(kind, store / "fdmetrics-layout-1")
+    store.chmod(0o755)
+    before = contents(folder)
+    outcome = run(counting(), FDMETRICS_DIR=str(store))
+    assert outcome.output == f"jobs_total 10.0 {store}"
+    segment(store).unlink()
+    assert contents(folder) == before
+
+
+@pytest.fixture
+def automatic(folder: Path) -> Iterator[Path]:
+    """A name like those of automatic directories, where they are."""
+    path = Path(f"/dev/shm/fdmetrics-{uuid.uuid4()}")
+    yield path
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_among_the_automatic_directories(folder: Path, stranger: Stranger, automatic: Path, kind: str) -> None:
+    """Whoever makes an automatic store looks at the others, whether they can go."""
+    # What the link leads to could go if it were there: its root has ended.
+    patch_header(segment(stranger.victim), 160, b"\1")
+    stranger.puts(kind, automatic)
+    before, planted = contents(folder), automatic.lstat()
+    outcome = run(counting())
+    assert outcome.output.startswith("jobs_total 10.0 /dev/shm/fdmetrics-")
+    assert outcome.lines == []
+    assert contents(folder) == before
+    assert automatic.lstat() == planted
+    if kind == "a directory":
+        assert (automatic / "fdmetrics-0.seg").read_text() == "planted"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("a link")])
+def test_a_link_in_place_of_the_automatic_directory(
+    folder: Path, stranger: Stranger, automatic: Path, kind: str
+) -> None:
+    """Once such a directory was there everybody knows its name, and may put something there when it has gone."""
+    stranger.puts(kind, automatic)
+    before, planted = contents(folder), automatic.lstat()
+    source = """
+        import fdmetrics
+        fdmetrics.Counter("jobs", "Jobs").inc(10)
+        try:
+            print(fdmetrics.generate_latest().decode().splitlines()[-1], fdmetrics.REGISTRY.path)
+        except fdmetrics.FDMetricsError as error:
+            print(error)
+        """
+    outcome = run(source, FDMETRICS_AUTO_DIR=str(automatic), FDMETRICS_AUTO_PID="1")
+    assert contents(folder) == before
+    assert automatic.lstat() == planted
+    assert [str(automatic) in line for line in outcome.lines] == [True]
