@@ -125,3 +125,40 @@ def contents(folder: Path) -> dict[str, tuple[object, ...]]:
         data = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
         found[str(path.relative_to(folder))] = (info.st_mode, info.st_uid, info.st_ino, info.st_nlink, data)
     return found
+
+
+#: Forks its workers before anything is imported; each counts, and prints what it sees while all are there.
+FORK_SERVER = """
+    import os
+
+    def work(ready, steps):
+        import fdmetrics
+        jobs = fdmetrics.Counter("jobs", "Jobs")
+        for _ in range(10):
+            jobs.inc()
+        fdmetrics.Gauge("workers", "Workers", multiprocess_mode="livesum").set(1)
+        os.write(ready, b".")
+        os.read(steps, 1)
+        samples = [line for line in fdmetrics.generate_latest().decode().splitlines() if not line.startswith("#")]
+        os.write(1, (" ".join([*samples, fdmetrics.REGISTRY.path]) + "\\n").encode())
+        os.write(ready, b".")
+        os.read(steps, 1)
+
+    class Worker:
+        def __init__(self):
+            self.ready, ready = os.pipe()
+            steps, self.steps = os.pipe()
+            self.process = os.fork()
+            if self.process == 0:
+                work(ready, steps)
+                raise SystemExit
+            os.close(ready)
+            os.close(steps)
+
+    workers = [Worker() for _ in range(4)]
+    for _ in range(2):
+        assert all(os.read(worker.ready, 1) == b"." for worker in workers)
+        for worker in workers:
+            os.write(worker.steps, b".")
+    assert all(os.waitpid(worker.process, 0)[1] == 0 for worker in workers)
+    """

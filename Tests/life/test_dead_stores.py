@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from programs import Program, after_reboot, run, samples
+from programs import NOBODY, Program, after_reboot, as_user, run, samples
 from stores import (
     DAMAGE,
     LOCKED_BYTES,
@@ -48,7 +48,7 @@ TRY = """
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-def test_a_new_store_takes_the_place(folder: Path, how: str) -> None:
+def test_a_new_store_takes_the_place(folder: Path, how: str, doctor: Callable[..., set[str]]) -> None:
     store = own_directory(folder / "store")
     old = kill_store(store, how)
     first = run(counting(), FDMETRICS_DIR=str(store))
@@ -63,6 +63,7 @@ def test_a_new_store_takes_the_place(folder: Path, how: str) -> None:
     assert (store / ASIDE).stat().st_mode & 0o777 == 0o700
     second = run(counting(), FDMETRICS_DIR=str(store))
     assert (second.output, second.lines) == (f"jobs_total 20.0 {store}", [])
+    assert doctor(store) == {"no-process"}
 
 
 @pytest.mark.parametrize("names", NAMES)
@@ -92,6 +93,35 @@ def test_the_one_that_was_set_aside_before_goes(folder: Path) -> None:
     run(counting(), FDMETRICS_DIR=str(store))
     assert [path.name for path in (store / ASIDE).iterdir()] == ["fdmetrics-0.seg"]
     assert segment(store / ASIDE).read_bytes().startswith(b"RUBBISH!")
+
+
+def test_in_a_directory_of_several_users(folder: Path) -> None:
+    shared = folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    before, since = as_user(NOBODY), (*after_reboot(folder), *as_user(NOBODY))
+    for prefix, total, lines in ((before, 10, 0), (since, 10, 1), (since, 20, 0)):
+        outcome = run(counting(), prefix=prefix, FDMETRICS_DIR=str(shared))
+        assert outcome.output == f"jobs_total {total}.0 {shared}/fdmetrics-{NOBODY}"
+        assert len(outcome.lines) == lines
+    assert segment(shared / f"fdmetrics-{NOBODY}" / ASIDE).stat().st_uid == NOBODY
+
+
+def test_where_nothing_can_be_moved(folder: Path) -> None:
+    """The directory has become one that may not be written to: so has that of the service, which goes on elsewhere."""
+    store = own_directory(folder / "store")
+    os.chown(store, NOBODY, NOBODY)
+    other = as_user(NOBODY)
+    run(counting(), prefix=other, FDMETRICS_DIR=str(store))
+    patch(segment(store), 0, b"GARBAGE!")
+    store.chmod(0o500)
+    before = contents(folder)
+    outcome = run(counting(), prefix=other, FDMETRICS_DIR=str(store))
+    assert outcome.output.startswith("jobs_total 10.0 /dev/shm/fdmetrics-")
+    assert len(outcome.lines) == 1
+    assert outcome.lines[0].startswith("fdmetrics: metrics go to ")
+    assert str(segment(store)) in outcome.lines[0]
+    assert contents(folder) == before
 
 
 def test_a_directory_that_is_opened_by_name(folder: Path) -> None:
@@ -204,70 +234,145 @@ def test_who_comes_while_it_is_set_aside_waits(folder: Path, how: str, start: Ca
     assert {path.name for path in store.iterdir()} == {"fdmetrics-0.seg"}
 
 
-#: In each round some processes start on a dead store and are killed, each at another moment; then one comes that lives.
-KILLED_STARTERS = """
+#: In each round a dead store, on which processes start: some are killed at random moments, the others live.
+STARTERS = """
     import json, os, random, signal, sys, time
     import fdmetrics
     directory, rounds, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     choose = random.Random(seed)
 
-    def started(act):
-        answer, tell = os.pipe()
-        process = os.fork()
-        if process == 0:
-            os.close(answer)
-            os.write(tell, b".")
-            act(tell)
-            os._exit(0)
-        os.close(tell)
-        assert os.read(answer, 1) == b"."
-        return process, answer
+    class Starter:
+        def __init__(self, act, go):
+            self.answer, tell = os.pipe()
+            self.process = os.fork()
+            if self.process == 0:
+                os.read(go, 1)
+                act(tell)
+                os._exit(0)
+            os.close(tell)
+
+        def rest(self):
+            text = b"".join(iter(lambda: os.read(self.answer, 4096), b""))
+            os.close(self.answer)
+            os.waitpid(self.process, 0)
+            return text.decode()
 
     def count(tell):
         fdmetrics.Counter("jobs", "Jobs").inc()
-        os.write(tell, b"counted")
+        os.write(tell, json.dumps([fdmetrics.REGISTRY.path, fdmetrics.REGISTRY.lost_updates]).encode())
 
-    def report(tell):
-        fdmetrics.Counter("jobs", "Jobs").inc()
-        line = fdmetrics.generate_latest().decode().splitlines()[-1]
-        os.write(tell, json.dumps([line, fdmetrics.REGISTRY.path, fdmetrics.REGISTRY.lost_updates]).encode())
-
-    def rest(process, answer):
-        text = b"".join(iter(lambda: os.read(answer, 4096), b""))
-        os.close(answer)
-        os.waitpid(process, 0)
-        return text
+    def show(tell):
+        os.write(tell, fdmetrics.generate_latest())
 
     for _ in range(rounds):
-        counted = 0
-        for _ in range(4):
-            process, answer = started(count)
+        go, start = os.pipe()
+        killed = [Starter(count, go) for _ in range(4)]
+        alive = [Starter(count, go) for _ in range(4)]
+        os.write(start, b"." * 8)
+        for starter in killed:
             # The moment is random, and nothing waits for it.
             time.sleep(choose.uniform(0, 0.004))
-            os.kill(process, signal.SIGKILL)
-            counted += rest(process, answer) == b"counted"
-        survivor = rest(*started(report)).decode()
-        print(json.dumps([counted, sorted(os.listdir(directory)), survivor]))
+            os.kill(starter.process, signal.SIGKILL)
+        counted = sum(starter.rest() != "" for starter in killed)
+        answers = [json.loads(starter.rest() or "null") for starter in alive]
+        os.write(start, b".")
+        text = Starter(show, go).rest()
+        print(json.dumps([counted, answers, text, sorted(os.listdir(directory))]))
+        os.close(go)
+        os.close(start)
         # Dead again.
         with open(f"{directory}/fdmetrics-0.seg", "r+b") as file:
             file.write(b"GARBAGE!")
     """
 
 
-def test_who_is_killed_while_setting_it_aside_leaves_no_harm(folder: Path, seed: int, stress: int) -> None:
+def test_who_is_killed_among_others_leaves_no_harm(folder: Path, seed: int, stress: int) -> None:
     store = own_directory(folder / "store")
-    run(MANY_SERIES, FDMETRICS_DIR=str(store))
     patch(make_store(store), 0, b"GARBAGE!")
-    outcome = run(KILLED_STARTERS, store, 20 * stress, seed, FDMETRICS_DIR=str(store))
+    outcome = run(STARTERS, store, 20 * stress, seed, FDMETRICS_DIR=str(store))
     rounds = [json.loads(line) for line in outcome.output.splitlines()]
     assert len(rounds) == 20 * stress
-    for counted, names, survivor in rounds:
-        assert survivor, outcome.log
-        line, path, lost = json.loads(survivor)
-        assert (path, lost) == (str(store), 0)
+    for counted, answers, text, names in rounds:
+        assert answers == [[str(store), 0]] * 4, outcome.log
         # One that was killed may have counted, and not have said so.
-        assert counted + 1 <= float(line.removeprefix("jobs_total ")) <= 5
+        assert counted + 4 <= samples(text)["jobs_total"] <= 8
         assert names == ["fdmetrics-0.seg", ASIDE]
+
+
+#: Counts the changes to the directory, and ends the process by kill -9 in place of the one of a number.
+KILLER = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static int count;
+static void step(const char *path) {
+  const char *last = getenv("KILL_AT");
+  if (last && strstr(path, "/fdmetrics-") && ++count == atoi(last)) kill(getpid(), SIGKILL);
+}
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+int rename(const char *from, const char *to) { step(from); return REAL(rename)(from, to); }
+int unlink(const char *path) { step(path); return REAL(unlink)(path); }
+int mkdir(const char *path, mode_t mode) { step(path); return REAL(mkdir)(path, mode); }
+int linkat(int a, const char *from, int b, const char *to, int flags) {
+  step(to);
+  return REAL(linkat)(a, from, b, to, flags);
+}
+"""
+#: In each round one process ends at its next change of the directory, and another one comes.
+ONE_BY_ONE = """
+    import os, signal, sys
+    import fdmetrics
+    directory = sys.argv[1]
+
+    def child(act):
+        process = os.fork()
+        if process == 0:
+            act()
+            os._exit(0)
+        return os.waitpid(process, 0)[1]
+
+    def count():
+        fdmetrics.Counter("jobs", "Jobs").inc()
+
+    def show():
+        count()
+        line = fdmetrics.generate_latest().decode().splitlines()[-1]
+        os.write(1, f"{line} {fdmetrics.REGISTRY.lost_updates} {sorted(os.listdir(directory))}\\n".encode())
+
+    status = signal.SIGKILL
+    number = 0
+    while status == signal.SIGKILL:
+        number += 1
+        os.environ["KILL_AT"] = str(number)
+        status = child(count)
+        del os.environ["KILL_AT"]
+        assert child(show) == 0
+        for name in ("fdmetrics-1.seg", "fdmetrics-0.seg"):
+            with open(f"{directory}/{name}", "a+b") as file:
+                os.pwrite(file.fileno(), b"GARBAGE!", 0)
+    assert status == 0
+    """
+
+
+def test_who_is_killed_at_any_step_leaves_no_harm(folder: Path) -> None:
+    store = own_directory(folder / "store")
+    run(MANY_SERIES, FDMETRICS_DIR=str(store))
+    patch(segment(store), 0, b"GARBAGE!")
+    library = folder / "killer.so"
+    (folder / "killer.c").write_text(KILLER)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(folder / "killer.c"), "-ldl"], check=True)
+    outcome = run(ONE_BY_ONE, store, FDMETRICS_DIR=str(store), LD_PRELOAD=str(library))
+    rounds = outcome.output.splitlines()
+    # A directory, what was there before, two segments, a new one: all of them are steps.
+    assert len(rounds) > 20
+    left = f"['fdmetrics-0.seg', '{ASIDE}']"
+    # The last one lives.
+    assert set(rounds[:-1]) <= {f"jobs_total 1.0 0 {left}"}, outcome.log
+    assert rounds[-1] == f"jobs_total 2.0 0 {left}"
 
 
 @pytest.mark.parametrize("kind", ["a FIFO", "a directory", "a link to nothing", "a link to a file"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from programs import NOBODY, as_user, run
-from stores import NAMES, counting, own_directory
+from stores import FORK_SERVER, NAMES, counting, own_directory
 
 VARIABLES = ["FDMETRICS_DIR", "PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"]
 
@@ -58,6 +58,26 @@ def test_another_users_directory_that_may_not_be_written_to(folder: Path, names:
     assert not Path(store).exists()
     assert len([line for line in outcome.log.splitlines() if str(closed) in line and store in line]) == 1
     assert list(closed.iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_workers_whose_directory_may_not_be_written_to(folder: Path, variable: str) -> None:
+    """They were forked before anything was imported, and agree on one automatic directory all the same."""
+    closed = own_directory(folder / "closed")
+    closed.chmod(0o755)
+    outcome = run(FORK_SERVER, prefix=as_user(NOBODY), **{variable: str(closed)})
+    assert len(outcome.output.splitlines()) == 4
+    (line,) = set(outcome.output.splitlines())
+    assert line.startswith("jobs_total 40.0 workers 4.0 /dev/shm/fdmetrics-")
+    assert all(str(closed) in said for said in outcome.lines)
+
+
+def test_a_file_in_place_of_the_directory(folder: Path) -> None:
+    (folder / "file").write_text("precious")
+    outcome = run(counting(), FDMETRICS_DIR=str(folder / "file"))
+    assert outcome.output.startswith("jobs_total 10.0 /dev/shm/fdmetrics-")
+    assert [f"{folder}/file is not a directory" in line for line in outcome.lines] == [True]
+    assert (folder / "file").read_text() == "precious"
 
 
 def test_each_user_has_a_store(folder: Path, fdmctl: Callable[..., str]) -> None:
@@ -117,6 +137,15 @@ print(fdmetrics.REGISTRY.path)
     assert outcome.output.splitlines() == ['jobs_total 11.0 paths_total{x="a"} 1.0', f"{folder}/run/metrics"]
     assert list((folder / "elsewhere").iterdir()) == []
     assert run(counting(names), prefix=prefix, **{variable: "run/metrics"}).output.startswith("jobs_total 21.0")
+
+
+def test_other_names_of_a_directory(folder: Path) -> None:
+    store = own_directory(folder / "store")
+    (folder / "link").symlink_to(store)
+    names = [f"{store}/", f"{store}//.", f"{store}/../store", f"{folder}/link", ".", "./", "../store", "../link/"]
+    for number, name in enumerate(names):
+        outcome = run(counting(), prefix=("env", f"--chdir={store}"), FDMETRICS_DIR=name)
+        assert (outcome.output, outcome.lines) == (f"jobs_total {10 * number + 10}.0 {store}", [])
 
 
 def test_a_child_process_shares_a_relative_directory(folder: Path) -> None:

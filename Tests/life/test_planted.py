@@ -102,6 +102,29 @@ def test_in_place_of_the_users_directory(folder: Path, stranger: Stranger, kind:
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_place_of_the_directory_itself(folder: Path, stranger: Stranger, kind: str) -> None:
+    """The service makes its directory in one that is everybody's, and a stranger was there before."""
+    named = shared_directory(folder / "shared") / "metrics"
+    stranger.puts(kind, named)
+    before = contents(folder)
+    outcome = run(counting(), FDMETRICS_DIR=str(named))
+    total, path = outcome.output.rsplit(" ", 1)
+    if kind == "a link to a victim's store":
+        # Links are what users name too. It is the user's own, so that there is nothing to be told from that.
+        assert (total, path) == ("jobs_total 17.0", str(stranger.victim))
+        return
+    assert total == "jobs_total 10.0"
+    if kind in ("a directory", "a link to a directory"):
+        assert path == f"{named.resolve()}/fdmetrics-0"
+        assert Path(path).stat().st_mode & 0o777 == 0o700
+        shutil.rmtree(path)
+    else:
+        assert not path.startswith(str(folder))
+        assert [f"{named}" in line for line in outcome.lines] == [True]
+    assert contents(folder) == before
+
+
 @pytest.mark.parametrize("name", ["fdmetrics-0.seg", "fdmetrics-set-aside", "fdmetrics-layout-1"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_a_shared_directory(
