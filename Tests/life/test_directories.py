@@ -22,8 +22,14 @@ def shared_directory(path: Path, mode: int = 0o1777) -> Path:
     return path
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2777, 0o770, 0o775, 0o702])
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize(
+    ("mode", "variable"),
+    [
+        *((mode, "PROMETHEUS_MULTIPROC_DIR") for mode in (0o777, 0o1777, 0o2777, 0o770, 0o775, 0o702)),
+        (0o1777, "FDMETRICS_DIR"),
+        (0o1777, "prometheus_multiproc_dir"),
+    ],
+)
 def test_a_directory_that_others_may_write_to(folder: Path, mode: int, variable: str) -> None:
     shared = shared_directory(folder / "shared", mode)
     store = shared / "fdmetrics-0"
@@ -34,7 +40,7 @@ def test_a_directory_that_others_may_write_to(folder: Path, mode: int, variable:
 
 
 @pytest.mark.parametrize("names", ["drop-in", "install"])
-@pytest.mark.parametrize(("owner", "mode"), [(0, 0o777), (0, 0o2777), (NOBODY, 0o777), (NOBODY, 0o770)])
+@pytest.mark.parametrize(("owner", "mode"), [(0, 0o777), (0, 0o2777), (NOBODY, 0o770)])
 def test_a_directory_of_a_volume(folder: Path, names: str, owner: int, mode: int) -> None:
     """An unprivileged service, whose container was given the directory by somebody else."""
     shared = shared_directory(folder / "shared", mode)
@@ -110,8 +116,14 @@ def test_which_variable_counts(folder: Path) -> None:
         named[variable] = ""
 
 
-@pytest.mark.parametrize("names", NAMES)
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize(
+    ("names", "variable"),
+    [
+        *(("fdmetrics", variable) for variable in VARIABLES),
+        ("drop-in", "PROMETHEUS_MULTIPROC_DIR"),
+        ("install", "PROMETHEUS_MULTIPROC_DIR"),
+    ],
+)
 def test_a_relative_name(folder: Path, names: str, variable: str) -> None:
     """It is meant as seen from where the program was started, wherever its processes go from there."""
     source = f"""

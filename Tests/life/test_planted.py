@@ -35,8 +35,9 @@ PLANT = """
     elif kind == "a socket":
         socket.socket(socket.AF_UNIX).bind(path)
     elif kind == "a hard link":
-        open(trap + "/own", "w").write("planted")
-        os.link(trap + "/own", path)
+        own = f"{trap}/{os.path.basename(path)}"
+        open(own, "w").write("planted")
+        os.link(own, path)
     elif kind == "a directory":
         os.mkdir(path)
         os.chmod(path, 0o777)
@@ -125,13 +126,12 @@ def test_in_place_of_the_directory_itself(folder: Path, stranger: Stranger, kind
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("name", ["fdmetrics-0.seg", "fdmetrics-set-aside", "fdmetrics-layout-1"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_in_a_shared_directory(
-    folder: Path, stranger: Stranger, kind: str, name: str, fdmctl: Callable[..., str]
-) -> None:
+def test_in_a_shared_directory(folder: Path, stranger: Stranger, kind: str, fdmctl: Callable[..., str]) -> None:
+    """Under the names that files have in a directory of one user."""
     shared = shared_directory(folder / "shared")
-    stranger.puts(kind, shared / name)
+    for name in ("fdmetrics-0.seg", "fdmetrics-set-aside", "fdmetrics-layout-1"):
+        stranger.puts(kind, shared / name)
     before = contents(folder)
     outcome = run(counting(), FDMETRICS_DIR=str(shared))
     assert (outcome.output, outcome.lines) == (f"jobs_total 10.0 {shared}/fdmetrics-0", [])
