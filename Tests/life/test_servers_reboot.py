@@ -36,6 +36,11 @@ def app(environ, start_response):
     requests.labels(kind=environ["PATH_INFO"][1:]).inc()
     return [str(os.getpid()).encode()]
 """
+#: A worker that is asked to end before it has its signal handlers does not hear it.
+CONFIGURATION = """
+def post_worker_init(worker):
+    worker.log.info("worker %d is ready", worker.pid)
+"""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -54,6 +59,7 @@ class Gunicorn:
 
     def __init__(self, folder: Path, options: Sequence[str], prefix: Sequence[str], **changes: str) -> None:
         (folder / "application.py").write_text(APPLICATION)
+        (folder / "gunicorn.conf.py").write_text(CONFIGURATION)
         self._socket = folder / "socket"
         self._log = folder / "log"
         self._socket.unlink(missing_ok=True)
@@ -68,7 +74,7 @@ class Gunicorn:
                 start_new_session=True,
             )
         deadline = time.monotonic() + HANG_SECONDS
-        while not self._answers():
+        while self.log.count(" is ready") < 2 or not self._answers():
             assert self.process.poll() is None and time.monotonic() < deadline, self.log
             time.sleep(0.02)
 
