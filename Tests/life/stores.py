@@ -8,6 +8,7 @@ import struct
 import sys
 import textwrap
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from programs import run
@@ -122,7 +123,7 @@ def contents(folder: Path) -> dict[str, tuple[object, ...]]:
     found: dict[str, tuple[object, ...]] = {}
     for path in sorted(folder.rglob("*")):
         info = path.lstat()
-        data = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        data = path.readlink() if path.is_symlink() else sha256(path.read_bytes()).digest() if path.is_file() else None
         found[str(path.relative_to(folder))] = (info.st_mode, info.st_uid, info.st_ino, info.st_nlink, data)
     return found
 

@@ -10,8 +10,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from programs import NOBODY, as_user, run
-from stores import SET_ASIDE, contents, counting, kill_store, make_store, own_directory, patch_header, segment
+from programs import NOBODY, Program, as_user, run
+from stores import (
+    LOCKED_BYTES,
+    SET_ASIDE,
+    contents,
+    counting,
+    holding,
+    kill_store,
+    make_store,
+    own_directory,
+    patch_header,
+    segment,
+)
 from test_directories import shared_directory
 
 #: A stranger's program: puts something of a kind at a path. `trap` is a directory of the stranger's.
@@ -166,6 +177,28 @@ def test_a_directory_of_this_layout_that_is_a_strangers(folder: Path, stranger: 
     assert outcome.output == f"jobs_total 10.0 {store}"
     segment(store).unlink()
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize("kind", ["a link to a directory", "a link to a victim's store", "a directory", "a file"])
+def test_in_place_of_the_directory_beside_a_store_that_is_held(
+    folder: Path, stranger: Stranger, start: Callable[..., Program], kind: str
+) -> None:
+    """Processes of another layout live, so that this one's store cannot be where theirs is."""
+    store = own_directory(folder / "store")
+    kill_store(store, "earlier version")
+    store.chmod(0o1777)
+    stranger.puts(kind, store / "fdmetrics-layout-1")
+    store.chmod(0o755)
+    holder = start(holding(segment(store), LOCKED_BYTES["presence"]))
+    assert holder.ask("held.read(0)") == "b''"
+    before = contents(folder)
+    source = """
+        import fdmetrics
+        fdmetrics.Counter("jobs", "Jobs").inc(10)
+        """
+    outcome = run(source, FDMETRICS_DIR=str(store))
+    assert contents(folder) == before
+    assert [str(store) in line for line in outcome.lines] == [True]
 
 
 @pytest.fixture
