@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 import textwrap
@@ -77,7 +78,7 @@ def patch_header(path: Path, offset: int, data: bytes) -> None:
 
 
 def _cut(size: int) -> Callable[[Path], None]:
-    return lambda path: path.open("r+b").truncate(size) and None
+    return lambda path: os.truncate(path, size)
 
 
 #: What makes a store one that cannot be attached, and a part of the sentence that says so.

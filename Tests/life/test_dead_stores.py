@@ -383,14 +383,14 @@ def test_who_is_killed_at_any_step_leaves_no_harm(folder: Path) -> None:
 def test_what_is_no_segment_is_named_and_stays(folder: Path, kind: str) -> None:
     store = own_directory(folder / "store")
     (folder / "victim").write_bytes(b"precious")
-    {
-        "a FIFO": lambda path: os.mkfifo(path),
-        "a directory": lambda path: path.mkdir(),
-        "a link to nothing": lambda path: path.symlink_to(folder / "nothing"),
-        "a link to a file": lambda path: path.symlink_to(folder / "victim"),
-    }[kind](segment(store))
+    if kind == "a FIFO":
+        os.mkfifo(segment(store))
+    elif kind == "a directory":
+        segment(store).mkdir()
+    else:
+        segment(store).symlink_to(folder / ("nothing" if kind == "a link to nothing" else "victim"))
     before = contents(folder)
-    outcome = run(TRY.replace("fdmetrics.ForeignStoreError", "fdmetrics.FDMetricsError"), FDMETRICS_DIR=str(store))
+    outcome = run(TRY.replace("ForeignStoreError", "FDMetricsError"), FDMETRICS_DIR=str(store))
     assert len(outcome.lines) == 1
     assert str(segment(store)) in outcome.lines[0]
     assert contents(folder) == before

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -151,12 +151,11 @@ def totals_of(count: int) -> dict[str, float]:
     return {"jobs_total": count, 'requests_total{kind="a"}': count} if count else {"jobs_total": 0}
 
 
-@pytest.fixture(params=[(), ("--preload",)], ids=["load-in-workers", "preload"])
-def options(request: pytest.FixtureRequest) -> Iterator[Sequence[str]]:
-    """Who loads the application."""
-    return request.param
+#: Who loads the application.
+loading = pytest.mark.parametrize("options", [(), ("--preload",)], ids=["load-in-workers", "preload"])
 
 
+@loading
 def test_gunicorn_with_a_named_directory(folder: Path, options: Sequence[str]) -> None:
     store = own_directory(folder / "store")
     named = {"PROMETHEUS_MULTIPROC_DIR": str(store)}
@@ -181,6 +180,7 @@ def test_gunicorn_with_a_named_directory(folder: Path, options: Sequence[str]) -
         assert server.lines == []
 
 
+@loading
 def test_gunicorn_with_an_automatic_directory(folder: Path, options: Sequence[str]) -> None:
     with Gunicorn(folder, options, ()) as server:
         server.work(20)
