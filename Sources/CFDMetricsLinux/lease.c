@@ -45,6 +45,13 @@ int CFDMetricsLinux_byte_is_locked(int fd, int64_t offset) {
   return lock.l_type != F_UNLCK;
 }
 
+int CFDMetricsLinux_byte_is_exclusive(int fd, int64_t offset) {
+  struct flock lock = byte_at(offset);
+  lock.l_type = F_RDLCK;  // Shared locks are not in its way.
+  if (fcntl(fd, F_OFD_GETLK, &lock) != 0) return -errno;
+  return lock.l_type != F_UNLCK;
+}
+
 int CFDMetricsLinux_any_is_locked(int fd, int64_t offset) {
   struct flock lock = byte_at(offset);
   lock.l_len = 0;  // To the end of what offsets there are.

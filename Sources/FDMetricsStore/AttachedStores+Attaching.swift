@@ -48,6 +48,12 @@ extension AttachedStores {
             // A rolling upgrade: the processes of the other layout go on with theirs.
             let own = "\(place)/\(StoreDirectory.layoutName)"
             if mkdir(own, 0o700) != 0, errno != EEXIST { throw error }
+            guard StoreDirectory.isOfOwner(own, place) else {
+                throw StoreError(
+                    .directory,
+                    "\(own) is not a directory of this user's alone, and the store of this version of the library would be in it: "
+                        + "remove it", errno: EPERM)
+            }
             Notices.say(
                 .otherLayout, "processes of another version of the library are alive; until they end, the metrics of this "
                     + "version are in \(own): \(error.message)")

@@ -132,8 +132,8 @@ def test_series_text_and_values(tool: Tool, segment: SegmentFile) -> None:
 
 def test_series_state(tool: Tool, segment: SegmentFile) -> None:
     record = segment.series_record("requests")
-    segment.write(record + 56, 3)
-    expect(tool, segment, "series requests", "state: expected 1 (live) or 2 (removed), found 3")
+    segment.write(record + 56, 4)
+    expect(tool, segment, "series requests", "state: expected 1 (live), 2 (removed) or 3 (replaced), found 4")
 
 
 def test_state_of_a_state_set(tool: Tool, segment: SegmentFile) -> None:

@@ -71,6 +71,8 @@ int CFDMetricsLinux_share_byte(int fd, int64_t offset);
 void CFDMetricsLinux_unlock_byte(int fd, int64_t offset);
 // Whether another open file description holds the byte. 1, 0, or -errno.
 int CFDMetricsLinux_byte_is_locked(int fd, int64_t offset);
+// Whether another open file description holds the byte by an exclusive lock. 1, 0, or -errno.
+int CFDMetricsLinux_byte_is_exclusive(int fd, int64_t offset);
 // Whether another open file description holds any byte from offset on. 1, 0, or -errno.
 int CFDMetricsLinux_any_is_locked(int fd, int64_t offset);
 

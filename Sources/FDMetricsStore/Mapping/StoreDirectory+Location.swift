@@ -16,24 +16,29 @@ extension StoreDirectory {
     /// store beside it is only replaced where there is none.
     static func ofThisLayout(_ path: String) -> String {
         let own = "\(path)/\(layoutName)"
-        guard hasStore(own), SegmentHeader.kind(of: path) != .thisLayout else { return path }
+        guard hasStore(own), isOfOwner(own, path), SegmentHeader.kind(of: path) != .thisLayout else { return path }
         return own
+    }
+
+    /// Whether a directory within another belongs to the same user, who alone may write to it, and is no link.
+    static func isOfOwner(_ inner: String, _ outer: String) -> Bool {
+        var info = stat()
+        return stat(outer, &info) == 0 && isPrivateDirectory(inner, of: info.st_uid)
     }
 
     /// Where a reader finds the store of a directory: in it, or in the directory of a user within it.
     /// - Returns: an absolute path; there may be no store in it.
     /// - Throws: `notFound` where `directory` is missing, or has stores of several other users.
     package static func locate(_ directory: String) throws(StoreError) -> String {
-        let path: String
-        do {
-            path = try absolute(directory)
-        } catch  where error.errno == ENOENT || error.errno == ENOTDIR {
-            throw StoreError(
-                .notFound, "there is no directory \(directory): is it the service's FDMETRICS_DIR?", errno: error.errno)
-        }
+        // Links stay: /proc/PID/root leads into another mount namespace, and its text does not.
+        let path = absoluteName(directory)
         var info = stat()
+        if stat(path, &info) != 0, errno == ENOENT || errno == ENOTDIR {
+            throw StoreError(
+                .notFound, "there is no directory \(directory): is it the service's FDMETRICS_DIR?", errno: errno)
+        }
         // In a directory that others may write to no library makes a store; what is there was put there.
-        if stat(path, &info) == 0, info.st_mode & 0o022 == 0, hasStore(path) || hasStore("\(path)/\(layoutName)") {
+        if info.st_mode & 0o022 == 0, hasStore(path) || hasStore("\(path)/\(layoutName)") {
             return ofThisLayout(path)
         }
         let own = "\(path)/\(privateName(geteuid()))"

@@ -23,12 +23,10 @@ extension StoreDirectory {
     package static func prepare(_ directory: String) throws(StoreError) -> String {
         try checkName(directory)
         try makeDirectories(directory)
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if descriptor < 0 {
-            throw errno == ENOTDIR
-                ? StoreError(.directory, "\(directory) is not a directory: set \(variable) to one", errno: ENOTDIR)
-                : .system("cannot open the store's directory \(directory)", errno)
-        }
+        // A name of this library's own is never that of a link: somebody has put one there.
+        let follow = isAutomatic(directory) ? O_NOFOLLOW : 0
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow)
+        if descriptor < 0 { throw unopened(directory, errno) }
         defer { close(descriptor) }
         try checkFileSystem(descriptor, directory)
         var info = stat()
@@ -36,6 +34,18 @@ extension StoreDirectory {
         let path = try absolute(directory)
         if isPrivate(info) { return path }
         return try preparePrivate(within: path, descriptor, info)
+    }
+
+    private static func unopened(_ directory: String, _ error: Int32) -> StoreError {
+        var info = stat()
+        let isLink = lstat(directory, &info) == 0 && info.st_mode & S_IFMT == S_IFLNK
+        if isLink, error == ENOENT || isAutomatic(directory) {
+            return StoreError(
+                .directory, "\(directory) is a link to nothing, or one that somebody else put there: remove it", errno: ELOOP)
+        }
+        return error == ENOTDIR
+            ? StoreError(.directory, "\(directory) is not a directory: set \(variable) to one", errno: ENOTDIR)
+            : .system("cannot open the store's directory \(directory)", error)
     }
 
     /// Whether a directory is this user's and nobody else may write to it.

@@ -69,7 +69,7 @@ package enum StoreDirectory {
     }
 
     /// A name as seen from the working directory of now, which may be another one later.
-    private static func absoluteName(_ directory: String) -> String {
+    static func absoluteName(_ directory: String) -> String {
         if directory.hasPrefix("/") || directory.isEmpty { return directory }
         guard let current = getcwd(nil, 0) else { return directory }
         defer { free(current) }

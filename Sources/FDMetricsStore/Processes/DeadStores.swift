@@ -40,7 +40,11 @@ enum DeadStores {
                 "\(reason.message) (it is not set aside by itself: it is on \(kind), where a process of another host may hold it)",
                 errno: EREMOTE)
         }
+        // Somebody is removing it, or setting it aside: come again and see.
+        if CFDMetricsLinux_byte_is_exclusive(descriptor, Store.presenceByte) == 1 { return }
         if isHeld(descriptor) {
+            // Unless that has begun between the two questions.
+            if CFDMetricsLinux_byte_is_exclusive(descriptor, Store.presenceByte) == 1 { return }
             throw StoreError(
                 reason.code, "\(reason.message) (it is not set aside by itself: a process that is alive holds it)",
                 errno: EBUSY)
@@ -52,15 +56,21 @@ enum DeadStores {
             CFDMetricsLinux_any_is_locked(descriptor, StoreFormat.leaseBase) == 0
         else { return }
         let kept = move(directory)
+        if lstat(path, &named) == 0 {
+            // The directory may not be written to.
+            throw StoreError(
+                .directory, "\(reason.message) (it cannot be set aside: \(directory) may not be written to)",
+                errno: EACCES)
+        }
         Notices.say(
             .storeSetAside,
-            "a new store takes the place of one that cannot be used any more: \(reason.message); "
-                + (kept ? "it is kept in \(directory)/\(StoreDirectory.asideName)" : "it was removed"))
+            "a new store takes the place of one that cannot be used any more ("
+                + (kept ? "kept in \(directory)/\(StoreDirectory.asideName)" : "it was removed") + "): \(reason.message)")
     }
 
     /// Whether any process holds a lease of a file's store or has it open; if that cannot be asked, yes.
-    static func isHeld(_ descriptor: Int32) -> Bool {
-        CFDMetricsLinux_any_is_locked(descriptor, StoreFormat.leaseBase - 2) != 0
+    private static func isHeld(_ descriptor: Int32) -> Bool {
+        CFDMetricsLinux_any_is_locked(descriptor, Store.presenceByte) != 0
     }
 
     /// Moves the segments of a directory into the one for what is set aside, in place of those that are there.
