@@ -92,7 +92,7 @@ class Program:
                 answer = str(eval(line))
             except Exception as error:
                 answer = f"{type(error).__name__}: {error}"
-            print(answer.replace("\\n", "\\r"), flush=True)
+            print(answer.replace("\\n", "\\f"), flush=True)
         """
 
     def __init__(self, setup: str = "", prefix: Sequence[str] = (), **changes: str) -> None:
@@ -114,7 +114,7 @@ class Program:
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         assert answer, f"{expression}: the program ended with {self.process.wait()}:\n{self._log()}"
-        return answer.rstrip("\n").replace("\r", "\n")
+        return answer.rstrip("\n").replace("\f", "\n")
 
     def scrape(self) -> dict[str, float]:
         """What the program shows."""
