@@ -47,6 +47,7 @@ class Child:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self.questions)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             for line in os.fdopen(asked):
                 os.write(answered, (str(eval(line)) + "\\n").encode())
             os._exit(0)
