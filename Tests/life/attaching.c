@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Processes that attach the automatic store and exit again, so that the last one to exit removes it while others attach.
+// Processes that attach the automatic store and exit again: the last one to exit removes it while others attach.
 //
 //   attaching COUNT PROCESSES   each process starts COUNT programs one after the other; exit status 1 if any has failed
 //   attaching                   one of these programs

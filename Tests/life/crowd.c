@@ -5,8 +5,8 @@
 //
 //   crowd DIRECTORY FIRST SECOND
 //
-// Starts FIRST processes, says how many have recorded, and is sent a line; the same with SECOND more; then shows the store,
-// is sent a line, and lets them all end. Its last line is how many ended well.
+// Starts FIRST processes, says how many have recorded, and is sent a line; the same with SECOND more; then shows the
+// store, is sent a line, and lets them all end. Its last line is how many ended well.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -14,6 +14,7 @@
 
 #include "fdmetrics.h"
 
+enum { AT_A_TIME = 8 };
 static fdm_store *store;
 
 static void check(fdm_status status, const char *what) {
@@ -51,25 +52,24 @@ static void record(const char *directory) {
   fdm_gauge_set(busy, 1);
 }
 
-// Each process is a child of this one and has its end of two pipes: it says that it is ready, and waits for the end.
+// Each process is a child of this one and has its ends of two pipes: it says that it is ready, and waits for the end.
+// A few start at a time. How many have recorded.
 static int start(const char *directory, int count, const int ready[2], const int end[2]) {
+  int seen = 0;
   for (int i = 0; i < count; i++) {
     pid_t child = fork();
     if (child < 0) return 0;
-    if (child > 0) continue;
-    close(end[1]);
-    close(ready[0]);
-    record(directory);
-    char byte = '.';
-    if (write(ready[1], &byte, 1) != 1) _exit(2);
-    _exit(read(end[0], &byte, 1) == 0 ? 0 : 3);
+    if (child == 0) {
+      close(end[1]);
+      close(ready[0]);
+      record(directory);
+      char byte = '.';
+      if (write(ready[1], &byte, 1) != 1) _exit(2);
+      _exit(read(end[0], &byte, 1) == 0 ? 0 : 3);
+    }
+    char byte;
+    while (seen < (i + 1 < count ? i + 1 - AT_A_TIME : count) && read(ready[0], &byte, 1) == 1) seen++;
   }
-  return 1;
-}
-
-static int await(int count, int ready) {
-  int seen = 0;
-  for (char byte; seen < count && read(ready, &byte, 1) == 1;) seen++;
   return seen;
 }
 
@@ -85,8 +85,7 @@ int main(int count, char **arguments) {
   for (int i = 2; i < 4; i++) {
     int number = atoi(arguments[i]);
     total += number;
-    if (!start(arguments[1], number, ready, end)) return 2;
-    printf("%d\n", await(number, ready[0]));
+    printf("%d\n", start(arguments[1], number, ready, end));
     pause_for_line();
   }
   char *text;

@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads that update through handles which they have had from the start, while the store is taken out of its directory again
-// and again.
+// Threads that update through handles which they have had from the start, while the store is taken out of its directory
+// again and again.
 //
 //   deletions DIRECTORY THREADS TIMES KEPT
 //
-// Segments are not unlinked but renamed into KEPT/<n>: to the process that is the same, and every count can be found later.
+// Segments are not unlinked but renamed into KEPT/<n>: to the process that is the same, and every count can be found
+// later.
 // Prints how often each was recorded, and the gauge's value; ends when it is sent a line.
 #include <pthread.h>
 #include <stdatomic.h>

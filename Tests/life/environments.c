@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads that read the environment in a loop while others attach the default store for the first time, which writes to it.
+// Threads that read the environment in a loop while others attach the default store for the first time, which writes to
+// it.
 //
 //   environments ROUNDS   each round is a process of its own
 #define _GNU_SOURCE

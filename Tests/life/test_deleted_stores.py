@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
 from compiling import compiled
 from fleets import Recorder, is_in, scrape, service, wait_for
 from programs import HANG_SECONDS, Program, environment, samples
 
+
 class UnderThreads(NamedTuple):
-    """How often threads recorded each, what they see of their gauge, what the store shows and what the deleted ones do."""
+    """How often threads recorded each, what they see of their gauge, what the store and the deleted ones show."""
 
     count: int
     value: float
@@ -123,7 +123,7 @@ def test_all_go_on_in_one_store(
         scrape(renders)
         registers.ask(f"register late{deletion} 1")
 
-        def have_moved() -> bool:
+        def have_moved(pids: list[int] = pids) -> bool:
             looks_up.ask("routes.labels(str(time.monotonic())).inc(0)")
             updates.ask("update()")
             renders.ask("child.ask('update()')")
@@ -234,7 +234,7 @@ def test_a_server_beside_follows(folder: Path, start: Callable[..., Program], to
             delete_directory(store)
             scrape(program)
             program.ask(f"jobs.inc({total})")
-            wait_for("the server shows the new store", lambda: served().get("jobs_total") == total)
+            wait_for("the server shows the new store", lambda total=total: served().get("jobs_total") == total)
     finally:
         server.terminate()
         server.wait(HANG_SECONDS)

@@ -12,7 +12,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-
 from compiling import compiled, preloaded, run_program
 from programs import HANG_SECONDS, NOBODY, environment, run
 
@@ -22,9 +21,9 @@ ALONE = (
     *("sh", "-c", 'mount -t tmpfs none /dev/shm && chmod 1777 /dev/shm && exec "$@"', "sh"),
 )
 
-#: Runs the programs that are its arguments one after the other and says after each how many directories of automatic stores
-#: are in /dev/shm, and what else is there or was printed. The end of standard input tells what a program has left running
-#: that the program itself has ended and was waited for.
+#: Runs the programs that are its arguments one after the other and says after each how many directories of automatic
+#: stores are in /dev/shm, and what else is there or was printed. The end of standard input tells what a program has
+#: left running that the program itself has ended and was waited for.
 ONE_AFTER_THE_OTHER = """
     import os, subprocess, sys
     for source in sys.argv[1:]:
@@ -160,9 +159,7 @@ def test_attaching_against_removal(folder: Path, tmp_path: Path, stress: int) ->
     ended = subprocess.Popen(["true"])
     ended.wait()
     program = compiled("attaching", tmp_path)
-    outcome = run_program(
-        program, 80 * stress, 6, FDMETRICS_AUTO_DIR=str(directory), FDMETRICS_AUTO_PID=str(ended.pid)
-    )
+    outcome = run_program(program, 80 * stress, 6, FDMETRICS_AUTO_DIR=str(directory), FDMETRICS_AUTO_PID=str(ended.pid))
     assert outcome.log == ""
     assert list(folder.iterdir()) == []
 

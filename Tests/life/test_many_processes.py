@@ -12,7 +12,7 @@ from compiling import compiled, preloaded, run_program
 from programs import HANG_SECONDS, environment, samples
 
 SLOTS = 4096
-FIRST, SECOND = 4000, 200
+FIRST, SECOND = 4000, 120
 
 
 def test_more_processes_than_slots(folder: Path, tmp_path: Path, fdmctl: Callable[..., str]) -> None:

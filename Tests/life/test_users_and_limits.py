@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that change their user, have no descriptor left, lose their directory, or cannot ask the kernel who is alive."""
+"""Processes that change their user, have no descriptor left, lose their directory, or cannot ask who is alive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from compiling import compiled, preloaded, run_program
 from fleets import wait_for
 from programs import HANG_SECONDS, NOBODY, Program, as_user, environment, run, samples
@@ -75,7 +74,7 @@ def test_a_user_that_changes_after_attaching(kind: str, folder: Path, start: Cal
     parent = start(SETUP, **variables)
     parent.ask("jobs.inc(1), routes.labels('old').inc(1), busy.set(1)")
     # It goes on with what it has, makes series, is one of those alive, and sees what the others see.
-    did = "(jobs.inc(10), routes.labels('old').inc(10), routes.labels('new').inc(10), busy.set(5), f.generate_latest().decode())"
+    did = "(jobs.inc(10), routes.labels('old').inc(10), routes.labels('new').inc(10), busy.set(5), f.generate_latest())"
     assert parent.ask(f"child({did!r})") == "0"
     shown = parent.scrape()
     assert shown["jobs_total"] == 11
@@ -84,7 +83,7 @@ def test_a_user_that_changes_after_attaching(kind: str, folder: Path, start: Cal
     assert shown["busy"] == 1
     assert float(parent.ask("f.REGISTRY.lost_updates")) == 0
     outcome = parent.end()
-    assert "busy 6.0" in outcome.log
+    assert r"\nbusy 6.0\n" in outcome.log
     assert outcome.lines == []
 
 
@@ -124,7 +123,9 @@ def test_a_process_that_changes_its_own_user(folder: Path, start: Callable[..., 
 def test_a_user_that_changes_before_attaching(kind: str, folder: Path) -> None:
     if kind == "named":
         (folder / "store").mkdir(mode=0o700)
-    source = SETUP + """
+    source = (
+        SETUP
+        + """
 first_reads, first_writes = os.pipe()
 second_reads, second_writes = os.pipe()
 for number in range(2):
@@ -142,6 +143,7 @@ for number in range(2):
         raise SystemExit(f.REGISTRY.lost_updates)
 print([os.wait()[1] for _ in range(2)])
 """
+    )
     variables = {} if kind == "automatic" else {"FDMETRICS_DIR": str(folder / "store")}
     outcome = run(source, **variables)
     shown = samples(outcome.output.rpartition("\n")[0])
@@ -192,7 +194,9 @@ def test_descriptors_that_the_program_has_closed(folder: Path, start: Callable[.
     files.mkdir()
     for number in range(3, 200):
         (files / str(number)).write_text(f"{number}")
-    setup = SETUP + """
+    setup = (
+        SETUP
+        + """
 def close_all():
     os.closerange(3, 1000)
 
@@ -207,6 +211,7 @@ def take_all(folder):
 def changed():
     return [number for number, inode in taken.items() if os.fstat(number).st_ino != inode]
 """
+    )
     program, beside = (start(setup, FDMETRICS_DIR=str(folder / "store")) for _ in range(2))
     beside.ask("busy.set(3)")
     program.ask("jobs.inc(), busy.set(4)")
@@ -265,11 +270,11 @@ def test_a_directory_that_is_gone_for_a_while(their_store: Path, start: Callable
     # Nowhere to go: what is there goes on, and the log says what is wrong.
     for _ in range(2):
         program.scrape()
-        assert program.ask("(jobs.inc(), busy.inc(), routes.labels('old').inc(), routes.labels('new').inc()) and 1") == "1"
+        program.ask("jobs.inc(), busy.inc(), routes.labels('old').inc(), routes.labels('new').inc()")
     their_store.mkdir(mode=0o700)
     os.chown(their_store, NOBODY, NOBODY)
     for each in (program, beside):
-        wait_for("the process is in the new store", lambda: each.scrape()["jobs_total"] == 0)
+        wait_for("the process is in the new store", lambda each=each: each.scrape()["jobs_total"] == 0)
     program.ask("jobs.inc(10), routes.labels('old').inc(10)")
     beside.ask("jobs.inc(10)")
     shown = program.scrape()
