@@ -57,6 +57,11 @@ class Child:
     def ask(self, line):
         os.write(self.questions, (line + "\\n").encode())
         return self.lines.readline().rstrip()
+
+    def end(self):
+        os.close(self.questions)
+        self.lines.close()
+        os.waitpid(self.pid, 0)
 """
 
 

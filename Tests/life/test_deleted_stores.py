@@ -135,16 +135,19 @@ def test_all_go_on_in_one_store(
         for program, amount in ((renders, 1), (looks_up, 2), (updates, 3)):
             program.ask(f"all_types({amount})")
         renders.ask("child.ask('all_types(4)')")
+        # A child of one that has moved.
+        updates.ask("globals().update(late=Child())")
+        assert updates.ask("late.ask('all_types(1)')") == "None"
         registers.ask("count 50")
         registers.ask("busy -1")
         registers.ask("queue 1")
         busy += 1 + 2 + 3 + 4 - 4 - 1
         shown = scrape(renders)
-        assert shown["jobs_total"] == 1000 + 1 + 2 + 3 + 4 + 50
-        assert shown['routes_total{route="kept"}'] == 10
-        assert shown["wait_seconds_count"] == shown['wait_seconds_bucket{le="2.0"}'] == 10
-        assert shown["wait_seconds_sum"] == 15
-        assert (shown["size_count"], shown["size_sum"]) == (10, 100)
+        assert shown["jobs_total"] == 1000 + 1 + 2 + 3 + 4 + 1 + 50
+        assert shown['routes_total{route="kept"}'] == 11
+        assert shown["wait_seconds_count"] == shown['wait_seconds_bucket{le="2.0"}'] == 11
+        assert shown["wait_seconds_sum"] == 16.5
+        assert (shown["size_count"], shown["size_sum"]) == (11, 110)
         assert shown["busy"] == busy
         assert shown['queue{worker="3"}'] == 3 + deletion
         assert shown[f"late{deletion}_total"] == 1
@@ -156,7 +159,8 @@ def test_all_go_on_in_one_store(
         assert samples(text)["fdmetrics_moved_processes_total"] == len(pids)
         assert "deleted" in doctor(store)
         new.kill()
-    renders.ask("child.__dict__.clear()")
+        updates.ask("late.end()")
+    renders.ask("child.end()")
     for program in (renders, looks_up, updates):
         assert program.end().log.count(DELETED) == 1
     registers.end()
@@ -181,6 +185,39 @@ def test_infos_stay(first: int, folder: Path, start: Callable[..., Program]) -> 
         if changes:
             programs[0].ask("version.info({'version': '2'})")
             assert infos(programs[1]) == ['build_info{version="2"}']
+
+
+def test_what_the_doctor_says_of_a_process(
+    folder: Path, start: Callable[..., Program], doctor: Callable[..., set[str]]
+) -> None:
+    store = folder / "store"
+    program = start(service("native"), FDMETRICS_DIR=str(store))
+    program.ask("jobs.inc()")
+    pid = program.process.pid
+    assert "process" not in doctor("--pid", pid)
+    delete_directory(store)
+    assert "process" in doctor("--pid", pid)
+    scrape(program)
+    # What it has of the deleted store it does not use any more.
+    assert "process" not in doctor("--pid", pid)
+    assert "deleted" in doctor("--pid", pid)
+
+
+def test_moves_keep_no_descriptors(folder: Path, start: Callable[..., Program]) -> None:
+    store = folder / "store"
+    program = start(service("native"), FDMETRICS_DIR=str(store))
+    program.ask("jobs.inc(), busy.set(7)")
+
+    def descriptors() -> int:
+        return len(list(Path(f"/proc/{program.process.pid}/fd").iterdir()))
+
+    delete_directory(store)
+    assert scrape(program)["busy"] == 7
+    before = descriptors()
+    for _ in range(10):
+        delete_directory(store)
+        assert scrape(program)["busy"] == 7
+    assert descriptors() == before
 
 
 def test_many_series(folder: Path, start: Callable[..., Program]) -> None:
