@@ -18,9 +18,10 @@ from programs import HANG_SECONDS, Program, environment, samples
 
 
 class UnderThreads(NamedTuple):
-    """How often threads recorded each, what they see of their gauge, what the store and the deleted ones show."""
+    """How often threads recorded each and looked another up, what they see of their gauge, what all stores show."""
 
     count: int
+    looked_up: int
     value: float
     shown: dict[str, float]
     old: list[dict[str, float]]
@@ -298,9 +299,9 @@ def under_threads(folder: Path, tmp_path: Path, fdmctl: Callable[..., str], stre
     _, log = process.communicate("\n", timeout=HANG_SECONDS)
     assert process.returncode == 0
     assert log.count(DELETED) == 1
-    count, value = line.split()
+    count, looked_up, value = line.split()
     old = [samples(fdmctl("dump", "--prometheus", kept / str(number))) for number in range(times)]
-    yield UnderThreads(int(count), float(value), shown, old)
+    yield UnderThreads(int(count), int(looked_up), float(value), shown, old)
 
 
 def test_each_count_of_threads_is_in_one_store(under_threads: UnderThreads) -> None:
@@ -309,6 +310,8 @@ def test_each_count_of_threads_is_in_one_store(under_threads: UnderThreads) -> N
     assert sum(each["jobs_total"] for each in stores) == under_threads.count
     assert sum(each["wait_count"] for each in stores) == under_threads.count
     assert sum(each["wait_sum"] for each in stores) == under_threads.count / 4
+    routes = [value for each in stores for name, value in each.items() if name.startswith("routes_total{")]
+    assert sum(routes) == under_threads.looked_up
 
 
 def test_a_gauge_of_threads_stays_exact(under_threads: UnderThreads) -> None:
