@@ -66,7 +66,9 @@ package enum LogicalWorkers {
             var target = moved.pointee
             target.auxiliary = block + tokenOffset
             target.cell = nil
-            withUnsafeMutablePointer(to: &target) { StoreMoves.redirect(handle, to: $0) }
+            let old = Update.ownInstance(handle)
+            handle.redirect(to: target, cell: nil)
+            if let old { StoreMoves.drain(old, into: handle) }
         }
     }
 

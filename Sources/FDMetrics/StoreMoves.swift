@@ -26,7 +26,7 @@ package enum StoreMoves {
         if !now && !isTime { return present }
         if present.isInPlace {
             // Handles that were just being made at the time of the move, or for which there was no room.
-            if isTime, !present.predecessors.isEmpty { alone { carry(present.predecessors, to: present) } }
+            if isTime { alone { finish(present) } }
             return present
         }
         alone { move(present) }
@@ -53,10 +53,10 @@ package enum StoreMoves {
         if store.successor != nil { return }
         do throws(StoreError) {
             let next = try store.attachSuccessor()
-            carry(next.predecessors, to: next)
+            for left in next.predecessors { carry(left, to: next) }
             store.leave(for: next)
-            // What other threads made meanwhile.
-            carry(next.predecessors, to: next)
+            // What other threads did meanwhile.
+            carry(store, to: next)
             Notices.say(
                 .storeDeleted,
                 "the store in \(store.directory) was deleted while it was in use: this process goes on in a new one there, "
@@ -68,79 +68,89 @@ package enum StoreMoves {
         }
     }
 
+    /// Goes once more through the stores that were left a second ago or more, when no thread is on its way in them any more,
+    /// and lets go of what they need no longer.
+    private static func finish(_ present: Store) {
+        for left in present.predecessors where left.retire() { carry(left, to: present) }
+    }
+
     // MARK: - What is carried over
 
-    private static func carry(_ stores: [Store], to next: Store) {
-        for store in stores {
-            var families: [UnsafeMutableRawPointer: Family] = [:]
-            for number in 0..<StoreFormat.maxSegments {
-                guard let segment = store.segments[number] else { break }
-                for position in 0..<segment.pointee.geometry.indexCapacity {
-                    let entry = segment.pointee.indexSlot(position).pointee.load(ordering: .acquiring)
-                    guard entry != 0, let series = SeriesRecord(segment.pointee, offset: Int(entry & 0xFFFF_FFFF)),
-                        series.isLive
-                    else { continue }
-                    carry(series, segment, to: next, &families)
-                }
+    private static func carry(_ store: Store, to next: Store) {
+        var families: [UnsafeMutableRawPointer: Family] = [:]
+        for number in 0..<StoreFormat.maxSegments {
+            guard let segment = store.segments[number] else { break }
+            for position in 0..<segment.pointee.geometry.indexCapacity {
+                let entry = segment.pointee.indexSlot(position).pointee.load(ordering: .acquiring)
+                guard entry != 0, let series = SeriesRecord(segment.pointee, offset: Int(entry & 0xFFFF_FFFF)),
+                    series.isLive
+                else { continue }
+                carry(series, segment, of: store, to: next, &families)
             }
-            LogicalWorkers.carry(from: store, to: next)
         }
+        LogicalWorkers.carry(from: store, to: next)
     }
 
     private static func carry(
-        _ series: SeriesRecord, _ segment: UnsafeMutablePointer<Segment>, to next: Store,
+        _ series: SeriesRecord, _ segment: UnsafeMutablePointer<Segment>, of store: Store, to next: Store,
         _ families: inout [UnsafeMutableRawPointer: Family]
     ) {
         let handle = segment.pointee.handle(ofRecord: series.record - segment.pointee.base)
         guard let record = FamilyRecord(segment.pointee, offset: series.familyOffset) else { return }
         let isShared = record.type == .info || record.type == .stateSet
-        if let known = handle.filledRecord {
-            if next.contains(known) { return }
-        } else if !isShared {
-            // Another process's.
-            return
-        }
+        let known = handle.filledRecord
+        // Another process's.
+        if known == nil, !isShared { return }
+        let hasMoved = known.map { next.contains($0) } ?? false
+        if hasMoved, record.type != .gauge { return }
         guard let family = families[record.record] ?? (try? next.family(record.descriptor)) else { return }
         families[record.record] = family
-        switch record.type {
-        case .info: carryInfo(series, family)
-        case .stateSet: carryState(series, family)
-        default:
-            guard let moved = next.series(like: series, of: family) else { return }
-            if record.type == .gauge {
-                redirect(handle, to: moved)
-            } else {
-                handle.redirect(to: moved.pointee, cell: moved.pointee.cell)
-            }
-            return
-        }
-        if handle.filledRecord != nil, let moved = next.series(like: series, of: family) {
+        if record.type == .info { return carryInfo(series, family) }
+        if record.type == .stateSet { carryState(series, family) }
+        guard known != nil, let moved = next.series(like: series, of: family) else { return }
+        if record.type == .gauge {
+            let own = store.ownInstance(of: series)
+            if !hasMoved { redirect(handle, to: moved, with: own) }
+            if let own { drain(own, into: handle) }
+        } else {
             handle.redirect(to: moved.pointee, cell: moved.pointee.cell)
         }
     }
 
-    /// Makes a gauge's handle lead to a series of another store. This process's value goes with it.
-    static func redirect(_ handle: UnsafeMutablePointer<SeriesHandle>, to moved: UnsafeMutablePointer<SeriesHandle>) {
-        let own = word(moved.pointee.auxiliary.unsafelyUnwrapped)
-        guard let old = Update.ownInstance(handle), let mode = GaugeMode(rawValue: moved.pointee.count) else {
-            return handle.redirect(to: moved.pointee, cell: moved.pointee.cell)
+    /// Makes a gauge's handle lead to a series of another store.
+    /// - Parameter own: this process's instance in the old one.
+    static func redirect(
+        _ handle: UnsafeMutablePointer<SeriesHandle>, to moved: UnsafeMutablePointer<SeriesHandle>,
+        with own: UnsafeMutableRawPointer?
+    ) {
+        // Without an instance the next update makes one.
+        handle.redirect(to: moved.pointee, cell: own == nil ? nil : GaugeInstances.findOrMake(moved))
+    }
+
+    /// Takes the value out of an instance that was left, and adds it to what a gauge's handle leads to now: a set or an inc of
+    /// a thread that was on its way to the old instance, and of one that has come to the new one already, are in the sum. (Of two
+    /// sets within that moment the sum is wrong until the next one.)
+    static func drain(_ old: UnsafeMutableRawPointer, into handle: UnsafeMutablePointer<SeriesHandle>) {
+        let pair = SharedPair(old + InstanceLayout.value)
+        var taken = pair.guess()
+        while true {
+            if UInt64(taken.first) == Update.unset { return }
+            let rest = WordPair(first: UInt(Update.unset), second: taken.second)
+            let result = pair.exchange(expected: taken, desired: rest)
+            if result.exchanged { break }
+            taken = result.original
         }
-        let before = SharedPair(old + InstanceLayout.value).guess()
-        guard UInt64(before.first) != Update.unset, let instance = GaugeInstances.findOrMake(moved) else {
-            return handle.redirect(to: moved.pointee, cell: nil)
+        let value = Double(bitPattern: UInt64(taken.first))
+        guard handle.isMostRecent else {
+            _ = Update.addToGauge(handle, value)
+            return
         }
-        let value = SharedPair(instance + InstanceLayout.value)
-        func mark(_ pair: WordPair) -> WordPair {
-            WordPair(
-                first: pair.first,
-                second: mode.isMostRecent ? pair.second : UInt(own.pointee.load(ordering: .relaxed)))
+        if let instance = Update.ownInstance(handle) {
+            let present = SharedPair(instance + InstanceLayout.value).guess()
+            if present.second < taken.second { Update.setAt(instance, value, UInt64(taken.second)) }
+        } else {
+            Update.set(handle, value, at: Double(taken.second) / 1e9)
         }
-        let first = value.guess()
-        if UInt64(first.first) == Update.unset { _ = value.exchange(expected: first, desired: mark(before)) }
-        handle.redirect(to: moved.pointee, cell: instance)
-        // An update of another thread that came between the copy and the new way, if none has come the new way since.
-        let after = SharedPair(old + InstanceLayout.value).guess()
-        if after != before { _ = value.exchange(expected: mark(before), desired: mark(after)) }
     }
 
     /// An info is nobody's: it goes with whoever moves first, unless it was set anew.
@@ -168,6 +178,18 @@ package enum StoreMoves {
 func text(_ series: SeriesRecord, _ index: Int) -> String { String(decoding: series.value(index), as: UTF8.self) }
 
 extension Store {
+    /// This process's instance of a gauge series, if it has one.
+    func ownInstance(of series: SeriesRecord) -> UnsafeMutableRawPointer? {
+        let token = ownToken
+        if token == 0 { return nil }
+        var found: UnsafeMutableRawPointer?
+        try? series.forEachInstance(in: self) { instance in
+            if instance.owner.bits == token { found = instance.record }
+            return found != nil
+        }
+        return found
+    }
+
     /// The series of a family with the label values of another store's; nil: there is none, and none can be made.
     func series(like series: SeriesRecord, of family: Family) -> UnsafeMutablePointer<SeriesHandle>? {
         let count = family.descriptor.labelNames.count

@@ -100,7 +100,7 @@ struct Gatherer {
             snapshot.series.reserveCapacity(family.series.count)
             snapshot.values.reserveCapacity(family.series.count)
             gatherGauges(family, &snapshot)
-            if let failure = probe.failure { throw failure }
+            try probe.throwIfUnanswered()
         } else {
             gatherShared(family, &snapshot)
         }
@@ -323,11 +323,10 @@ private final class Liveness {
 
     init(_ source: any SegmentSource) { self.source = source }
 
-    /// Why somebody who was asked about may be alive or not; nil: all is known.
-    var failure: StoreError? {
-        if let openError { return openError }
-        guard let error = probe?.failure, error != 0 else { return nil }
-        return .system("cannot ask who holds the store in \(source.directory)", error)
+    /// Throws where somebody who was asked about may be alive or not.
+    func throwIfUnanswered() throws(StoreError) {
+        if let openError { throw openError }
+        try probe?.throwIfUnanswered(source.directory)
     }
 
     func isAlive(_ token: LeaseToken) -> Bool {

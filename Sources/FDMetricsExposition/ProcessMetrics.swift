@@ -26,6 +26,7 @@ struct ProcessMetrics {
         var probe = try LivenessProbe(directory: source.directory, segment: segment)
         let accounting = ProcessAccounting(segment)
         processes = accounting.liveProcesses(&probe)
+        try probe.throwIfUnanswered(source.directory)
         if source is Store {
             for process in processes { accounting.account(process.token, ticks: process.status.cpuTicks) }
             totalTicks = accounting.totalTicks

@@ -37,6 +37,7 @@ struct SelfMetrics {
         }
         var probe = try LivenessProbe(directory: source.directory, segment: first)
         let live = probe.liveLeases().count
+        try probe.throwIfUnanswered(source.directory)
         func dropped(_ offset: Int) -> Double { Double(first.pointee.header(offset).pointee.load(ordering: .relaxed)) }
         var scrape: [FamilySnapshot] = []
         if let latestScrape {

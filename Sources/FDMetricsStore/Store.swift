@@ -27,6 +27,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
     let opens = Atomic<Int>(1)
     /// The store that has taken this one's place in this process, when its files had been deleted. 0: none.
     let successorBits = Atomic<UInt>(0)
+    /// Whether this store has been left for so long that its descriptors are closed.
+    let isRetired = Atomic<Bool>(false)
     /// The stores whose place this one has taken, the first one first.
     package let predecessors: [Store]
 
@@ -84,6 +86,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
             close()
             throw error
         }
+        if isMissing { SegmentDraft.removeAbandoned(in: path) }
         if isMissing, identity.flags & HeaderLayout.flagAutomatic != 0 {
             noteRoot()
             AbandonedStores.remove(beside: path)

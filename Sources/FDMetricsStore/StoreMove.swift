@@ -49,6 +49,15 @@ extension Store {
             predecessors: predecessors + [self])
     }
 
+    /// Lets go of the descriptors of a store that was left, once; false: that has happened already.
+    package func retire() -> Bool {
+        guard isRetired.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else { return false }
+        for number in 0..<StoreFormat.maxSegments {
+            if let segment = segments[number] { segment.pointee.descriptor.retire(of: segment.pointee) }
+        }
+        return true
+    }
+
     /// Makes a store the successor of this one, once what this process has of it has been moved.
     package func leave(for next: Store) {
         // Release: who sees the successor sees it whole. It is never freed.

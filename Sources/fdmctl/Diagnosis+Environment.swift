@@ -41,7 +41,8 @@ extension Diagnosis {
             remarks.append(
                 "\(subject) has another mount namespace: its directories are looked at below \(process.root)")
         }
-        for file in process.deletedSegments {
+        // What it had of a store that was deleted stays mapped when it has moved to the one that is there now.
+        for file in process.deletedSegments where !process.hasMoved(from: file) {
             error(
                 "process", subject, "still records into \(file), which was removed",
                 "restart it: nobody else finds what it records")

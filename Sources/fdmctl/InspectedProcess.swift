@@ -50,6 +50,11 @@ struct InspectedProcess {
         deletedSegments = deleted
     }
 
+    /// Whether it has the store mapped that is in the place of a deleted segment's.
+    func hasMoved(from segment: String) -> Bool {
+        storeDirectories.contains { $0 == root + segment[..<(segment.lastIndex(of: "/") ?? segment.startIndex)] }
+    }
+
     /// A path of the process as one of this tool.
     func path(_ path: String) -> String {
         path.hasPrefix("/") ? root + path : "/proc/\(pid)/cwd/\(path)"

@@ -42,6 +42,12 @@ package struct KeptDescriptor: @unchecked Sendable {
         return known
     }
 
+    /// Closes the descriptor of a segment that stays mapped, and that nobody grows or asks about any more.
+    func retire(of segment: Segment) {
+        if let known = current(of: segment) { Glibc.close(known) }
+        number.pointee.store(-1, ordering: .releasing)
+    }
+
     /// Closes the descriptor, at the end of the segment.
     func close(of segment: Segment) {
         if let known = current(of: segment) { Glibc.close(known) }

@@ -40,6 +40,21 @@ struct SegmentDraft {
         return linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, Int32(AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno
     }
 
+    /// Removes what processes have left that were killed while they made a segment where it had to have a name.
+    static func removeAbandoned(in directory: String) {
+        guard let entries = opendir(directory) else { return }
+        defer { closedir(entries) }
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let path = "\(directory)/\(name)"
+            var info = stat()
+            // A minute is long for what takes milliseconds.
+            if name.hasPrefix(".fdmetrics-"), lstat(path, &info) == 0, time(nil) - info.st_mtim.tv_sec > 60 {
+                unlink(path)
+            }
+        }
+    }
+
     /// Lets go of the descriptor, and of the name that it had meanwhile.
     func discard() {
         close(descriptor)

@@ -68,7 +68,7 @@ extension SegmentFile {
         isKept = true
         if let problem = countersProblem(segment) {
             unmap(segment)
-            throw StoreError(.damaged, "\(path) is damaged: \(problem); remove the store and start again")
+            throw StoreError(.damaged, "\(path) is damaged: \(problem)")
         }
         return (segment, found.identity)
     }
@@ -115,7 +115,7 @@ extension SegmentFile {
         if fileSize < HeaderLayout.size {
             throw StoreError(
                 .damaged,
-                "\(path) has \(fileSize) bytes, a header has \(HeaderLayout.size): it is empty, truncated or not a store; remove it"
+                "\(path) has \(fileSize) bytes, a header has \(HeaderLayout.size): it is empty, truncated or not a store"
             )
         }
         var bytes = [UInt8](repeating: 0, count: HeaderLayout.size)
@@ -132,7 +132,7 @@ extension SegmentFile {
         if word(HeaderLayout.magic) != StoreFormat.magic {
             throw StoreError(
                 .foreign,
-                "\(path) is not a store: its magic is \(hex(word(HeaderLayout.magic))), expected \(hex(StoreFormat.magic)); move it away"
+                "\(path) is not a store: its magic is \(hex(word(HeaderLayout.magic))), expected \(hex(StoreFormat.magic))"
             )
         }
         if half(HeaderLayout.version) != StoreFormat.version {
@@ -153,13 +153,13 @@ extension SegmentFile {
         }
         if word(HeaderLayout.checksum) != constant {
             throw StoreError(
-                .damaged, "\(path) is damaged: the checksum of its header does not match; remove the store")
+                .damaged, "\(path) is damaged: the checksum of its header does not match")
         }
         let boot = try bootID()
         if (word(HeaderLayout.bootID), word(HeaderLayout.bootID + 8)) != boot {
             throw StoreError(
                 .foreign,
-                "\(path) was made before this host's last boot (its boot id differs): remove the directory's fdmetrics-*.seg"
+                "\(path) was made before this host's last boot (its boot id differs)"
             )
         }
         if half(HeaderLayout.headerSize) != UInt32(HeaderLayout.size) {
@@ -192,7 +192,7 @@ extension SegmentFile {
         if fileSize != geometry.fileSize {
             throw StoreError(
                 .damaged,
-                "\(path) has \(fileSize) bytes, its header says \(geometry.fileSize): it was truncated; remove the store"
+                "\(path) has \(fileSize) bytes, its header says \(geometry.fileSize): it was truncated"
             )
         }
         let identity = StoreIdentity(

@@ -58,7 +58,10 @@ private struct RootProcess {
     /// Whether it has ended; false where this process cannot know.
     var isGone: Bool {
         if pid == 0 || namespace != ProcessStatus.namespace(of: "self") { return false }
-        if let status = ProcessStatus(pid: pid) { return status.startTime != start }
+        // One that nobody has waited for has ended all the same.
+        if let status = ProcessStatus(pid: pid) {
+            return status.startTime != start || status.state == "Z" || status.state == "X"
+        }
         // A /proc that hides the processes of others (hidepid) has nothing of a live one.
         return CFDMetricsLinux_process_exists(pid) == 0 || start == Self.ended
     }
@@ -144,17 +147,8 @@ enum AbandonedStores {
     /// Removes a directory that has no store, and what killed processes left in it while they made one.
     private static func removeUnfinished(_ directory: String) {
         if rmdir(directory) == 0 { return }
-        guard errno == ENOTEMPTY || errno == EEXIST, let entries = opendir(directory) else { return }
-        defer { closedir(entries) }
-        while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            let path = "\(directory)/\(name)"
-            var info = stat()
-            // A minute is long for what takes milliseconds.
-            if name.hasPrefix(".fdmetrics-"), lstat(path, &info) == 0, time(nil) - info.st_mtim.tv_sec > 60 {
-                unlink(path)
-            }
-        }
+        guard errno == ENOTEMPTY || errno == EEXIST else { return }
+        SegmentDraft.removeAbandoned(in: directory)
         rmdir(directory)
     }
 }

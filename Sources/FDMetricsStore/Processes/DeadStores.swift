@@ -64,8 +64,8 @@ enum DeadStores {
         }
         Notices.say(
             .storeSetAside,
-            "a new store takes the place of one that cannot be used any more ("
-                + (kept ? "kept in \(directory)/\(StoreDirectory.asideName)" : "it was removed") + "): \(reason.message)")
+            "a new store takes the place of one that cannot be used any more: \(reason.message); "
+                + (kept ? "it is kept in \(directory)/\(StoreDirectory.asideName)" : "it was removed"))
     }
 
     /// Whether any process holds a lease of a file's store or has it open; if that cannot be asked, yes.

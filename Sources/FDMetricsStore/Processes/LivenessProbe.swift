@@ -9,9 +9,8 @@ package struct LivenessProbe: ~Copyable {
     private let descriptor: Int32
     private let slots: ProcessSlots
     private var known: [UInt64: Bool] = [:]
-    /// errno of a question that the kernel could not answer; 0: all were answered. What was not answered counts as dead, so
-    /// who shows numbers that depend on it must not.
-    package private(set) var failure: Int32 = 0
+    /// errno of a question that the kernel could not answer; 0: all were answered.
+    private var failure: Int32 = 0
 
     /// Asks through the descriptor that the segment keeps; needs read access only.
     package init(directory: String, segment: UnsafeMutablePointer<Segment>) throws(StoreError) {
@@ -34,6 +33,12 @@ package struct LivenessProbe: ~Copyable {
         if answer < 0 { failure = -answer }
         known[token.bits] = answer == 1
         return answer == 1
+    }
+
+    /// Throws where a question was not answered. Who was asked about then counts as dead, so numbers that depend on it must not
+    /// be shown.
+    package func throwIfUnanswered(_ directory: String) throws(StoreError) {
+        if failure != 0 { throw .system("cannot ask who holds the store in \(directory)", failure) }
     }
 
     /// Whether a process has the store open, or was forked by one that had: such a child takes a lease only when it needs

@@ -49,6 +49,8 @@ package struct LeaseFailure: Error {
 extension ProcessSlots {
     /// How many slots are asked about one by one.
     private static let askedSlots = 32
+    /// How many are asked about although they do not look free, where none does.
+    private static let askedAnew = 64
     /// How often it is tried again because another thread has forked.
     private static let attempts = 100
 
@@ -127,30 +129,30 @@ extension ProcessSlots {
     private func takeSlot(_ descriptor: Int32, _ reserve: (Int) -> Int32) -> Result<LeaseToken, LeaseFailure> {
         var own = CFDMetricsLinux_self()
         CFDMetricsLinux_describe_self(&own)
-        // First those that are free or look so, then all.
-        if let result = takeSlot(descriptor, reserve, own) { return result }
-        return takeSlot(descriptor, reserve, nil) ?? .failure(LeaseFailure(.full))
-    }
-
-    /// - Parameter own: who asks; nil: each slot's lock is asked for.
-    /// - Returns: nil: none is free.
-    private func takeSlot(
-        _ descriptor: Int32, _ reserve: (Int) -> Int32, _ own: CFDMetricsLinux_self?
-    ) -> Result<LeaseToken, LeaseFailure>? {
+        // Those that are free or look so.
         for slot in 0..<segment.pointee.geometry.slotCapacity {
             if slot >= count {
                 let error = reserve(slot + 1)
                 if error != 0 { return .failure(LeaseFailure(.system, error)) }
-                if slot >= count { return nil }
+                if slot >= count { break }
             }
-            if let own, slot >= Self.askedSlots, seemsHeld(slot, own) { continue }
+            if slot >= Self.askedSlots, seemsHeld(slot, own) { continue }
             switch tryTake(slot, descriptor) {
             case .success(let token?): return .success(token)
             case .success(nil): continue
             case .failure(let failure): return .failure(failure)
             }
         }
-        return nil
+        // Then some of the others, whose number may be that of another process by now; other ones in each second.
+        let first = Int(truncatingIfNeeded: MonotonicSeconds.now) &* Self.askedAnew
+        for index in 0..<min(Self.askedAnew, count) {
+            switch tryTake((first &+ index) % count, descriptor) {
+            case .success(let token?): return .success(token)
+            case .success(nil): continue
+            case .failure(let failure): return .failure(failure)
+            }
+        }
+        return .failure(LeaseFailure(.full))
     }
 
     /// Whether a slot's holder is probably alive, without asking for its lock: its number is that of a process, or of one that
