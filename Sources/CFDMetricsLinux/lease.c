@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct flock byte_at(int64_t offset) {
@@ -135,25 +136,27 @@ void CFDMetricsLinux_pending_end(int index) {
 // ---- Forks ----------------------------------------------------------------------------------------------------------
 
 static atomic_uint forks_begun, forks_ended;
-// Whether this thread is between the two, in a handler of fork's or a signal's.
-static __thread int is_forking_here;
+// The thread that is between the two; of several the latest. 0: none. No thread-local word, whose first touch by a thread may
+// allocate, which a signal handler must not.
+static _Atomic(long) forking_thread;
 // 1 in the process that wrote it, 0 in a fork child of it from its first instruction on (MADV_WIPEONFORK).
 static _Atomic(atomic_uint *) not_a_new_child;
 
 static void begin_fork(void) {
-  is_forking_here = 1;
+  atomic_store(&forking_thread, syscall(SYS_gettid));
   atomic_fetch_add(&forks_begun, 1);
 }
 
 static void end_fork(void) {
+  long own = syscall(SYS_gettid);
   atomic_fetch_add(&forks_ended, 1);
-  is_forking_here = 0;
+  atomic_compare_exchange_strong(&forking_thread, &own, 0);
 }
 
 static void start_child(void) {
   // Other threads may have been forking too; they are not here.
   atomic_store(&forks_ended, atomic_load(&forks_begun));
-  is_forking_here = 0;
+  atomic_store(&forking_thread, 0);
   drop_pending_in_child();
   atomic_uint *mark = atomic_load(&not_a_new_child);
   if (mark != NULL) atomic_store(mark, 1);
@@ -173,5 +176,5 @@ int CFDMetricsLinux_is_forking(void) {
   // A child whose handler is still to come: whoever was forking is not here.
   atomic_uint *mark = atomic_load(&not_a_new_child);
   if (mark != NULL && atomic_load(mark) == 0) return 0;
-  return is_forking_here ? 2 : 1;
+  return atomic_load(&forking_thread) == syscall(SYS_gettid) ? 2 : 1;
 }

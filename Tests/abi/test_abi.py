@@ -123,14 +123,28 @@ def test_no_word_of_a_store_ends_a_process(library: Path, stores: Path, tmp_path
         print(run(str(program), str(stores), str(seed + turn), "100000"))
 
 
-def test_a_file_limit_is_an_error_and_no_signal(stores: Path, tmp_path: Path) -> None:
-    # What the library calls for it, without the library: a program can be given the limit for one file alone.
+def internal(tmp_path: Path, program: str, *sources: str) -> Path:
+    """A program of what the library calls of the kernel, without the library."""
     module = ROOT / "Sources" / "CFDMetricsLinux"
-    program = tmp_path / "file_limit"
-    command = [os.environ.get("CC", "cc"), "-std=gnu11", "-Wall", "-Wextra", "-Werror"]
-    command += [f"-I{module / 'include'}", str(module / "space.c"), str(FOLDER / "file_limit.c"), "-o", str(program)]
+    made = tmp_path / program
+    command = [os.environ.get("CC", "cc"), "-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{module / 'include'}"]
+    command += [
+        *(str(module / source) for source in sources),
+        str(FOLDER / f"{program}.c"),
+        "-o",
+        str(made),
+        "-pthread",
+    ]
     run(*command)
-    print(run(str(program), str(stores / "file")))
+    return made
+
+
+def test_a_file_limit_is_an_error_and_no_signal(stores: Path, tmp_path: Path) -> None:
+    print(run(str(internal(tmp_path, "file_limit", "space.c")), str(stores / "file")))
+
+
+def test_what_a_fork_child_drops(stores: Path, tmp_path: Path) -> None:
+    print(run(str(internal(tmp_path, "fork_records", "lease.c", "memory.c")), str(stores)))
 
 
 def test_header_and_library_agree(library: Path) -> None:
