@@ -275,10 +275,9 @@ fdm_status fdm_clear(fdm_family *family);
 // Instruments. Each *_labels function is fdm_labels for C strings, and checks that the family is of its type; values may
 // be NULL when count is 0. The recording functions are wait-free (inc) or lock-free (the others). Those of counters, histograms
 // and summaries are async-signal-safe, always, and so are those of gauges but for the first update of a gauge in a process, or
-// in a fork child. That one finds or makes the process's place for the gauge's value; it allocates nothing and waits for
-// nobody, and is async-signal-safe too where
-//   - the process is known to the store, by fdm_store_open or fdm_store_join in this very process, and
-//   - the store has not grown by a file that this process has not used yet (a look-up of any new series maps it), nor has to.
+// in a fork child. That one finds or makes the process's slot and its place for the gauge's value; it allocates nothing and
+// waits for nobody, and is async-signal-safe too unless the store has grown by a file that this process has not used yet (a
+// look-up of any new series maps it), or has to.
 
 typedef struct fdm_counter fdm_counter;
 typedef struct fdm_gauge fdm_gauge;
@@ -335,7 +334,8 @@ void fdm_summary_observe(fdm_summary *summary, double value);
 void fdm_summary_value(fdm_summary *summary, uint64_t *count, double *sum);
 
 // Sets the text of an info family: key_count pairs keys[i]="values[i]", at most 1,024, in place of what its series with these
-// label values showed before. Of several processes that do so at once one wins; there is one text at any time. Keys follow the rules of label names and must differ from the family's.
+// label values showed before. Of several processes that do so at once one wins; there is one text at any time. Keys follow the
+// rules of label names and must differ from the family's.
 // Errors: INVALID_ARGUMENT, INVALID_NAME, LABELS, NO_SPACE, SERIES_LIMIT, SYSTEM, DAMAGED.
 fdm_status fdm_info_set(fdm_family *family, const fdm_string *label_values, size_t label_count, const fdm_string *keys,
                         const fdm_string *values, size_t key_count);

@@ -14,7 +14,7 @@ public func fdm_store_open(
 ) -> fdm_status {
     guard let store else { return invalidArgument("fdm_store_open: store is NULL; give the address of a handle") }
     store.pointee = nil
-    guard let options, options.pointee.struct_size >= MemoryLayout<fdm_options>.size else {
+    guard let options, isSize(options.pointee.struct_size, of: fdm_options.self) else {
         return invalidArgument("fdm_store_open: options is NULL or its struct_size is not set to sizeof(fdm_options)")
     }
     let given = options.pointee
@@ -80,8 +80,7 @@ public func fdm_store_join(_ store: OpaquePointer!, _ worker: UnsafeMutablePoint
 public func fdm_store_statistics(
     _ store: OpaquePointer!, _ statistics: UnsafeMutablePointer<fdm_statistics>!
 ) -> fdm_status {
-    guard let store = Store.of(store), let statistics,
-        statistics.pointee.struct_size >= MemoryLayout<fdm_statistics>.size
+    guard let store = Store.of(store), let statistics, isSize(statistics.pointee.struct_size, of: fdm_statistics.self)
     else {
         return invalidArgument("fdm_store_statistics: a NULL, or struct_size is not set to sizeof(fdm_statistics)")
     }

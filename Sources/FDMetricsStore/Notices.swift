@@ -31,6 +31,9 @@ package enum Notices {
         return records
     }()
 
+    /// Makes what a line needs, before a signal handler has something to say.
+    static func prepare() { _ = (records, places) }
+
     /// Says something that is put together only where it is written.
     package static func say(_ cause: Cause, _ text: @autoclosure () -> String) {
         guard let omitted = claim(cause) else { return }

@@ -50,6 +50,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
     init(
         place: String, directory path: String, settings: StoreSettings, predecessors: [Store] = []
     ) throws(StoreError) {
+        Notices.prepare()
         let (laneCount, limit) = try settings.checked()
         var found = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: true)
         let isMissing = found == nil

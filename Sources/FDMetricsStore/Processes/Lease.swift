@@ -20,11 +20,11 @@ package struct LeaseToken: Equatable, Sendable {
 
     /// What stands for a lease where a gauge's value belongs to a logical worker, such as "the third worker of the server",
     /// whoever that is at the time: a slot beyond all process slots, that has one generation and no end.
-    package init(worker: Int) { self.init(slot: StoreFormat.maxSlots + worker, generation: 1) }
+    package init(worker: Int) { self.init(slot: StoreFormat.maxSlots &+ worker, generation: 1) }
     /// The logical worker; nil: it is a process slot.
     package var worker: Int? {
         slot >= StoreFormat.maxSlots && slot < StoreFormat.maxSlots + StoreFormat.maxWorkers
-            ? slot - StoreFormat.maxSlots : nil
+            ? slot &- StoreFormat.maxSlots : nil
     }
 
     package var isNone: Bool { bits >> 32 == 0 }

@@ -67,7 +67,10 @@ extension ProcessSlots {
     func take(path: UnsafePointer<CChar>, reserve: (Int) -> Int32) -> Result<Taken, LeaseFailure> {
         for _ in 0..<Self.attempts {
             let forks = CFDMetricsLinux_forks_begun()
-            let isQuiet = CFDMetricsLinux_is_forking() == 0
+            let forking = CFDMetricsLinux_is_forking()
+            // This very thread, in a handler of fork or of a signal: it does not end before this does.
+            if forking == 2 { break }
+            let isQuiet = forking == 0
             let result = takeOnce(path, reserve) { isQuiet && CFDMetricsLinux_forks_begun() == forks }
             if case .failure(let failure) = result, failure.reason == .forking {
                 // Another thread forked meanwhile, and its child may have a descriptor of the lease: that was given back.
@@ -122,6 +125,7 @@ extension ProcessSlots {
             munmap(page, size)
             return .failure(error != 0 ? LeaseFailure(.system, error) : LeaseFailure(.forking))
         }
+        CFDMetricsLinux_pending_page(pending, nil, 0)
         describeHolder(token.slot)
         return .success(Taken(token: token, page: page))
     }
