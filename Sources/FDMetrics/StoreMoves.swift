@@ -97,7 +97,8 @@ package enum StoreMoves {
     ) {
         let handle = segment.pointee.handle(ofRecord: series.record - segment.pointee.base)
         guard let record = FamilyRecord(segment.pointee, offset: series.familyOffset) else { return }
-        let isShared = record.type == .info || record.type == .stateSet
+        // Nobody's in particular: they come from the store that was left last.
+        let isShared = (record.type == .info || record.type == .stateSet) && store === next.predecessors.last
         let known = handle.filledRecord
         // Another process's.
         if known == nil, !isShared { return }
@@ -105,8 +106,11 @@ package enum StoreMoves {
         if hasMoved, record.type != .gauge { return }
         guard let family = families[record.record] ?? (try? next.family(record.descriptor)) else { return }
         families[record.record] = family
-        if record.type == .info { return carryInfo(series, family) }
-        if record.type == .stateSet { carryState(series, family) }
+        if record.type == .info {
+            if isShared { carryInfo(series, family) }
+            return
+        }
+        if isShared { carryState(series, family) }
         guard known != nil, let moved = next.series(like: series, of: family) else { return }
         if record.type == .gauge {
             let own = store.ownInstance(of: series)

@@ -111,7 +111,7 @@ static void check_counting(fdm_store *store) {
 
 // Nor does the first update of a gauge in a fork child, which takes an instance of its own: 200 of them, so that space has to
 // be reserved meanwhile.
-static void check_fork_child(fdm_store *store, fdm_family *gauges) {
+static void check_fork_child(fdm_family *gauges) {
   enum { GAUGES = 200 };
   static fdm_gauge *made[GAUGES];
   for (int index = 0; index < GAUGES; index++) {
@@ -204,7 +204,7 @@ int main(int argc, char **argv) {
   fdm_summary_value(summary, &count, NULL);
   CHECK(count == UPDATES + 1);
   CHECK_NUMBER(fdm_gauge_value(recent), 3);
-  check_fork_child(store, gauges);
+  check_fork_child(gauges);
   CHECK_OK(fdm_store_close(store));
   printf("allocations: none in %d of each update\n", (int)UPDATES);
   return 0;

@@ -43,8 +43,9 @@ enum DeadStores {
         // Somebody is removing it, or setting it aside: come again and see.
         if CFDMetricsLinux_byte_is_exclusive(descriptor, Store.presenceByte) == 1 { return }
         if isHeld(descriptor) {
-            // Unless that has begun between the two questions.
-            if CFDMetricsLinux_byte_is_exclusive(descriptor, Store.presenceByte) == 1 { return }
+            // Unless that has begun between the two questions, or the new store is there by now.
+            let isBegun = CFDMetricsLinux_byte_is_exclusive(descriptor, Store.presenceByte) == 1
+            if isBegun || !isStillHopeless(directory) { return }
             throw StoreError(
                 reason.code, "\(reason.message) (it is not set aside by itself: a process that is alive holds it)",
                 errno: EBUSY)
@@ -53,7 +54,7 @@ enum DeadStores {
         if CFDMetricsLinux_lock_byte(descriptor, Store.presenceByte) != 0 { return }
         var named = stat()
         guard lstat(path, &named) == 0, named.st_dev == info.st_dev, named.st_ino == info.st_ino,
-            CFDMetricsLinux_any_is_locked(descriptor, StoreFormat.leaseBase) == 0
+            CFDMetricsLinux_any_is_locked(descriptor, StoreFormat.leaseBase) == 0, isStillHopeless(directory)
         else { return }
         let kept = move(directory)
         if lstat(path, &named) == 0 {
@@ -66,6 +67,18 @@ enum DeadStores {
             .storeSetAside,
             "a new store takes the place of one that cannot be used any more: \(reason.message); "
                 + (kept ? "it is kept in \(directory)/\(StoreDirectory.asideName)" : "it was removed"))
+    }
+
+    /// Whether the store of a directory cannot be attached: what has the name may be a new one by now.
+    private static func isStillHopeless(_ directory: String) -> Bool {
+        do throws(StoreError) {
+            if let found = try SegmentFile.open(directory: directory, number: 0, identity: nil, writable: true) {
+                SegmentFile.unmap(found.segment)
+            }
+            return false
+        } catch {
+            return isHopeless(error)
+        }
     }
 
     /// Whether any process holds a lease of a file's store or has it open; if that cannot be asked, yes.
