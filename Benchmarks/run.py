@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import life_rows
+
 import report
 from figures import Figures
 from native_build import BuildError, Programs, build

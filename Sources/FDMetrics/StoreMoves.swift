@@ -64,7 +64,8 @@ package enum StoreMoves {
         } catch {
             Notices.say(
                 .storeDeleted,
-                "the store in \(store.directory) was deleted while it was in use, and no other can be had: \(error.message)")
+                "the store in \(store.directory) was deleted while it was in use, and no other can be had: \(error.message)"
+            )
         }
     }
 

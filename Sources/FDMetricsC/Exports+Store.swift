@@ -48,7 +48,8 @@ public func fdm_store_close(_ store: OpaquePointer!) -> fdm_status {
     if AttachedStores.close(opened, whenLast: { ($0.current.predecessors + [$0.current]).forEach(Renderer.forget) }) {
         return 0
     }
-    return invalidArgument("fdm_store_close: the default store of \(opened.directory) stays for the life of the process")
+    return invalidArgument(
+        "fdm_store_close: the default store of \(opened.directory) stays for the life of the process")
 }
 
 /// The store's directory.

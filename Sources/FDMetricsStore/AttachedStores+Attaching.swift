@@ -44,7 +44,7 @@ extension AttachedStores {
         do throws(StoreError) {
             try DeadStores.setAside(directory, because: error)
             return nil
-        } catch where error.errno == EBUSY && directory == place && SegmentHeader.kind(of: place) == .otherLayout {
+        } catch  where error.errno == EBUSY && directory == place && SegmentHeader.kind(of: place) == .otherLayout {
             // A rolling upgrade: the processes of the other layout go on with theirs.
             let own = "\(place)/\(StoreDirectory.layoutName)"
             if mkdir(own, 0o700) != 0, errno != EEXIST { throw error }
@@ -55,7 +55,8 @@ extension AttachedStores {
                         + "remove it", errno: EPERM)
             }
             Notices.say(
-                .otherLayout, "processes of another version of the library are alive; until they end, the metrics of this "
+                .otherLayout,
+                "processes of another version of the library are alive; until they end, the metrics of this "
                     + "version are in \(own): \(error.message)")
             return own
         }

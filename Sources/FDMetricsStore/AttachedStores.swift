@@ -61,7 +61,7 @@ package enum AttachedStores {
         for _ in 0..<10 {
             do throws(StoreError) {
                 return try StoreDirectory.prepare(directory)
-            } catch where error.errno == ENOENT {
+            } catch  where error.errno == ENOENT {
                 continue
             }
         }
@@ -92,7 +92,9 @@ package enum AttachedStores {
     package static func defaultStore() throws(StoreError) -> Store {
         if let known = knownDefaultStore { return known }
         let opened = try openDefault(lanes: nil, seriesLimit: nil)
-        if defaultSlot.compareExchange(expected: 0, desired: opened.slot + 1, ordering: .acquiringAndReleasing).exchanged {
+        if defaultSlot.compareExchange(expected: 0, desired: opened.slot + 1, ordering: .acquiringAndReleasing)
+            .exchanged
+        {
             atexit { AttachedStores.leaveDefault() }
         }
         return opened.store
@@ -109,7 +111,7 @@ package enum AttachedStores {
         let directory = String(cString: StoreDirectory.defaultDirectory())
         do throws(StoreError) {
             return try openOnce(directory, lanes: lanes, seriesLimit: seriesLimit)
-        } catch where error.isUnusableDirectory && !StoreDirectory.isAutomatic(directory) {
+        } catch  where error.isUnusableDirectory && !StoreDirectory.isAutomatic(directory) {
             let automatic = String(cString: StoreDirectory.plan())
             let opened = try openOnce(automatic, lanes: lanes, seriesLimit: seriesLimit)
             Notices.say(

@@ -159,7 +159,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
         if try SegmentFile.create(directory: directory, number: number, identity: identity) { return }
         do throws(StoreError) {
             _ = try segmentBeforeSeal(number)
-        } catch where DeadStores.isHopeless(error) {
+        } catch  where DeadStores.isHopeless(error) {
             // What is left of an earlier store of this directory.
             let path = segmentPath(0)
             let first = try openSame(path, as: firstSegment.pointee, flags: O_RDWR)

@@ -43,7 +43,8 @@ extension Store {
     /// Attaches the store that is in the directory now, made if need be.
     package func attachSuccessor() throws(StoreError) -> Store {
         try AttachedStores.attach(
-            place, StoreSettings(
+            place,
+            StoreSettings(
                 lanes: identity.laneCount, seriesLimit: Int(clamping: identity.seriesLimit),
                 isAutomatic: identity.flags & HeaderLayout.flagAutomatic != 0),
             predecessors: predecessors + [self])
@@ -51,7 +52,9 @@ extension Store {
 
     /// Lets go of the descriptors of a store that was left, once; false: that has happened already.
     package func retire() -> Bool {
-        guard isRetired.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else { return false }
+        guard isRetired.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else {
+            return false
+        }
         for number in 0..<StoreFormat.maxSegments {
             if let segment = segments[number] { segment.pointee.descriptor.retire(of: segment.pointee) }
         }

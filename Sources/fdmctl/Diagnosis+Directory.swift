@@ -70,7 +70,8 @@ extension Diagnosis {
             planted.st_mode & S_IFMT != S_IFDIR || planted.st_uid != user
         {
             error(
-                "planted", inner, "is in the place of the directory for the store of \(userName(user)), and is not theirs",
+                "planted", inner,
+                "is in the place of the directory for the store of \(userName(user)), and is not theirs",
                 "remove it, or set \(StoreDirectory.variable) to a directory of mode 0700")
             return nil
         }
@@ -82,7 +83,8 @@ extension Diagnosis {
         if let user = directory.user, user != status.st_uid, status.st_mode & 0o022 == 0 {
             error(
                 "owner", path, "belongs to \(userName(status.st_uid)), the process runs as \(userName(user))",
-                "no store can be made in it, and an automatic directory serves; give the user a directory it may write to")
+                "no store can be made in it, and an automatic directory serves; give the user a directory it may write to"
+            )
         } else if found.count > 1 {
             error(
                 "no-store", path, "\(why), and has the stores of \(found.count) users",
@@ -125,7 +127,8 @@ extension Diagnosis {
         warn(
             "remove-ipc", directory.path,
             "is removed when \(userName(owner)) logs out (RemoveIPC of systemd-logind, on by default)",
-            "set \(StoreDirectory.variable) to a directory elsewhere, run the service as a system user, or enable lingering")
+            "set \(StoreDirectory.variable) to a directory elsewhere, run the service as a system user, or enable lingering"
+        )
     }
 
     private mutating func checkFileSystem(_ directory: ServiceDirectory) {

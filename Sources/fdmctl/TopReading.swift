@@ -47,7 +47,8 @@ final class TopReader {
 
     private func isReplaced() throws(StoreError) -> Bool {
         guard let first = try sampler.source.segment(0),
-            let status = fileStatus("\(sampler.source.directory)/\(StoreFormat.fileName(segment: 0))", followingLink: false)
+            let status = fileStatus(
+                "\(sampler.source.directory)/\(StoreFormat.fileName(segment: 0))", followingLink: false)
         else { return true }
         return UInt64(status.st_dev) != first.pointee.device || UInt64(status.st_ino) != first.pointee.inode
     }

@@ -157,7 +157,9 @@ struct RefusalTests {
         #expect(code { _ = try folder.open() } != nil)
     }
 
-    @Test("In a directory that others may write to the store is in one of the user", arguments: [0o777, 0o770, 0o702, 0o720, 0o1777])
+    @Test(
+        "In a directory that others may write to the store is in one of the user",
+        arguments: [0o777, 0o770, 0o702, 0o720, 0o1777])
     func directoryOfOthers(mode: Int) throws {
         let other = TemporaryStore()
         #expect(chmod(other.directory, mode_t(mode)) == 0)

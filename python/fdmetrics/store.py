@@ -93,8 +93,8 @@ class Store:
         self.path: str = os.fsdecode(library.fdm_store_path(pointer))
         #: Where the number stands that `removals` shows.
         self.removals_address = 0
-        #: removals[0] changes whenever a process removes a series of this store, and when the store was deleted and another
-        #: one has taken its place. Then the number stands elsewhere: see look_again.
+        #: removals[0] changes whenever a process removes a series of this store, and when the store was deleted and
+        #: another one has taken its place. Then the number stands elsewhere: see look_again.
         self.removals: memoryview
         self.look_again()
         _log.pass_on(library)

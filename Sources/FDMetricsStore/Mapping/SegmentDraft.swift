@@ -37,7 +37,8 @@ struct SegmentDraft {
     func link(to path: String) -> Int32 {
         if let temporary { return Glibc.link(temporary, path) == 0 ? 0 : errno }
         // AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH; see open(2).
-        return linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, Int32(AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno
+        return linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, Int32(AT_SYMLINK_FOLLOW)) == 0
+            ? 0 : errno
     }
 
     /// Removes what processes have left that were killed while they made a segment where it had to have a name.
@@ -45,7 +46,9 @@ struct SegmentDraft {
         guard let entries = opendir(directory) else { return }
         defer { closedir(entries) }
         while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             let path = "\(directory)/\(name)"
             var info = stat()
             // A minute is long for what takes milliseconds.

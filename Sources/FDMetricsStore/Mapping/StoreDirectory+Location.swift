@@ -59,7 +59,9 @@ extension StoreDirectory {
         defer { closedir(entries) }
         var found: [String] = []
         while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             guard name.hasPrefix("fdmetrics-"), let user = uid_t(name.dropFirst("fdmetrics-".count)) else { continue }
             let inner = "\(path)/\(name)"
             if isPrivateDirectory(inner, of: user), hasStore(inner) || hasStore("\(inner)/\(layoutName)") {

@@ -41,7 +41,8 @@ extension StoreDirectory {
         let isLink = lstat(directory, &info) == 0 && info.st_mode & S_IFMT == S_IFLNK
         if isLink, error == ENOENT || isAutomatic(directory) {
             return StoreError(
-                .directory, "\(directory) is a link to nothing, or one that somebody else put there: remove it", errno: ELOOP)
+                .directory, "\(directory) is a link to nothing, or one that somebody else put there: remove it",
+                errno: ELOOP)
         }
         return error == ENOTDIR
             ? StoreError(.directory, "\(directory) is not a directory: set \(variable) to one", errno: ENOTDIR)
@@ -105,7 +106,8 @@ extension StoreDirectory {
         if directory.utf8.count > Int(PATH_MAX) - 64 {
             throw StoreError(
                 .invalidArgument,
-                "the store's directory has a name of \(directory.utf8.count) bytes: give one of at most \(PATH_MAX - 64)")
+                "the store's directory has a name of \(directory.utf8.count) bytes: give one of at most \(PATH_MAX - 64)"
+            )
         }
     }
 

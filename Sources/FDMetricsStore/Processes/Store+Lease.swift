@@ -39,7 +39,8 @@ extension Store {
         case .forking:
             return StoreError(.system, "this process forks without end: no process slot could be taken", errno: EAGAIN)
         case .replaced:
-            return StoreError(.notFound, "\(path) is no longer the file that this process attached: it was deleted in use")
+            return StoreError(
+                .notFound, "\(path) is no longer the file that this process attached: it was deleted in use")
         case .unsupported:
             return StoreError(
                 .unsupported,
@@ -72,7 +73,8 @@ extension Store {
         if error != 0 { throw leaseError(LeaseFailure(lock: error)) }
         // Whoever removes the store holds the byte while it does. If the file still has its name now, it keeps it.
         Glibc.close(try openSame(path, as: firstSegment.pointee, flags: O_RDONLY))
-        guard let page = mmap(nil, StoreProcess.pageSize, PROT_READ, MAP_SHARED, descriptor, 0), page != MAP_FAILED else {
+        guard let page = mmap(nil, StoreProcess.pageSize, PROT_READ, MAP_SHARED, descriptor, 0), page != MAP_FAILED
+        else {
             throw .system("cannot map \(path)", errno)
         }
         process.setPresence(page)

@@ -118,7 +118,8 @@ private struct RememberedFailure {
 
     init(_ failure: LeaseFailure) {
         let until = MonotonicSeconds.now + 1
-        bits = until << 24 | UInt64(UInt16(truncatingIfNeeded: failure.errno)) << 8 | UInt64(failure.reason.rawValue) + 1
+        bits =
+            until << 24 | UInt64(UInt16(truncatingIfNeeded: failure.errno)) << 8 | UInt64(failure.reason.rawValue) + 1
     }
 
     /// The failure, if it is not over yet.
