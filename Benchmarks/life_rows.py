@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rows about a store that cannot give what it is asked for: `life`. That of Swift comes with those of swift-metrics."""
+"""The rows about a store that cannot give what it is asked for: `life`. Swift's comes with those of swift-metrics."""
 
 from __future__ import annotations
 

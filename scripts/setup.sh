@@ -50,8 +50,9 @@ packages() {
     local list=(build-essential pkg-config libzmq3-dev libsnappy-dev zlib1g-dev)
     case "$1" in
         build) ;;
-        # A browser and its driver; a terminal; a client that floods; network namespaces.
-        test) list+=(chromium chromium-driver tmux wrk iproute2) ;;
+        # A browser and its driver; a terminal; a client that floods; network namespaces; what kills a process at a system
+        # call; a client for Unix sockets.
+        test) list+=(chromium chromium-driver tmux wrk iproute2 strace curl) ;;
         bench) list+=(prometheus-cpp-dev) ;;
         *) fail "unknown set of packages '$1', expected build, test or bench" ;;
     esac
