@@ -60,7 +60,10 @@ int posix_memalign(void **pointer, size_t alignment, size_t size) NO_THROW {
 }
 
 void *mmap(void *address, size_t size, int protection, int flags, int descriptor, off_t offset) NO_THROW {
-  count_one();
+  // A mapped file is no allocation: a process slot is kept by a mapping of the store.
+  if ((flags & MAP_ANONYMOUS) != 0) {
+    count_one();
+  }
   return (void *)syscall(SYS_mmap, address, size, protection, flags, descriptor, offset);
 }
 
