@@ -27,8 +27,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
     let opens = Atomic<Int>(1)
     /// The store that has taken this one's place in this process, when its files had been deleted. 0: none.
     let successorBits = Atomic<UInt>(0)
-    /// Whether this store has been left for so long that its descriptors are closed.
-    let isRetired = Atomic<Bool>(false)
+    /// When what a left store needs no longer is let go of, in seconds of the monotonic clock; the largest: not, or it is done.
+    let retirement = Atomic<UInt64>(.max)
     /// The stores whose place this one has taken, the first one first.
     package let predecessors: [Store]
 

@@ -50,11 +50,13 @@ extension Store {
             predecessors: predecessors + [self])
     }
 
-    /// Lets go of the descriptors of a store that was left, once; false: that has happened already.
+    /// Lets go of the descriptors of a store that was left a second ago or more, once; false: it is not yet time for that, or
+    /// it has happened already.
     package func retire() -> Bool {
-        guard isRetired.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else {
-            return false
-        }
+        let time = retirement.load(ordering: .relaxed)
+        guard MonotonicSeconds.now >= time,
+            retirement.compareExchange(expected: time, desired: .max, ordering: .relaxed).exchanged
+        else { return false }
         for number in 0..<StoreFormat.maxSegments {
             if let segment = segments[number] { segment.pointee.descriptor.retire(of: segment.pointee) }
         }
@@ -67,6 +69,8 @@ extension Store {
         successorBits.store(UInt(bitPattern: Unmanaged.passRetained(next).toOpaque()), ordering: .releasing)
         // Look-ups of this store's families find nothing from here on, and ask the successor.
         lookUpSegments.forgetAll()
+        // In whole seconds, so 2 is one at least.
+        retirement.store(MonotonicSeconds.now + 2, ordering: .relaxed)
         next.count(HeaderLayout.moves)
         // Processes that watch this word look everything up again.
         firstSegment.pointee.header(HeaderLayout.removals).pointee.wrappingAdd(1, ordering: .releasing)
