@@ -25,9 +25,10 @@ prometheus_client:
     print(generate_latest().decode())      # the parent's request and the child's
     # start_http_server(8000) serves the same at http://127.0.0.1:8000/metrics
 
-The store is in FDMETRICS_DIR if that is set, else in PROMETHEUS_MULTIPROC_DIR if that is set, else in a directory of
-its own in memory that child processes share. It is attached at the first update, labels() or rendering of a process,
-until which the environment may still be changed.
+The store is in FDMETRICS_DIR if that is set, else in PROMETHEUS_MULTIPROC_DIR (or prometheus_multiproc_dir) if that is
+set, else in a directory of its own in memory that child processes share. In a directory that others may write to, it is
+in fdmetrics-<uid>. Where a named one cannot be used, the one in memory serves, with a line in the log. The store is
+attached at the first update, labels() or rendering of a process, until which the environment may still be changed.
 
 Recording never raises for the store's sake: see Registry. What a user gets wrong (a name, a label, a negative
 increment) raises a ValueError or a TypeError, as in prometheus_client. Linux only.

@@ -17,6 +17,8 @@ import fdmetrics
 
 Key = Tuple[str, FrozenSet[Tuple[str, str]]]
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
+# A program that begins with this can make no store: not in the directory that is named, nor in the automatic one.
+NO_STORE = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
 
 
 class Samples:

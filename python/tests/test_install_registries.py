@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .install_support import SERVICE
-from .support import run_program
+from .support import NO_STORE, run_program
 
 
 def test_registries_show_each_family_once() -> None:
@@ -129,9 +129,9 @@ assert expected in pc.generate_latest() and expected in pc.generate_latest(own)
 
 
 def test_a_store_that_cannot_be_had_never_fails_a_record(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
     run_program(
-        SERVICE
+        NO_STORE
+        + SERVICE
         + """
 import logging
 logging.disable()
@@ -139,15 +139,15 @@ work("GET", 1)
 counter.remove("GET")
 counter.clear()
 assert (each._value.get(), summary._sum.get()) == (1, 1)
-assert fdmetrics.REGISTRY.failures["DirectoryError"] >= 1
+assert fdmetrics.REGISTRY.failures["NoSpaceError"] >= 1
 try:
     pc.generate_latest()
-except fdmetrics.DirectoryError:
+except fdmetrics.NoSpaceError:
     pass
 else:
     raise AssertionError("a scrape says what is wrong")
 """,
-        FDMETRICS_DIR=tmp_path / "file",
+        FDMETRICS_DIR=tmp_path / "store",
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import textwrap
 import threading
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -17,7 +18,7 @@ from fdmetrics import Counter, Registry, _library, _log
 from fdmetrics import registry as registries
 
 from .failure_support import Clock, FullStore
-from .support import run_program
+from .support import NO_STORE, run_program
 
 
 @pytest.fixture(autouse=True)
@@ -116,17 +117,15 @@ os.dup2(1, 2)
 
 
 def test_a_program_that_does_not_log_reads_standard_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    program = "import os; os.dup2(1, 2)\n" + WITHOUT_LOGGING
-    first, second = run_program(program, FDMETRICS_DIR=tmp_path / "file" / "store").splitlines()
+    program = NO_STORE + "import os; os.dup2(1, 2)\n" + WITHOUT_LOGGING
+    first, second = run_program(program, FDMETRICS_DIR=tmp_path / "store").splitlines()
     assert first.startswith("fdmetrics: nothing is recorded into the store: ")
     assert second.startswith("logged ERROR fdmetrics: nothing is recorded into the store: ")
 
 
 def test_a_program_without_standard_error_records_on(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
     program = "import os, sys; os.close(2); sys.stderr = None\n" + WITHOUT_LOGGING.replace("os.dup2(1, 2)", "")
-    run_program(program, FDMETRICS_DIR=tmp_path / "file" / "store")
+    run_program(NO_STORE + program, FDMETRICS_DIR=tmp_path / "store")
 
 
 def test_a_log_that_fails_fails_no_update(tmp_path: Path) -> None:
@@ -232,7 +231,6 @@ def test_the_library_keeps_its_lines_for_the_log(tmp_path: Path) -> None:
 
 
 def test_a_fork_child_has_lines_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
     program = """
     import os, sys
     os.dup2(1, 2)
@@ -246,6 +244,6 @@ def test_a_fork_child_has_lines_of_its_own(tmp_path: Path) -> None:
             os._exit(0)
         assert os.wait()[1] == 0
     """
-    printed = run_program(program, FDMETRICS_DIR=tmp_path / "file" / "store").splitlines()
+    printed = run_program(NO_STORE + textwrap.dedent(program), FDMETRICS_DIR=tmp_path / "store").splitlines()
     assert len(printed) == 3
     assert all(line.startswith("fdmetrics: nothing is recorded into the store: ") for line in printed)
