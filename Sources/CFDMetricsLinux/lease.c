@@ -169,6 +169,8 @@ __attribute__((constructor)) static void watch_forks(void) {
   pthread_atfork(begin_fork, end_fork, start_child);
 }
 
+uint64_t CFDMetricsLinux_thread(void) { return (uint64_t)syscall(SYS_gettid); }
+
 uint32_t CFDMetricsLinux_forks_begun(void) { return atomic_load(&forks_begun); }
 
 int CFDMetricsLinux_is_forking(void) {

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import FDMetricsStore
-import Glibc
 import Synchronization
 
 // What happens to a process whose store was deleted under it. It notices when it registers or renders, and once a second when
@@ -15,9 +14,6 @@ import Synchronization
 
 /// Moves what a process has of a deleted store.
 package enum StoreMoves {
-    /// The process that is just moving, or 0: one thread does it; what a fork has copied of another process's is taken over.
-    private static let mover = Atomic<Int32>(0)
-
     /// The store that a store stands for, after a look at whether its files are still there.
     /// - Parameter now: look in any case; else once a second.
     package static func current(_ store: Store, now: Bool) -> Store {
@@ -40,13 +36,9 @@ package enum StoreMoves {
 
     /// Does something unless another thread of this process is doing it.
     private static func alone(_ body: () -> Void) {
-        let own = getpid()
-        let known = mover.load(ordering: .relaxed)
-        guard known != own, mover.compareExchange(expected: known, desired: own, ordering: .acquiring).exchanged else {
-            return
-        }
+        guard ProcessLock.move.take() else { return }
         body()
-        mover.store(0, ordering: .releasing)
+        ProcessLock.move.release()
     }
 
     private static func move(_ store: Store) {

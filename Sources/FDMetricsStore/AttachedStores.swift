@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import CFDMetricsLinux
 import Glibc
 import Synchronization
 
 /// The stores that this process has attached: opening one directory twice gives one store.
 ///
-/// A fixed array of words, so that it needs no lock and a fork child can use it as it finds it. A store's object is never
+/// A fixed array of words, so that looking needs no lock and a fork child can use it as it finds it. A store's object is never
 /// freed, so that who finds it while another thread closes it may look at it.
 package enum AttachedStores {
     private static let capacity = 1024
@@ -37,22 +36,19 @@ package enum AttachedStores {
             lanes: lanes, seriesLimit: seriesLimit, isAutomatic: StoreDirectory.isAutomatic(directory))
         let place = try prepare(directory)
         if let known = find(place) { return known }
+        let lock = ProcessLock.attaching(place)
+        let isTaken = lock.wait()
+        defer { if isTaken { lock.release() } }
+        // Another thread may have attached it meanwhile.
+        if let known = find(place) { return known }
         let made = try attach(place, settings)
         let kept = Unmanaged.passRetained(made)
         for index in 0..<capacity {
             let result = slots[index].compareExchange(
                 expected: 0, desired: UInt(bitPattern: kept.toOpaque()), ordering: .acquiringAndReleasing)
-            if result.exchanged {
-                // Another thread may have attached the same directory meanwhile; the lower slot is the one that counts.
-                if let first = find(place, before: index) {
-                    slots[index].store(0, ordering: .releasing)
-                    end(made)
-                    return first
-                }
-                return (made, index)
-            }
+            if result.exchanged { return (made, index) }
         }
-        end(made)
+        made.close()
         throw StoreError(.invalidArgument, "this process has \(capacity) stores open: close some")
     }
 
@@ -69,8 +65,8 @@ package enum AttachedStores {
     }
 
     /// The store of a place that is open, opened once more; nil: there is none.
-    private static func find(_ place: String, before end: Int = capacity) -> (store: Store, slot: Int)? {
-        for index in 0..<end {
+    private static func find(_ place: String) -> (store: Store, slot: Int)? {
+        for index in 0..<capacity {
             let bits = slots[index].load(ordering: .acquiring)
             if bits != 0, store(bits).place == place, store(bits).openAgain() { return (store(bits), index) }
         }
@@ -143,15 +139,12 @@ package enum AttachedStores {
             if isLast {
                 slots[index].store(0, ordering: .releasing)
                 whenLast(store)
-                end(store)
+                store.close()
             }
             return true
         }
         return false
     }
-
-    /// Unmaps a store. Its object stays.
-    private static func end(_ store: Store) { store.close() }
 }
 
 extension Store {

@@ -104,6 +104,12 @@ def test_no_argument_ends_a_process(library: Path, stores: Path, tmp_path: Path)
     print(run(str(program), str(stores / "store")))
 
 
+def test_threads_that_open_and_close_the_same_stores(library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled("c99", ["opens.c"], library, tmp_path / "opens", "-pthread")
+    rounds = 300 * max(1, int(os.environ.get("FDM_STRESS", "1")))
+    print(run(str(program), str(stores), str(rounds)))
+
+
 def test_first_updates_in_signal_handlers_of_fork_children(library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled("c99", ["forks.c"], library, tmp_path / "forks", "-pthread")
     print(run(str(program), str(stores / "store")))

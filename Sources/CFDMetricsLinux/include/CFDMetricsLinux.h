@@ -76,6 +76,9 @@ int CFDMetricsLinux_byte_is_exclusive(int fd, int64_t offset);
 // Whether another open file description holds any byte from offset on. 1, 0, or -errno.
 int CFDMetricsLinux_any_is_locked(int fd, int64_t offset);
 
+// The kernel's number of this thread. Never 0.
+uint64_t CFDMetricsLinux_thread(void);
+
 // Between open() and the end of madvise(MADV_DONTFORK) a fork child would inherit the descriptor or the mapping that
 // holds its parent's lease, and keep it alive. Who takes a lease compares these before and after, and starts again if a
 // fork came between: a fork begins before it copies anything, and ends after.
