@@ -16,6 +16,7 @@ public struct Info: Sendable {
     ///   - labels: values of the family's labels.
     /// - Throws: `invalidName` for a key, `labels`, `seriesLimit`, `noSpace`, `system`, `damaged`.
     public func set(_ texts: [(String, String)], labels: [String] = []) throws(MetricError) {
+        _ = StoreMoves.current(family.store, now: false)
         let descriptor = family.descriptor
         if labels.count != descriptor.labelNames.count {
             throw MetricError(

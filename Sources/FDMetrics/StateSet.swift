@@ -13,6 +13,7 @@ public struct StateSet: Sendable {
     /// Turns a state on and all others off.
     /// - Throws: `invalidArgument` for a state that was not declared, `labels`, `seriesLimit`, `noSpace`, `system`, `damaged`.
     public func set(_ state: String, labels: [String] = []) throws(MetricError) {
+        _ = StoreMoves.current(family.store, now: false)
         let descriptor = family.descriptor
         guard let index = descriptor.states.firstIndex(of: state) else {
             throw MetricError(

@@ -29,9 +29,10 @@ package enum StoreMoves {
         return present.current
     }
 
-    /// The same for the default store, if this process has one: for updates, now and then.
-    package static func lookAtDefaultStore() {
-        if let store = AttachedStores.knownDefaultStore { _ = current(store, now: false) }
+    /// The same for all stores of this process: for updates, now and then.
+    /// - Parameter whenLast: as of `AttachedStores.close`.
+    package static func lookAtAll(whenLast: (Store) -> Void) {
+        AttachedStores.forEach({ _ = current($0, now: false) }, whenLast: whenLast)
     }
 
     /// Does something unless another thread of this process is doing it.
@@ -42,7 +43,7 @@ package enum StoreMoves {
     }
 
     private static func move(_ store: Store) {
-        if store.successor != nil { return }
+        if store.successor != nil || !store.removeRest() { return }
         do throws(StoreError) {
             let next = try store.attachSuccessor()
             for left in next.predecessors { carry(left, to: next) }

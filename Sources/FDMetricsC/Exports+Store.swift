@@ -45,7 +45,7 @@ public func fdm_store_close(_ store: OpaquePointer!) -> fdm_status {
     guard let store, let opened = AttachedStores.store(at: UnsafeRawPointer(store)) else {
         return invalidArgument("fdm_store_close: store is NULL or closed")
     }
-    if AttachedStores.close(opened, whenLast: { ($0.current.predecessors + [$0.current]).forEach(Renderer.forget) }) {
+    if AttachedStores.close(opened, whenLast: Renderer.forgetAll) {
         return 0
     }
     return invalidArgument(

@@ -3,6 +3,7 @@
 
 import CFDMetricsLinux
 import FDMetrics
+import FDMetricsExposition
 import FDMetricsStore
 import Glibc
 import Synchronization
@@ -139,7 +140,7 @@ extension UnsafePointer where Pointee == PythonAPI {
     @inline(__always)
     func handle(_ object: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
         // A process that does nothing but update what it has would not notice that its store was deleted.
-        if CFDMetricsLinux_tick() != 0 { StoreMoves.lookAtDefaultStore() }
+        if CFDMetricsLinux_tick() != 0 { StoreMoves.lookAtAll(whenLast: Renderer.forgetAll) }
         guard let bytes = pointee.bytesAddress(object) else { return nil }
         return UnsafeRawPointer(bytes).loadUnaligned(as: UnsafeMutableRawPointer?.self)
     }

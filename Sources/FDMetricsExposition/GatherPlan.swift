@@ -105,8 +105,10 @@ final class GatherPlan {
     private var byName: [[UInt8]: FamilyPlan] = [:]
     /// Sorted by name.
     private(set) var families: [FamilyPlan] = []
-    /// Entries of the index that lead to no sound record.
-    private(set) var damagedRecords = 0
+    /// Entries of the index that lead to no sound record, and a later segment that is damaged or missing.
+    var damagedRecords: Int { damagedEntries + (isCut ? 1 : 0) }
+    private var damagedEntries = 0
+    private var isCut = false
     private let source: any SegmentSource
     /// Whether an info has got its first text with a name that is not legacy since names were assigned.
     private var hasNewNames = false
@@ -155,10 +157,13 @@ final class GatherPlan {
     /// A later segment that is damaged costs itself, not the whole scrape; without the first there is nothing to show.
     private func nextSegment(_ number: Int) throws(StoreError) -> UnsafeMutablePointer<Segment>? {
         do throws(StoreError) {
-            return try source.segment(number)
+            let found = try source.segment(number)
+            isCut = false
+            return found
         } catch {
             // One that this process may not open, or has no descriptor for, has numbers that would be missing.
             if number == 0 || error.code != .damaged && error.code != .foreign { throw error }
+            isCut = true
             return nil
         }
     }
@@ -201,7 +206,7 @@ final class GatherPlan {
         guard let record = SeriesRecord(segment.pointee, offset: offset),
             let family = family(segment, number, record.familyOffset), record.isWide == family.descriptor.type.isWide
         else {
-            damagedRecords += 1
+            damagedEntries += 1
             return
         }
         var cell: UnsafeMutableRawPointer?
@@ -209,7 +214,7 @@ final class GatherPlan {
         if size > 0 {
             cell = segment.pointee.cell(of: record, size: size)
             if cell == nil {
-                damagedRecords += 1
+                damagedEntries += 1
                 return
             }
         }

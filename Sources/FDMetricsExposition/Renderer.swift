@@ -67,6 +67,11 @@ package enum Renderer {
         try Scraper(try StoreReader(directory: directory)).render(format, options, names)
     }
 
+    /// Forgets the plans of a store that is about to be closed, and of those that it has gone through.
+    package static func forgetAll(_ store: Store) {
+        (store.current.predecessors + [store.current]).forEach(forget)
+    }
+
     /// Forgets the plan of a store that is about to be closed.
     package static func forget(_ store: Store) {
         for index in 0..<capacity {

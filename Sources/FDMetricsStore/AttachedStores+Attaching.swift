@@ -15,14 +15,22 @@ extension AttachedStores {
     ) throws(StoreError) -> Store {
         var attempt: UInt32 = 0
         var chosen: String?
+        var whole = true
         while true {
             let directory = chosen ?? StoreDirectory.ofThisLayout(place)
             do throws(StoreError) {
-                return try Store(place: place, directory: directory, settings: settings, predecessors: predecessors)
+                return try Store(
+                    place: place, directory: directory, settings: settings, predecessors: predecessors, whole: whole)
             } catch {
                 attempt += 1
                 if attempt > attempts { throw error }
-                chosen = try makeWay(place, directory, error)
+                do throws(StoreError) {
+                    chosen = try makeWay(place, directory, error)
+                } catch  where error.errno == EBUSY && whole {
+                    // If it is a later segment that cannot be attached, those who hold the store will leave it once they
+                    // notice; this process then does, too.
+                    whole = false
+                }
             }
             // 0.1 ms at first, 10 ms at the end: 4 s in all.
             usleep(min(100 * attempt, 10_000))

@@ -128,6 +128,21 @@ package enum AttachedStores {
         store.removeIfLast()
     }
 
+    /// Does something with each store, none of which is closed meanwhile.
+    /// - Parameter whenLast: as of `close`, of a store that another thread has closed meanwhile.
+    package static func forEach(_ body: (Store) -> Void, whenLast: (Store) -> Void) {
+        for index in 0..<capacity {
+            let bits = slots[index].load(ordering: .acquiring)
+            if bits == 0 { continue }
+            if defaultSlot.load(ordering: .acquiring) == index + 1 {
+                body(store(bits))
+            } else if store(bits).openAgain() {
+                body(store(bits))
+                _ = close(store(bits), whenLast: whenLast)
+            }
+        }
+    }
+
     // MARK: - Closing
 
     /// Takes back one opening of a store; the last one closes it. False: it is the default store, or not attached.

@@ -47,8 +47,10 @@ public final class Store: SegmentSource, @unchecked Sendable {
     }
 
     /// Attaches the store in a directory that is there, making the store where it is missing.
+    /// - Parameter whole: fails where a later segment is missing or damaged; else the store has those before it.
     init(
-        place: String, directory path: String, settings: StoreSettings, predecessors: [Store] = []
+        place: String, directory path: String, settings: StoreSettings, predecessors: [Store] = [],
+        whole: Bool = false
     ) throws(StoreError) {
         Notices.prepare()
         let (laneCount, limit) = try settings.checked()
@@ -82,6 +84,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
         install(segment)
         process.setOwner(self)
         do {
+            if whole { try mapAll() }
             try announcePresence()
         } catch {
             close()
@@ -119,9 +122,19 @@ public final class Store: SegmentSource, @unchecked Sendable {
         guard
             let (segment, _) = try SegmentFile.open(
                 directory: directory, number: number, identity: identity, writable: true)
-        else { return nil }
+        else {
+            if number > 0 { throw SegmentFile.missing(directory, number) }
+            return nil
+        }
         install(segment)
         return segments[number]
+    }
+
+    /// Maps all segments.
+    /// - Throws: `damaged`, `foreign` where one of them can never be attached; `system`.
+    private func mapAll() throws(StoreError) {
+        var number = 1
+        while try segment(number) != nil { number += 1 }
     }
 
     /// Makes a mapped segment known; of two threads that map one, one mapping stays.
@@ -151,8 +164,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
             Notices.say(.noGrowth, "the store takes no new series from this process: \(error.message)")
             throw error
         }
-        throw StoreError(
-            .damaged, "\(segmentPath(number)) is missing though the segment before it is sealed: remove the store")
+        throw SegmentFile.missing(directory, number)
     }
 
     private func makeSegment(_ number: Int) throws(StoreError) {

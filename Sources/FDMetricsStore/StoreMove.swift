@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 import Glibc
 import Synchronization
 
@@ -26,6 +27,21 @@ extension Store {
 
     /// Whether the files still have their names, as far as this process can see.
     package var isInPlace: Bool {
+        if !isFirstInPlace { return false }
+        var number = 0
+        while let segment = segments[number], segment.pointee.isSealed, number + 1 < StoreFormat.maxSegments {
+            number += 1
+            var info = stat()
+            if lstat(segmentPath(number), &info) != 0 {
+                if errno == ENOENT { return false }
+            } else if let known = segments[number], UInt64(info.st_ino) != known.pointee.inode {
+                return false
+            }
+        }
+        return true
+    }
+
+    private var isFirstInPlace: Bool {
         let first = firstSegment.pointee
         var info = stat()
         if lstat(process.path, &info) == 0 {
@@ -35,6 +51,20 @@ extension Store {
         // A process that has changed its user may not look.
         guard let known = first.descriptor.current(of: first), fstat(known, &info) == 0 else { return true }
         return info.st_nlink > 0
+    }
+
+    /// Removes what is left of a store of which a file was deleted, so that there is room for the one in its place. One
+    /// process does it; see `DeadStores.removeStray` for the lock.
+    /// - Returns: whether segment 0 is gone.
+    package func removeRest() -> Bool {
+        if !isFirstInPlace { return true }
+        guard let first = try? openSame(segmentPath(0), as: firstSegment.pointee, flags: O_RDWR) else { return false }
+        defer { Glibc.close(first) }
+        // Asked again under the lock: another process may have been faster, and a third one made a new store since.
+        if CFDMetricsLinux_lock_byte(first, StoreFormat.leaseBase - 2) == 0, isFirstInPlace {
+            DeadStores.removeSegments(directory)
+        }
+        return !isFirstInPlace
     }
 
     /// Whether it is time to look at that again: once a second.

@@ -47,10 +47,11 @@ package final class StoreReader: SegmentSource {
     package func segment(_ number: Int) throws(StoreError) -> UnsafeMutablePointer<Segment>? {
         if number < 0 || number >= StoreFormat.maxSegments { return nil }
         if let known = segments[number] { return known }
-        guard let previous = try segment(number - 1), previous.pointee.isSealed,
+        guard let previous = try segment(number - 1), previous.pointee.isSealed else { return nil }
+        guard
             let (segment, _) = try SegmentFile.open(
                 directory: directory, number: number, identity: identity, writable: false)
-        else { return nil }
+        else { throw SegmentFile.missing(directory, number) }
         if !segments.install(segment) { SegmentFile.unmap(segment) }
         return segments[number]
     }

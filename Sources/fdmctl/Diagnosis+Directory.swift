@@ -48,13 +48,24 @@ extension Diagnosis {
                 "run fdmctl as \(userName(status.st_uid)) or as root")
             return nil
         }
-        let user = directory.user ?? status.st_uid
-        if status.st_mode & 0o022 != 0 || user != status.st_uid {
-            return checkShared(directory, status)
-        }
+        if isShared(directory, status, names) { return checkShared(directory, status) }
         checkFiles(path, names, owner: status.st_uid)
+        checkSegments(path, owner: status.st_uid)
         return checkLayouts(directory, names)
     }
+
+    /// Whether the store is not in the directory itself, but in one of a user within it.
+    private func isShared(_ directory: ServiceDirectory, _ status: stat, _ names: [String]) -> Bool {
+        if status.st_mode & 0o022 != 0 { return true }
+        if let user = directory.user { return user != status.st_uid }
+        // Whose service it is nobody has said: what is there tells.
+        if names.contains(where: { $0 == StoreFormat.fileName(segment: 0) || isLayout($0) }) { return false }
+        if !StoreDirectory.userDirectories(in: directory.path).isEmpty { return true }
+        return status.st_uid != geteuid() && names.contains(StoreDirectory.privateName(geteuid()))
+    }
+
+    /// Whether a name is that of the directory of a layout within a store's directory.
+    private func isLayout(_ name: some StringProtocol) -> Bool { name.hasPrefix("fdmetrics-layout-") }
 
     /// A directory that others may write to, or that belongs to another user: the store is in one of the user's within it.
     private mutating func checkShared(_ directory: ServiceDirectory, _ status: stat) -> ServiceDirectory? {
@@ -104,12 +115,15 @@ extension Diagnosis {
             remarks.append("\(path)/\(StoreDirectory.asideName) has a store that could not be used any more")
         }
         let located = (try? StoreDirectory.locate(path)) ?? path
-        if !isSameFile(located, path) {
+        if isLayout(located.split(separator: "/").last ?? ""), !isSameFile(located, path) {
             warn(
                 "layouts", path, "has stores of two layouts, that of this version in \(located)",
                 "each version of the library shows its own numbers; end the processes of the other one")
-            return ServiceDirectory(located, directory.environment, user: directory.user)
+            if let status = fileStatus(located) { checkSegments(located, owner: status.st_uid) }
+            return isFirstSegmentIrregular(located)
+                ? nil : ServiceDirectory(located, directory.environment, user: directory.user)
         }
+        if isFirstSegmentIrregular(path) { return nil }
         if !names.contains(StoreFormat.fileName(segment: 0)) {
             error(
                 "no-store", path, "has no store in it (no \(StoreFormat.fileName(segment: 0)))",
@@ -177,7 +191,7 @@ extension Diagnosis {
         let temporary = names.filter { $0.hasPrefix(".fdmetrics-") }
         let others = names.filter {
             !InspectedProcess.isSegment($0) && !$0.hasSuffix(".db") && !$0.hasPrefix(".fdmetrics-")
-                && $0 != StoreDirectory.asideName && !$0.hasPrefix("fdmetrics-layout-")
+                && $0 != StoreDirectory.asideName && !isLayout($0) && !isOfOtherUser("\(path)/\($0)", owner: owner)
         }
         if !databases.isEmpty {
             warn(
@@ -196,9 +210,26 @@ extension Diagnosis {
                 "foreign-files", path, "has segments that were never finished (\(list(old)))",
                 "a process was killed while making them; remove them")
         }
-        for name in names where InspectedProcess.isSegment(name) {
+    }
+
+    /// Whether a path is that of another user's directory, with a store of its own, in a directory of `owner`.
+    private func isOfOtherUser(_ path: String, owner: uid_t) -> Bool {
+        guard let status = fileStatus(path, followingLink: false), status.st_mode & S_IFMT == S_IFDIR else {
+            return false
+        }
+        return status.st_uid != owner && path.hasSuffix("/\(StoreDirectory.privateName(status.st_uid))")
+    }
+
+    /// What has the names of segments: files of the directory's owner.
+    private mutating func checkSegments(_ path: String, owner: uid_t) {
+        for number in 0..<StoreFormat.maxSegments {
+            let name = StoreFormat.fileName(segment: number)
             guard let status = fileStatus("\(path)/\(name)", followingLink: false) else { continue }
-            if status.st_mode & S_IFMT == S_IFREG, status.st_uid != owner {
+            if status.st_mode & S_IFMT != S_IFREG {
+                error(
+                    "planted", "\(path)/\(name)", "is \(kindText(status)) in the place of a segment, which is a file",
+                    "remove it; somebody put it there, and no process follows it or makes a store in its place")
+            } else if status.st_uid != owner {
                 error(
                     "owner", "\(path)/\(name)",
                     "belongs to \(userName(status.st_uid)), its directory to \(userName(owner))",
@@ -207,8 +238,29 @@ extension Diagnosis {
         }
     }
 
+    private func isFirstSegmentIrregular(_ path: String) -> Bool {
+        isIrregular("\(path)/\(StoreFormat.fileName(segment: 0))")
+    }
+
     private func list(_ names: [String]) -> String {
         let first = names.prefix(3).joined(separator: ", ")
         return names.count > 3 ? "\(first) and \(names.count - 3) more" : first
+    }
+}
+
+/// Whether something other than a file has a name.
+func isIrregular(_ path: String) -> Bool {
+    guard let status = fileStatus(path, followingLink: false) else { return false }
+    return status.st_mode & S_IFMT != S_IFREG
+}
+
+/// What is no file, in words.
+private func kindText(_ status: stat) -> String {
+    switch status.st_mode & S_IFMT {
+    case S_IFLNK: "a symbolic link"
+    case S_IFDIR: "a directory"
+    case S_IFIFO: "a FIFO"
+    case S_IFSOCK: "a socket"
+    default: "a device"
     }
 }

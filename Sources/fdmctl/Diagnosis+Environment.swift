@@ -6,15 +6,22 @@ import Glibc
 
 extension Diagnosis {
     /// Whether the variables contradict each other.
-    mutating func checkVariables(_ environment: ServiceEnvironment) {
+    /// - Parameter process: whose environment it is; nil: this tool's.
+    mutating func checkVariables(_ environment: ServiceEnvironment, of process: InspectedProcess? = nil) {
+        func path(_ directory: String) -> String { process?.path(directory) ?? directory }
         let own = environment[StoreDirectory.variable], prometheus = environment[StoreDirectory.prometheusVariable]
-        if let own, let prometheus, own != prometheus, !isSameFile(own, prometheus) {
+        if let own, let prometheus, own != prometheus, !isSameFile(path(own), path(prometheus)) {
             warn(
                 "environment", environment.owner,
                 "\(StoreDirectory.variable) is \(own) and \(StoreDirectory.prometheusVariable) is \(prometheus)",
                 "fdmetrics uses the former, prometheus_client the latter; set both to one directory, or unset one")
         }
-        if let (variable, directory) = environment.configured, !directory.hasPrefix("/") {
+        guard let (variable, directory) = environment.configured, !directory.hasPrefix("/") else { return }
+        if let process, process.usesConfigured(directory) {
+            remarks.append(
+                "\(variable) of \(environment.owner) is \(directory), a relative path: "
+                    + "one that is started in another directory uses another store")
+        } else {
             warn(
                 "environment", environment.owner, "\(variable) is \(directory), a relative path",
                 "processes with other working directories use other stores; set an absolute path")
@@ -36,7 +43,7 @@ extension Diagnosis {
             return
         }
         let process = InspectedProcess(pid: pid, environment: entries, maps: maps)
-        checkVariables(process.environment)
+        checkVariables(process.environment, of: process)
         if process.isElsewhere {
             remarks.append(
                 "\(subject) has another mount namespace: its directories are looked at below \(process.root)")
@@ -65,13 +72,17 @@ extension Diagnosis {
     /// Whether a process uses the directory that it should.
     private mutating func checkUse(of expected: String, by process: InspectedProcess) {
         let subject = "process \(process.pid)"
-        if process.storeDirectories.contains(where: { isSameFile($0, expected) }) {
+        if process.uses(expected) {
             remarks.append("\(subject) uses \(expected)")
             return
         }
         if !process.storeDirectories.isEmpty {
             let used = process.storeDirectories.joined(separator: ", ")
-            error("process", subject, "uses \(used), not \(expected)", adviceForOther(process))
+            let isNamed = process.environment.configured.map { isSameFile(process.path($0.directory), expected) } ?? false
+            let isFallback = isNamed && !process.automaticDirectories.isEmpty
+            error(
+                "process", subject, "uses \(used), not \(expected)",
+                isFallback ? "\(expected) \(Self.adviceForFallback)" : adviceForOther(process))
         } else if let (variable, directory) = process.environment.configured {
             if isSameFile(process.path(directory), expected) {
                 warnUnused(process, "\(variable) is \(directory)")
@@ -90,6 +101,9 @@ extension Diagnosis {
             : "start all processes with the same \(StoreDirectory.variable)"
     }
 
+    private static let adviceForFallback =
+        "could not be used when the process attached, unless the program changes the variable; its log says why"
+
     /// Whether a process uses what its environment says.
     private mutating func checkConfigured(_ process: InspectedProcess) {
         let subject = "process \(process.pid)"
@@ -106,8 +120,14 @@ extension Diagnosis {
         }
         if used.isEmpty {
             warnUnused(process, "\(variable) is \(directory)")
-        } else if used.contains(where: { isSameFile($0, process.path(directory)) }) {
+        } else if process.usesConfigured(directory) {
             remarks.append("\(subject) uses \(used.joined(separator: ", ")), its \(variable)")
+        } else if !process.automaticDirectories.isEmpty {
+            let automatic = process.automaticDirectories.joined(separator: ", ")
+            warn(
+                "process", subject,
+                "was started with \(variable)=\(directory) but uses \(automatic), a directory that the library named",
+                "\(directory) \(Self.adviceForFallback)")
         } else {
             warn(
                 "process", subject,

@@ -36,7 +36,10 @@ extension Diagnosis {
     }
 
     private mutating func refuse(_ path: String, _ found: StoreError) {
+        let segments = (0..<StoreFormat.maxSegments).map { "\(path)/\(StoreFormat.fileName(segment: $0))" }
         switch found.code {
+        // The check of the directory has named it.
+        case .foreign where segments.contains(where: isIrregular): break
         case .foreign:
             error(
                 "version", path, found.message,

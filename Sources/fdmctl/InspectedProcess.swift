@@ -60,6 +60,55 @@ struct InspectedProcess {
         path.hasPrefix("/") ? root + path : "/proc/\(pid)/cwd/\(path)"
     }
 
+    /// Whether it has the store of a directory mapped.
+    func uses(_ directory: String) -> Bool {
+        storeDirectories.contains { Self.places(of: $0).contains { isSameFile($0, directory) } }
+    }
+
+    /// Whether it has the store of the directory mapped that its environment names.
+    ///
+    /// A relative name is one within the directory that the process was started in, which it may have left: then that of
+    /// the shell, or a path with this end, is taken for it.
+    func usesConfigured(_ directory: String) -> Bool {
+        if uses(path(directory)) { return true }
+        if directory.hasPrefix("/") { return false }
+        if let start = environment["PWD"], start.hasPrefix("/"), uses(path("\(start)/\(directory)")) { return true }
+        var names: [Substring] = []
+        for name in directory.split(separator: "/") where name != "." {
+            if name == ".." { _ = names.popLast() } else { names.append(name) }
+        }
+        let end = "/" + names.joined(separator: "/")
+        // Of "." nothing is left to compare; the automatic directory is never meant.
+        return storeDirectories.contains { store in
+            !isAutomatic(store) && (names.isEmpty || Self.places(of: store).contains { $0.hasSuffix(end) })
+        }
+    }
+
+    /// The stores in directories that the library named by itself.
+    var automaticDirectories: [String] { storeDirectories.filter(isAutomatic) }
+
+    private func isAutomatic(_ store: String) -> Bool {
+        let planned = environment[StoreDirectory.plannedVariable].map(path)
+        return Self.places(of: store).contains { place in
+            if let planned, isSameFile(place, planned) { return true }
+            // fdmetrics-<UUID>
+            let words = (place.split(separator: "/").last ?? "").split(separator: "-", omittingEmptySubsequences: false)
+            return words.first == "fdmetrics" && words.dropFirst().map(\.count) == [8, 4, 4, 4, 12]
+        }
+    }
+
+    /// The directories whose store may be in a directory: itself, and those around it where it is a layout's or a user's.
+    private static func places(of store: String) -> [String] {
+        var places = [store]
+        while let place = places.last, let slash = place.lastIndex(of: "/") {
+            let name = place[place.index(after: slash)...]
+            let isUsers = name.hasPrefix("fdmetrics-") && uid_t(name.dropFirst("fdmetrics-".count)) != nil
+            guard slash != place.startIndex, isUsers || name.hasPrefix("fdmetrics-layout-") else { break }
+            places.append(String(place[..<slash]))
+        }
+        return places
+    }
+
     /// Whether a file's name is that of a segment.
     static func isSegment(_ name: some StringProtocol) -> Bool {
         (0..<StoreFormat.maxSegments).contains { name == StoreFormat.fileName(segment: $0) }

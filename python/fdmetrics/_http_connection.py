@@ -12,7 +12,7 @@ import time
 from http import HTTPStatus
 from typing import Any, List, Optional, Set
 
-from ._http_request import HEADERS_LIMIT, REQUEST_LINE_LIMIT, RequestError
+from ._http_request import HEADERS_LIMIT, REQUEST_LINE_LIMIT, RequestError, check_trailer, chunk_size
 
 #: How long after an answer that ends a connection what the client still sends is taken, in seconds.
 _LINGER_SECONDS = 1.0
@@ -111,6 +111,48 @@ class Connection:
             length -= taken
         return True
 
+    def pass_over_chunks(self, limit: int, deadline: float) -> bool:
+        """Takes a body that comes in chunks (RFC 9112, 7.1), and forgets it. False: as pass_over.
+
+        limit: of all of its bytes, those around the chunks too. Errors: RequestError, where there are more, or they are
+        no chunks.
+        """
+        left = limit
+        is_last = False
+        while True:
+            end = self._received.find(b"\n", 0, left)
+            if end < 0:
+                if len(self._received) >= left:
+                    raise _too_large(limit)
+                if not self._receive(deadline):
+                    return False
+                continue
+            if self._received[end - 1 : end] != b"\r":
+                raise RequestError(HTTPStatus.BAD_REQUEST, "Bad request: a line does not end in CR LF.\n")
+            line = bytes(self._received[: end - 1])
+            del self._received[: end + 1]
+            left -= end + 1
+            if is_last:
+                if not line:
+                    return True
+                check_trailer(line)
+                continue
+            size = chunk_size(line)
+            is_last = size == 0
+            if is_last:
+                continue
+            if size + 2 > left:
+                raise _too_large(limit)
+            if not self.pass_over(size, deadline):
+                return False
+            while len(self._received) < 2:
+                if not self._receive(deadline):
+                    return False
+            if self._received[:2] != b"\r\n":
+                raise RequestError(HTTPStatus.BAD_REQUEST, "Bad request: a chunk does not end in CR LF.\n")
+            del self._received[:2]
+            left -= size + 2
+
     def send(self, data: bytes, deadline: float) -> None:
         """Sends all of the data."""
         with memoryview(data) as rest:
@@ -162,6 +204,10 @@ class Connection:
         if left <= 0:
             raise socket.timeout("the time is up")
         self._socket.settimeout(left)
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {limit} bytes, please.\n")
 
 
 class Crowd:

@@ -24,6 +24,8 @@ _VALUE = re.compile(rb"[\t -~\x80-\xff]*")
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+# A chunk's size, and extensions that mean nothing here.
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[\t ]*;[\t -~\x80-\xff]*)?")
 
 
 class RequestError(Exception):
@@ -46,7 +48,7 @@ class Head(NamedTuple):
     host: Optional[str]
     #: The values of each header, by its name in lower case.
     headers: Dict[str, List[str]]
-    #: How many bytes of a body follow; None where only the client's end would tell.
+    #: How many bytes of a body follow; None where it comes in chunks.
     body_length: Optional[int]
     is_http_1_0: bool
     #: Whether the client would send another request over this connection.
@@ -88,6 +90,19 @@ def parse_head(lines: List[bytes]) -> Head:
     keeps = "close" not in connection and (not is_http_1_0 or "keep-alive" in connection)
     # A client that waits for a 100 may send the body or not: what follows would not be known to be a request.
     return head._replace(keeps_alive=keeps and head.body_length is not None and "expect" not in headers)
+
+
+def chunk_size(line: bytes) -> int:
+    """How many bytes the chunk has that this line, without its CR LF, begins; 0: the last one. Errors: RequestError."""
+    match = _CHUNK.fullmatch(line)
+    if match is None:
+        raise _bad("a chunk's size is not one hexadecimal number")
+    return int(match[1], 16)
+
+
+def check_trailer(line: bytes) -> None:
+    """Takes a header line that follows the last chunk, and forgets it. Errors: RequestError."""
+    _headers([line])
 
 
 def _headers(lines: List[bytes]) -> Dict[str, List[str]]:

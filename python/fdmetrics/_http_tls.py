@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import ssl
 
 
+#: What OpenSSL says of a key that is not the certificate's; the last, where the two are of different algorithms.
+_MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+
+
 class TLS(NamedTuple):
     """What start_http_server was told of TLS; see there."""
 
@@ -50,6 +54,9 @@ class TLS(NamedTuple):
         try:
             context.load_cert_chain(self.certfile, self.keyfile)
         except OSError as error:
+            if getattr(error, "reason", None) in _MISMATCHES:
+                what = f"the key in keyfile={self.keyfile or self.certfile} does not belong to the certificate in"
+                raise _unusable(error, f"{what} certfile={self.certfile}") from error
             told = f"certfile={self.certfile} keyfile={self.keyfile}"
             raise _unusable(error, f"the server's certificate and key cannot be loaded from {told}") from error
         if self.tls_min_version is not None:

@@ -4,8 +4,8 @@
 
 A thread accepts, and each connection has a thread of its own, of which there are at most 32. A connection stays for
 further requests, so that a scraper does not greet anew, with TLS above all, at each interval: what can be taken for
-another request's beginning is refused by _http_request, a request's body is passed over, and a connection whose next
-request cannot be told from a body ends.
+another request's beginning is refused by _http_request, a request's body is passed over, and a connection ends after
+a body in chunks, and where the next request cannot be told from a body.
 """
 
 from __future__ import annotations
@@ -161,6 +161,10 @@ class _Server(ThreadingHTTPServer):
                 raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {_BODY_LIMIT} bytes, please.\n")
             if head.keeps_alive and not connection.pass_over(head.body_length or 0, deadline):
                 return False
+            # A client that waits for a 100 need not send the chunks.
+            are_chunks = head.body_length is None and "expect" not in head.headers
+            if are_chunks and not connection.pass_over_chunks(_BODY_LIMIT, deadline):
+                return False
             if not self._crowd.renders(connection):
                 return False
             answer, keeps = self._answer(head), head.keeps_alive and not self._is_closed
@@ -235,11 +239,23 @@ def serve(
 ) -> Tuple[ThreadingHTTPServer, threading.Thread]:
     """Serves what a function responds, from a daemon thread; see fdmetrics.start_http_server.
 
-    respond: called in the connection's thread, must not raise.
+    respond: called in the connection's thread, must not raise. Errors: ValueError and TypeError, where allowed_hosts is
+    no list of names; OSError, where the address cannot be had.
     """
     if isinstance(allowed_hosts, str):
         raise ValueError(f"allowed_hosts is {allowed_hosts!r}: give a list of names")
-    server = _Server((addr, port), respond, context, allowed_hosts, limits)
+    try:
+        hosts = list(allowed_hosts)
+    except TypeError:
+        raise TypeError(f"allowed_hosts is {allowed_hosts!r}: give a list of names, each a str") from None
+    for host in hosts:
+        if not isinstance(host, str):
+            raise TypeError(f"allowed_hosts has {host!r}, of {type(host).__name__}: give names, each a str")
+    try:
+        server = _Server((addr, port), respond, context, hosts, limits)
+    except OSError as error:
+        told = f"cannot listen at addr={addr!r} port={port}"
+        raise type(error)(error.errno, f"{told}: {error.strerror or error}") from error
     thread = threading.Thread(target=server.serve_forever, name="fdmetrics-http", daemon=True)
     thread.start()
     return server, thread

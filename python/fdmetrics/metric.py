@@ -27,15 +27,16 @@ class _Children(Dict[Tuple[str, ...], Any]):
     """The children of a metric by their label values, right as long as the store's word of removals is `word`.
 
     Those that the store has refused are in it too, where a look-up finds them as fast as any other: they try again by
-    themselves. They are in `refused` as well, which the next dictionary takes over to know when that is.
+    themselves. They are in `refused` as well, so that there are not too many. The next dictionary knows nothing of
+    them: what was removed may have made room.
     """
 
     __slots__ = ("refused", "word")
 
-    def __init__(self, word: int, refused: Optional[Dict[Tuple[str, ...], Any]] = None) -> None:
+    def __init__(self, word: int) -> None:
         super().__init__()
         self.word = word
-        self.refused: Dict[Tuple[str, ...], Any] = {} if refused is None else refused
+        self.refused: Dict[Tuple[str, ...], Any] = {}
 
     def keep_refused(self, values: Tuple[str, ...], child: Any) -> Any:
         """Takes up a child that has no series. Returns the one that is kept."""
@@ -86,7 +87,8 @@ class Metric:
 
         Takes the values in the order of the label names, or all of them by name; what is not a string becomes one by
         str(). The same strings give the same object, at the cost of one dictionary look-up. Where the store refuses a
-        new series, the object records nothing, and its updates try again after a second.
+        new series, the object records nothing, and its updates try again after a second; once a series of
+        the store was removed, the next look-up tries at once, and gives another object.
         Errors: ValueError where the metric has no label names, or the values do not match them.""",
     }
 
@@ -229,13 +231,8 @@ class Metric:
         child: Optional[M] = children.get(values)
         if child is None:
             child = self._made_child(values)
-            former = children.refused.get(values)
-            if former is not None:
-                # Of a former dictionary. It may be bound at this very moment, to a series that was removed since.
-                child._retry_at = former._retry_at
             if child._bind() is None:
                 return children.keep_refused(values, child)  # type: ignore[no-any-return]
-            children.refused.pop(values, None)
             child = children.setdefault(values, child)
         assert child is not None
         return child
@@ -262,7 +259,7 @@ class Metric:
         removals = self._removals = store.removals
         word = removals[0]
         if children.word != word:
-            self._children = children = _Children(word, None if children is _NO_CHILDREN else children.refused)
+            self._children = children = _Children(word)
             self._family.registry._holds(self)
             if _builtins.available(store.library):
                 # Through the slot itself: a subclass that defines labels() keeps its own.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 
@@ -16,6 +16,7 @@ from fdmetrics import Counter, Registry, start_http_server
 from .http_support import PATIENCE, answers, connected, get, responses, serving, statuses, until_the_end
 
 ENDING = get("Connection: close")
+CHUNKED = get("Transfer-Encoding: chunked")
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,11 @@ def test_what_could_be_understood_in_two_ways_is_refused_and_ends_the_connection
         (get("Transfer-Encoding: gzip, chunked"), 501),
         (get("Content-Length: 65537"), 413),
         (get("Content-Length: 999999999999999999"), 413),
+        (CHUNKED + b"10001\r\n", 413),
+        (CHUNKED + b"ffffffffffffffff\r\n", 413),
+        (CHUNKED + b"1\r\nx\r\n" * 11000, 413),
+        (CHUNKED + b"1;" + b"x" * 70000, 413),
+        (CHUNKED + b"0\r\n" + b"A: x\r\n" * 12000, 413),
         (get(line="GET /metrics HTTP/2.0"), 505),
         (get(line="GET /metrics HTTP/0.9"), 505),
         (get(line="GET /" + "x" * 8192 + " HTTP/1.1"), 414),
@@ -162,7 +168,12 @@ def test_requests_may_come_byte_by_byte_and_many_at_once(port: int) -> None:
         ENDING,
         get("Connection: x, Close"),
         get(line="GET /metrics HTTP/1.0", host=""),
-        get("Transfer-Encoding: chunked") + b"0\r\n\r\n",
+        CHUNKED + b"0\r\n\r\n",
+        CHUNKED + b"3\r\nabc\r\n00A;name=value\r\n0123456789\r\n000 ;x\r\n\r\n",
+        CHUNKED + b"1\r\n\n\r\n0\r\nName: value\r\nOther: x\r\n\r\n",
+        CHUNKED + b"fff0\r\n" + b"x" * 0xFFF0 + b"\r\n0\r\n\r\n",
+        CHUNKED + b"1\r\nx\r\n" * 10000 + b"0\r\n\r\n",
+        get("Transfer-Encoding: chunked", "Expect: 100-continue"),
         get("Expect: 100-continue", "Content-Length: 4"),
     ],
 )
@@ -171,6 +182,40 @@ def test_connections_end_where_the_client_ends_them_or_the_next_request_is_not_t
 ) -> None:
     (only,) = answers(port, request_bytes, get())
     assert (only.status, only.headers["Connection"]) == (200, "close")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            size + b"\r\nabc\r\n0\r\n\r\n"
+            for size in (b"+3", b"-3", b"0x3", b"f" * 20, b"3_0", b"", b";x", b" 3", b"3 ", b"3 3", b"3;\0")
+        ),
+        b"3\nabc\r\n0\r\n\r\n",
+        b"3\r\nabcd\r\n0\r\n\r\n",
+        b"3\r\nabc\n0\r\n\r\n",
+        b"3\r\nabc\r\n0x0\r\n\r\n",
+        b"0\r\nName : value\r\n\r\n",
+        b"0\r\nName: value\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("head", [CHUNKED, get("Transfer-Encoding: chunked", "Connection: close")])
+def test_chunks_that_could_be_understood_in_two_ways_are_refused(port: int, head: bytes, body: bytes) -> None:
+    (only,) = answers(port, head + body, get())
+    assert (only.status, only.headers["Connection"]) == (400, "close")
+    assert only.body.startswith(b"Bad request: ")
+
+
+def test_chunks_may_come_byte_by_byte(port: int) -> None:
+    with connected(port) as connection:
+        for byte in CHUNKED + b"3;x\r\nabc\r\n0\r\nA: b\r\n\r\n":
+            connection.sendall(bytes([byte]))
+        assert [response.status for response in responses(until_the_end(connection))] == [200]
+
+
+@pytest.mark.parametrize("body", [b"", b"3", b"3\r\nab", b"3\r\nabc\r", b"0\r\n", b"0\r\nA: b\r\n"])
+def test_chunks_that_do_not_come_to_their_end_are_not_answered(port: int, body: bytes) -> None:
+    assert answers(port, CHUNKED + body) == []
 
 
 def test_a_body_that_does_not_come_to_its_end_is_not_answered(port: int) -> None:
@@ -237,6 +282,12 @@ def test_further_hosts_may_be_allowed(registry: Registry) -> None:
         ]
     with pytest.raises(ValueError, match="give a list of names"):
         start_http_server(0, registry=registry, allowed_hosts="metrics.example")
+
+
+@pytest.mark.parametrize("hosts", [[5], ["metrics.example", b"other.example"], [None], 5, None])
+def test_hosts_that_are_no_names_are_an_error_that_says_so(registry: Registry, hosts: Any) -> None:
+    with pytest.raises(TypeError, match=r"allowed_hosts (is|has) .*: give .*names, each a str"):
+        start_http_server(0, registry=registry, allowed_hosts=hosts)
 
 
 def test_a_server_for_other_hosts_takes_any_name_unless_it_is_told_some(registry: Registry) -> None:

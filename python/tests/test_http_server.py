@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import http.client
 import socket
@@ -71,6 +72,15 @@ def test_a_failure_is_told(registry: Registry, port: int) -> None:
     assert response.status == 500
     assert b"StoreClosedError" in body
     assert str(registry._directory).encode() in body
+
+
+def test_an_address_that_cannot_be_had_is_named(registry: Registry, port: int) -> None:
+    with pytest.raises(socket.gaierror, match=r"addr='300\.1\.1\.1' port=8000: ") as unknown:
+        start_http_server(8000, addr="300.1.1.1", registry=registry)
+    assert unknown.value.errno in (socket.EAI_NONAME, socket.EAI_AGAIN)
+    with pytest.raises(OSError, match=rf"addr='127\.0\.0\.1' port={port}: .*in use") as taken:
+        start_http_server(port, addr="127.0.0.1", registry=registry)
+    assert taken.value.errno == errno.EADDRINUSE
 
 
 def test_ipv6_is_served(registry: Registry) -> None:

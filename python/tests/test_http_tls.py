@@ -148,8 +148,19 @@ def test_files_that_cannot_be_used_are_named(start: Start, keys: Path, tmp_path:
             start(certfile=certificate)
         with pytest.raises(OSError, match=f"client_cafile=.*{certificate.name}"):
             start(certfile=keys / "server.both", client_cafile=certificate)
-    with pytest.raises(OSError, match=r"keyfile=.*other\.key"):
-        start(certfile=keys / "server.pem", keyfile=keys / "other.key")
+
+
+def test_a_key_of_another_certificate_is_said_to_be_one(start: Start, keys: Path, tmp_path: Path) -> None:
+    rsa = tmp_path / "rsa.key"
+    subprocess.run(["openssl", "genrsa", "-out", str(rsa), "2048"], check=True, capture_output=True)
+    for key in (keys / "other.key", rsa):
+        expected = rf"keyfile=.*{key.name} does not belong to the certificate in certfile=.*server\.pem"
+        with pytest.raises(ssl.SSLError, match=expected):
+            start(certfile=keys / "server.pem", keyfile=key)
+    mixed = tmp_path / "mixed.both"
+    mixed.write_text((keys / "other.key").read_text() + (keys / "server.pem").read_text())
+    with pytest.raises(ssl.SSLError, match=r"mixed\.both does not belong to the certificate in certfile=.*mixed\.both"):
+        start(certfile=mixed)
 
 
 def test_clients_that_do_not_greet_keep_nobody_out(start: Start, keys: Path, capfd: pytest.CaptureFixture[str]) -> None:

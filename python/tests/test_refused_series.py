@@ -88,15 +88,45 @@ def test_what_was_refused_is_recorded_when_there_is_room(narrow: Registry, clock
     assert (narrow.lost_updates, narrow.failures) == (1, {"SeriesLimitError": 1})
 
 
-def test_a_removal_does_not_have_what_was_refused_tried_at_once(narrow: Registry, clock: Clock) -> None:
+def test_a_removal_makes_room_at_once_for_who_looks_up(narrow: Registry, clock: Clock) -> None:
+    counter = filled(narrow)
+    kept = counter.labels("beyond")
+    kept.inc()
+    counter.remove("known 1")
+    counter.labels("beyond").inc()
+    counter.labels(a="beyond").inc()
+    # Who keeps the object that was refused waits for its second.
+    kept.inc()
+    assert Samples(narrow).get("m_total", a="beyond") == 2
+    assert (narrow.lost_updates, narrow.failures) == (2, {"SeriesLimitError": 1})
+    counter.labels("another").inc()
+    counter.labels("another").inc()
+    assert (narrow.lost_updates, narrow.failures) == (4, {"SeriesLimitError": 2})
+    clock.now += registries.RETRY_SECONDS
+    kept.inc()
+    assert Samples(narrow).get("m_total", a="beyond") == 3
+
+
+def test_a_removal_by_another_object_makes_room_at_once(narrow: Registry, clock: Clock) -> None:
+    counter = filled(narrow)
+    counter.labels("beyond").inc()
+    other = Registry(narrow.path)
+    Counter("m", "", ["a"], registry=other).remove("known 2")
+    other.close()
+    counter.labels("beyond").inc()
+    assert Samples(narrow).get("m_total", a="beyond") == 1
+
+
+def test_a_removal_has_what_was_refused_tried_once_more(narrow: Registry, clock: Clock) -> None:
     counter = filled(narrow)
     other = Counter("other", "", ["a"], registry=narrow)
     counter.labels("beyond").inc()
     for _ in range(3):
         other.labels("x").inc()
         other.remove("x")
-        counter.labels("beyond").inc()
-    assert (narrow.lost_updates, narrow.failures) == (4, {"SeriesLimitError": 1})
+        for _ in range(10):
+            counter.labels("beyond").inc()
+    assert (narrow.lost_updates, narrow.failures) == (31, {"SeriesLimitError": 4})
 
 
 def test_a_series_that_was_refused_first_is_removed_like_any_other(narrow: Registry, clock: Clock) -> None:

@@ -73,6 +73,14 @@ extension SegmentFile {
         return (segment, found.identity)
     }
 
+    /// The error where there is no segment after a sealed one: it came before the seal.
+    static func missing(_ directory: String, _ number: Int) -> StoreError {
+        StoreError(
+            .damaged,
+            "\(directory)/\(StoreFormat.fileName(segment: number)) is missing though the segment before it is sealed: something deleted it"
+        )
+    }
+
     package static func unmap(_ segment: Segment) {
         segment.descriptor.close(of: segment)
         munmap(segment.base, segment.geometry.fileSize)

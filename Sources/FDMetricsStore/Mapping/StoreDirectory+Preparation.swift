@@ -106,8 +106,8 @@ extension StoreDirectory {
         if directory.utf8.count > Int(PATH_MAX) - 64 {
             throw StoreError(
                 .invalidArgument,
-                "the store's directory has a name of \(directory.utf8.count) bytes: give one of at most \(PATH_MAX - 64)"
-            )
+                "the store's directory has a name of \(directory.utf8.count) bytes: give one of at most \(PATH_MAX - 64)",
+                errno: ENAMETOOLONG)
         }
     }
 
@@ -135,7 +135,9 @@ extension StoreError {
     var isUnusableDirectory: Bool {
         switch code {
         case .directory: errno != EREMOTE
-        case .system: [EACCES, EPERM, EROFS, ENOTDIR, ELOOP, ENAMETOOLONG].contains(errno)
+        case .system: [EACCES, EPERM, EROFS, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG].contains(errno)
+        // A name that is too long.
+        case .invalidArgument: errno == ENAMETOOLONG
         default: false
         }
     }

@@ -71,9 +71,17 @@ enum DeadStores {
 
     /// Whether the store of a directory cannot be attached: what has the name may be a new one by now.
     private static func isStillHopeless(_ directory: String) -> Bool {
+        var identity: StoreIdentity?
         do throws(StoreError) {
-            if let found = try SegmentFile.open(directory: directory, number: 0, identity: nil, writable: true) {
+            for number in 0..<StoreFormat.maxSegments {
+                guard
+                    let found = try SegmentFile.open(
+                        directory: directory, number: number, identity: identity, writable: true)
+                else { return number > 0 }
+                let isSealed = found.segment.isSealed
                 SegmentFile.unmap(found.segment)
+                if !isSealed { return false }
+                identity = found.identity
             }
             return false
         } catch {
