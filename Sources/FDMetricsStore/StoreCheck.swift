@@ -138,10 +138,11 @@ package struct StoreCheck {
         do throws(StoreError) {
             return try number < 0 ? nil : reader.segment(number)
         } catch {
-            // It may be asked for again.
+            // It may be asked for again. One that is missing is found with the seal of the one before it.
+            let name = StoreFormat.fileName(segment: number)
+            if access("\(reader.directory)/\(name)", F_OK) != 0, errno == ENOENT { return nil }
             if damagedSegments.insert(number).inserted {
-                self.error(
-                    StoreFormat.fileName(segment: number), "header", "a sound header of this store", error.message)
+                self.error(name, "header", "a sound header of this store", error.message)
             }
             return nil
         }

@@ -27,10 +27,7 @@ package final class StoreReader: SegmentSource {
         let path = try StoreDirectory.locate(directory)
         guard let (segment, identity) = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: false)
         else {
-            throw StoreError(
-                .notFound,
-                "there is no store in \(directory) (no \(StoreFormat.fileName(segment: 0))): is it the service's FDMETRICS_DIR?"
-            )
+            throw StoreDirectory.absence(in: directory, located: path)
         }
         self.directory = path
         self.identity = identity

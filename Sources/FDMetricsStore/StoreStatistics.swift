@@ -20,7 +20,7 @@ package struct StoreStatistics {
     package init(_ source: any SegmentSource) {
         var names: Set<[UInt8]> = []
         var number = 0
-        while let segment = try? source.segment(number) {
+        while let segment = segment(number, source) {
             segments += 1
             let geometry = segment.pointee.geometry
             func word(_ offset: Int) -> UInt64 { segment.pointee.header(offset).pointee.load(ordering: .relaxed) }
@@ -41,6 +41,16 @@ package struct StoreStatistics {
             var probe = try? LivenessProbe(directory: source.directory, segment: first)
         {
             liveProcesses = UInt64(probe.liveLeases().count)
+        }
+    }
+
+    private mutating func segment(_ number: Int, _ source: any SegmentSource) -> UnsafeMutablePointer<Segment>? {
+        do {
+            return try source.segment(number)
+        } catch {
+            // One that is damaged or missing counts as a record that is.
+            if number > 0 { damagedRecords += 1 }
+            return nil
         }
     }
 

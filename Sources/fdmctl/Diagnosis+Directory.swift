@@ -65,7 +65,7 @@ extension Diagnosis {
     }
 
     /// Whether a name is that of the directory of a layout within a store's directory.
-    private func isLayout(_ name: some StringProtocol) -> Bool { name.hasPrefix("fdmetrics-layout-") }
+    private func isLayout(_ name: String) -> Bool { name.hasPrefix("fdmetrics-layout-") }
 
     /// A directory that others may write to, or that belongs to another user: the store is in one of the user's within it.
     private mutating func checkShared(_ directory: ServiceDirectory, _ status: stat) -> ServiceDirectory? {
@@ -115,7 +115,7 @@ extension Diagnosis {
             remarks.append("\(path)/\(StoreDirectory.asideName) has a store that could not be used any more")
         }
         let located = (try? StoreDirectory.locate(path)) ?? path
-        if isLayout(located.split(separator: "/").last ?? ""), !isSameFile(located, path) {
+        if isLayout(String(located.split(separator: "/").last ?? "")), !isSameFile(located, path) {
             warn(
                 "layouts", path, "has stores of two layouts, that of this version in \(located)",
                 "each version of the library shows its own numbers; end the processes of the other one")

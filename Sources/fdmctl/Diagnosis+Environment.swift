@@ -78,7 +78,8 @@ extension Diagnosis {
         }
         if !process.storeDirectories.isEmpty {
             let used = process.storeDirectories.joined(separator: ", ")
-            let isNamed = process.environment.configured.map { isSameFile(process.path($0.directory), expected) } ?? false
+            let named = process.environment.configured.map { process.path($0.directory) }
+            let isNamed = named.map { $0 == expected || isSameFile($0, expected) } ?? false
             let isFallback = isNamed && !process.automaticDirectories.isEmpty
             error(
                 "process", subject, "uses \(used), not \(expected)",

@@ -67,8 +67,8 @@ struct InspectedProcess {
 
     /// Whether it has the store of the directory mapped that its environment names.
     ///
-    /// A relative name is one within the directory that the process was started in, which it may have left: then that of
-    /// the shell, or a path with this end, is taken for it.
+    /// A relative name is one within the directory that the process was started in, which it may have left: then that
+    /// of the shell, or a path with this end, is taken for it.
     func usesConfigured(_ directory: String) -> Bool {
         if uses(path(directory)) { return true }
         if directory.hasPrefix("/") { return false }
@@ -97,7 +97,7 @@ struct InspectedProcess {
         }
     }
 
-    /// The directories whose store may be in a directory: itself, and those around it where it is a layout's or a user's.
+    /// The directories whose store may be in a directory: itself, and those around it if it is a layout's or a user's.
     private static func places(of store: String) -> [String] {
         var places = [store]
         while let place = places.last, let slash = place.lastIndex(of: "/") {

@@ -55,11 +55,11 @@ class Worker:
     def __init__(self, folder: Path, prefix: Sequence[str], **changes: str) -> None:
         (folder / "application.py").write_text(APPLICATION)
         self._log = folder / "log"
+        pool = ("--pool", "prefork", "--concurrency", "2")
         quiet = ("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "celery", "--app", "application", "worker"]
-                + ["--pool", "prefork", "--concurrency", "2", *quiet],
+                [*prefix, sys.executable, "-m", "celery", "--app", "application", "worker", *pool, *quiet],
                 cwd=folder,
                 env=environment(C_FORCE_ROOT="1", **changes),
                 stdin=subprocess.PIPE,

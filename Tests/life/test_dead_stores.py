@@ -66,6 +66,32 @@ def test_a_new_store_takes_the_place(folder: Path, how: str, doctor: Callable[..
     assert doctor(store) == {"no-process"}
 
 
+#: What can become of the second file of a store, and what the line says of it.
+LATER_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (Path.unlink, "missing"),
+    "empty": (lambda path: os.truncate(path, 0), "truncated"),
+    "cut": (lambda path: os.truncate(path, 5000), "truncated"),
+    "garbage": (lambda path: patch(path, 0, os.urandom(4096)), "not a store"),
+}
+
+
+@pytest.mark.parametrize("how", LATER_DAMAGE)
+def test_a_later_segment(folder: Path, how: str, fdmctl: Callable[..., str]) -> None:
+    store = own_directory(folder / "store")
+    run(MANY_SERIES, FDMETRICS_DIR=str(store))
+    damage, words = LATER_DAMAGE[how]
+    damage(store / "fdmetrics-1.seg")
+    # Who only reads says that something is missing.
+    assert f"fdmctl: {store}/fdmetrics-1.seg " in fdmctl("dump", "--json", store)
+    first = run(counting(), FDMETRICS_DIR=str(store))
+    assert first.output == f"jobs_total 10.0 {store}"
+    assert len(first.lines) == 1
+    assert first.lines[0].startswith(f"{SET_ASIDE}{store}/fdmetrics-1.seg ")
+    assert words in first.lines[0]
+    second = run(counting(), FDMETRICS_DIR=str(store))
+    assert (second.output, second.lines) == (f"jobs_total 20.0 {store}", [])
+
+
 @pytest.mark.parametrize("names", NAMES)
 def test_after_a_reboot(folder: Path, names: str, fdmctl: Callable[..., str]) -> None:
     store = own_directory(folder / "store")

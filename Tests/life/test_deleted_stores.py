@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from compiling import compiled
 from fleets import Recorder, is_in, scrape, service, wait_for
-from programs import HANG_SECONDS, Program, environment, samples
+from programs import HANG_SECONDS, Program, environment, run, samples
 
 
 class UnderThreads(NamedTuple):
@@ -165,6 +165,71 @@ def test_all_go_on_in_one_store(
     for program in (renders, looks_up, updates):
         assert program.end().log.count(DELETED) == 1
     registers.end()
+
+
+def test_a_cleaner_that_takes_a_later_segment(folder: Path, start: Callable[..., Program]) -> None:
+    store = folder / "store"
+    setup = """
+        import fdmetrics
+        many = fdmetrics.Counter("many", "Enough for a second segment", ["n"])
+        kept = [many.labels(str(number)) for number in range(3500)]
+
+        def count(amount):
+            for each in kept:
+                each.inc(amount)
+        """
+    programs = [start(setup, FDMETRICS_DIR=str(store)) for _ in range(2)]
+    for program in programs:
+        program.ask("count(1)")
+    (store / "fdmetrics-1.seg").unlink()
+    # One that comes before anybody has noticed finds a store that is not whole, and goes with the others.
+    programs.append(start(setup, FDMETRICS_DIR=str(store)))
+    assert set(programs[0].scrape().values()) <= {0.0}
+    for program in programs:
+        program.scrape()
+        assert is_in(store, program.process.pid)
+    for program, amount in zip(programs, (10, 20, 30)):
+        program.ask(f"count({amount})")
+    shown = programs[2].scrape()
+    assert len(shown) == 3500 and set(shown.values()) == {60.0}
+    assert programs[0].scrape() == programs[1].scrape() == shown
+
+
+#: Ways to record in a loop that registers nothing and renders nothing.
+LOOPS = {
+    "a store by its path": (
+        "registry = f.Registry(sys.argv[1]); jobs = f.Counter('jobs', '', registry=registry)",
+        "jobs.inc()",
+    ),
+    "labels of it": (
+        "registry = f.Registry(sys.argv[1]); jobs = f.Counter('jobs', '', ['a'], registry=registry)",
+        "jobs.labels('x').inc()",
+    ),
+    "a state set": ("phase = f.Enum('phase', '', states=['on', 'off'])", "phase.state('on')"),
+    "an info": ("version = f.Info('build', '')", "version.info({'version': '1'})"),
+}
+
+
+@pytest.mark.parametrize("way", LOOPS)
+def test_a_loop_that_only_records_notices(folder: Path, way: str) -> None:
+    store = folder / "store"
+    setup, update = LOOPS[way]
+    program = f"""
+        import os, shutil, sys, time
+        import fdmetrics as f
+        {setup}
+        def record(until):
+            deadline = time.monotonic() + {HANG_SECONDS}
+            while not until():
+                assert time.monotonic() < deadline
+                for _ in range(100):
+                    {update}
+        there = lambda: os.path.exists(sys.argv[1] + "/fdmetrics-0.seg")
+        record(there)
+        shutil.rmtree(sys.argv[1])
+        record(there)
+        """
+    assert run(program, store, FDMETRICS_DIR=str(store)).log.count(DELETED) == 1
 
 
 @pytest.mark.parametrize("first", [0, 1])

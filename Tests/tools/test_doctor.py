@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -137,6 +138,40 @@ def test_owners(tool: Tool, large_copy: Path) -> None:
     os.chown(large_copy / "fdmetrics-1.seg", 65534, 65534)
     assert ("error", "owner") in examine(tool, large_copy)
     assert "fdmetrics-1.seg: belongs to user nobody (65534)" in tool.run("doctor", str(large_copy)).stdout
+
+
+def test_the_directory_of_another_user(tool: Tool, stores: Path, writers: Writers) -> None:
+    """With the store in this user's directory within it, which is neither a file of others nor another layout."""
+    directory = stores / "of-nobody"
+    directory.mkdir(mode=0o755)
+    os.chown(directory, 65534, 65534)
+    writer = writers.start(directory, "all")
+    inner = directory / f"fdmetrics-{os.geteuid()}"
+    assert inner.is_dir()
+    assert examine(tool, directory) == []
+    assert f"belongs to user nobody (65534): the store is in {inner}" in tool.run("doctor", str(directory)).stdout
+    assert examine(tool, directory, "--pid", writer.pid) == []
+    writers.kill(writer)
+    assert examine(tool, directory) == [("warning", "no-process")]
+
+
+@pytest.mark.parametrize("kind", ["a symbolic link", "a FIFO", "a directory"])
+def test_something_in_the_place_of_a_segment(tool: Tool, dead_store: Path, tmp_path: Path, kind: str) -> None:
+    """No process opens it, or sets it aside."""
+    directory = tmp_path / "store"
+    directory.mkdir(mode=0o700)
+    planted = directory / "fdmetrics-0.seg"
+    if kind == "a symbolic link":
+        planted.symlink_to(dead_store / planted.name)
+    elif kind == "a FIFO":
+        os.mkfifo(planted)
+    else:
+        planted.mkdir()
+    assert examine(tool, directory) == [("error", "planted")]
+    text = tool.run("doctor", str(directory)).stdout
+    assert f"{planted}: is {kind} " in text
+    assert ": remove it; " in text
+    assert "aside" not in text
 
 
 def test_damage_and_other_versions(tool: Tool, segment: SegmentFile, tmp_path: Path) -> None:
@@ -302,6 +337,58 @@ class TestProcess:
             finally:
                 process.kill()
                 process.wait()
+
+    def test_a_relative_path(self, tool: Tool, stores: Path, writers: Writers) -> None:
+        """It counts from the directory that the process was started in, which it may have left."""
+        relative = stores / "relative"
+        started = writers.start(Path("relative"), "all", within=("env", "-C", str(stores)), FDMETRICS_DIR="relative")
+        left = writers.start(relative, "all", within=("env", "-C", "/"), FDMETRICS_DIR="./relative/")
+        other = writers.start(relative, "all", within=("env", "-C", "/"), FDMETRICS_DIR="../x", PWD=f"{relative}/y")
+        for process, name in [(started, "relative"), (left, "./relative/")]:
+            assert examine(tool, "--pid", process.pid) == []
+            text = tool.run("doctor", "--pid", str(process.pid)).stdout
+            assert f"process {process.pid} uses {relative}, its FDMETRICS_DIR\n" in text
+            assert f"is {name}, a relative path: one that is started in another directory uses another store\n" in text
+        # That one leads to another directory.
+        assert examine(tool, "--pid", other.pid) == [("warning", "environment"), ("warning", "process")]
+        assert "was started with FDMETRICS_DIR=../x but uses" in tool.run("doctor", "--pid", str(other.pid)).stdout
+
+    def test_a_directory_that_could_not_be_used(
+        self, tool: Tool, writers: Writers, stores: Path, tmp_path: Path
+    ) -> None:
+        """The automatic directory serves, which is no fault of the program."""
+        file = tmp_path / "file"
+        file.write_text("")
+        program = (
+            "import ctypes, sys; c = ctypes.CDLL(sys.argv[1]); store = ctypes.c_void_p();"
+            "options = (ctypes.c_size_t * 3)(24, 0, 0);"  # fdm_options, which name no directory
+            "assert c.fdm_store_open(options, ctypes.byref(store)) == 0;"
+            "print('ready', flush=True); sys.stdin.read()"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(writers.library)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(FDMETRICS_DIR=str(file)),
+        )
+        used: set[Path] = set()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            lines = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+            used = {Path(line.split()[-1]).parent for line in lines if line.endswith("/fdmetrics-0.seg")}
+            assert [str(path).startswith("/dev/shm/fdmetrics-") for path in used] == [True]
+            assert examine(tool, "--pid", process.pid) == [("warning", "process")]
+            text = tool.run("doctor", "--pid", str(process.pid)).stdout
+            assert f"{file} could not be used when the process attached" in text
+            assert "opens a store by its path" not in text
+            done = tool.run("doctor", str(file), "--pid", str(process.pid))
+            assert f"not {file}: {file} could not be used" in done.stdout
+        finally:
+            process.communicate(timeout=HANG_SECONDS)
+            for automatic in used:
+                shutil.rmtree(automatic)
 
     def test_another_mount_namespace(self, tool: Tool, writers: Writers, stores: Path, tmp_path: Path) -> None:
         """Two processes with one FDMETRICS_DIR, of which one has a volume of its own there."""

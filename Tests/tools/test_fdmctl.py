@@ -179,6 +179,21 @@ def test_a_directory_without_a_store(tool: Tool, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["counter_1.db"]
 
 
+def test_what_stands_in_place_of_the_users_directory_is_named(tool: Tool, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    inner = shared / f"fdmetrics-{os.geteuid()}"
+    for command in ("check", "dump"):
+        done = tool.run(command, str(shared))
+        assert done.returncode == 2 and inner.name in done.stderr
+    inner.symlink_to("/etc")
+    for command in ("check", "dump"):
+        done = tool.run(command, str(shared))
+        assert done.returncode == 2
+        assert str(inner) in done.stderr and "a symbolic link" in done.stderr
+
+
 def test_version_and_help(tool: Tool) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", tool.run("--version").stdout)
     usage = tool.run("--help").stdout

@@ -53,6 +53,38 @@ extension StoreDirectory {
         return path
     }
 
+    /// Why there is no store in a directory, where `locate` has found `path`.
+    static func absence(in directory: String, located path: String) -> StoreError {
+        let file = StoreFormat.fileName(segment: 0)
+        let outer = absoluteName(directory)
+        let inner = "\(outer)/\(privateName(geteuid()))"
+        var info = stat()
+        // A private directory of this user has its store in itself.
+        let isShared = stat(outer, &info) == 0 && (info.st_mode & 0o022 != 0 || info.st_uid != geteuid())
+        if path != outer || !isShared {
+            let place = path == outer ? directory : path
+            return StoreError(
+                .notFound, "there is no store in \(place) (no \(file)): is it the service's FDMETRICS_DIR?")
+        }
+        if lstat(inner, &info) != 0 {
+            return StoreError(
+                .notFound,
+                "there is no store in \(directory) (neither \(file) of its owner nor \(privateName(geteuid())), the "
+                    + "directory for the store of user \(geteuid())): is it the service's FDMETRICS_DIR?")
+        }
+        let what =
+            switch info.st_mode & S_IFMT {
+            case S_IFLNK: "a symbolic link"
+            case S_IFDIR where info.st_uid != geteuid(): "a directory of user \(info.st_uid)"
+            case S_IFDIR: "a directory that others may write to (mode \(String(info.st_mode & 0o7777, radix: 8)))"
+            default: "no directory"
+            }
+        return StoreError(
+            .notFound,
+            "there is no store in \(directory): \(inner), where the store of user \(geteuid()) would be, is \(what), which "
+                + "is never followed: remove it, or name the directory that the service uses")
+    }
+
     /// The directories of users within a shared one that have a store which this process may read.
     package static func userDirectories(in path: String) -> [String] {
         guard let entries = opendir(path) else { return [] }

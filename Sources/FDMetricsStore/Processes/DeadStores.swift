@@ -57,7 +57,8 @@ enum DeadStores {
             CFDMetricsLinux_any_is_locked(descriptor, StoreFormat.leaseBase) == 0, isStillHopeless(directory)
         else { return }
         let kept = move(directory)
-        if lstat(path, &named) == 0 {
+        // What has the name now may be a new store already.
+        if lstat(path, &named) == 0, named.st_dev == info.st_dev, named.st_ino == info.st_ino {
             // The directory may not be written to.
             throw StoreError(
                 .directory, "\(reason.message) (it cannot be set aside: \(directory) may not be written to)",
