@@ -12,7 +12,8 @@ import Synchronization
 // that someone else is just taking is skipped.
 //
 // A question about a lock costs the kernel a walk over all locks of the file. So it is asked of the first slots alone, which
-// are all that most stores have; of a later one only where there is no process of the number that stands in it.
+// are all that most stores have; of a later one only where there is no process of the number that stands in it. That is a system
+// call, too: so it is a bounded number of slots that are looked at, before one is taken that nobody has had.
 //
 // This is what the first update of a gauge in a fork child does, perhaps in a signal handler: nothing is allocated, no lock of
 // the C library is taken, and every loop is bounded.
@@ -49,6 +50,9 @@ package struct LeaseFailure: Error {
 extension ProcessSlots {
     /// How many slots are asked about one by one.
     private static let askedSlots = 32
+    /// How many of the later ones are looked at, while there are others that nobody has had; and how many of these are the
+    /// last ones, where short-lived processes come and go above those that stay.
+    private static let lookedAt = 256, lookedAtLast = 64
     /// How many are asked about although they do not look free, where none does.
     private static let askedAnew = 64
     /// How often it is tried again because another thread has forked.
@@ -133,30 +137,62 @@ extension ProcessSlots {
     private func takeSlot(_ descriptor: Int32, _ reserve: (Int) -> Int32) -> Result<LeaseToken, LeaseFailure> {
         var own = CFDMetricsLinux_self()
         CFDMetricsLinux_describe_self(&own)
-        // Those that are free or look so.
-        for slot in 0..<segment.pointee.geometry.slotCapacity {
-            if slot >= count {
-                let error = reserve(slot + 1)
-                if error != 0 { return .failure(LeaseFailure(.system, error)) }
-                if slot >= count { break }
-            }
-            if slot >= Self.askedSlots, seemsHeld(slot, own) { continue }
-            switch tryTake(slot, descriptor) {
-            case .success(let token?): return .success(token)
-            case .success(nil): continue
-            case .failure(let failure): return .failure(failure)
-            }
-        }
-        // Then some of the others, whose number may be that of another process by now; other ones in each second.
-        let first = Int(truncatingIfNeeded: MonotonicSeconds.now) &* Self.askedAnew
-        for index in 0..<min(Self.askedAnew, count) {
-            switch tryTake((first &+ index) % count, descriptor) {
+        let first = min(Self.askedSlots, segment.pointee.geometry.slotCapacity)
+        var used = max(first, count)
+        while used > first, latest(used - 1).isNone { used -= 1 }
+        // Those that short-lived processes come and go in, and those below, if they are many.
+        let last = (used - first > Self.lookedAt ? used - Self.lookedAtLast : first)..<used
+        let below = first..<last.lowerBound
+        for turn in 0..<6 {
+            let (slots, which): (Range<Int>, Which) =
+                switch turn {
+                case 0: (0..<first, .any)
+                case 1: (last, .free)
+                case 2: (Self.some(Self.lookedAt - Self.lookedAtLast, of: below), .free)
+                case 3: (first..<segment.pointee.geometry.slotCapacity, .unused)
+                case 4: (first..<max(first, count), .free)
+                // Their number may be that of another process by now.
+                default: (Self.some(Self.askedAnew, of: 0..<count), .any)
+                }
+            switch takeOne(of: slots, which, own, descriptor, reserve) {
             case .success(let token?): return .success(token)
             case .success(nil): continue
             case .failure(let failure): return .failure(failure)
             }
         }
         return .failure(LeaseFailure(.full))
+    }
+
+    /// Which slots are tried: all, those that look free, those that nobody has had.
+    private enum Which { case any, free, unused }
+
+    /// A part of a range, another one in each second.
+    private static func some(_ most: Int, of range: Range<Int>) -> Range<Int> {
+        if range.count <= most { return range }
+        let parts = (range.count + most - 1) / most
+        let start = range.lowerBound + Int(MonotonicSeconds.now % UInt64(parts)) * most
+        return start..<min(start + most, range.upperBound)
+    }
+
+    /// Takes the lowest of some slots. nil: none of them can be had.
+    private func takeOne(
+        of slots: Range<Int>, _ which: Which, _ own: CFDMetricsLinux_self, _ descriptor: Int32,
+        _ reserve: (Int) -> Int32
+    ) -> Result<LeaseToken?, LeaseFailure> {
+        for slot in slots {
+            if slot >= count {
+                let error = reserve(slot + 1)
+                if error != 0 { return .failure(LeaseFailure(.system, error)) }
+                if slot >= count { break }
+            }
+            if which == .unused, !latest(slot).isNone { continue }
+            if which == .free, seemsHeld(slot, own) { continue }
+            switch tryTake(slot, descriptor) {
+            case .success(nil): continue
+            case let result: return result
+            }
+        }
+        return .success(nil)
     }
 
     /// Whether a slot's holder is probably alive, without asking for its lock: its number is that of a process, or of one that
