@@ -91,6 +91,8 @@ struct SeveralProcessesTests {
     func noStore() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             setenv("FDMETRICS_DIR", "/proc/no/such/directory", 1)
+            // Nor is there an automatic one in its place.
+            setenv("FDMETRICS_AUTO_DIR", "/proc/no/fdmetrics-00000000-0000-4000-8000-000000000000", 1)
             let factory = FDMetricsFactory()
             let counter = CoreMetrics.Counter(label: "jobs", factory: factory)
             counter.increment()
