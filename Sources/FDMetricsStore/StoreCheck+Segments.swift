@@ -106,20 +106,11 @@ extension StoreCheck {
 
     /// Names of segments that were never linked.
     private func leftoverNames() -> [String] {
-        guard let listing = opendir(reader.directory) else { return [] }
-        defer { closedir(listing) }
-        var names: [String] = []
-        while let entry = readdir(listing) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
+        (directoryEntries(reader.directory) ?? []).filter { name in
             // By bytes: String.contains(_: String) would bring the regular expressions of the standard library along.
             let parts = name.utf8.split(separator: UInt8(ascii: "."))
-            if name.hasPrefix(".fdmetrics-"), parts.count == 3, parts[1].elementsEqual("seg".utf8) {
-                names.append(name)
-            }
+            return name.hasPrefix(".fdmetrics-") && parts.count == 3 && parts[1].elementsEqual("seg".utf8)
         }
-        return names.sorted()
     }
 
     mutating func checkProcessSlots(_ segment: UnsafeMutablePointer<Segment>) {

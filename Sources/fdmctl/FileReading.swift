@@ -33,20 +33,6 @@ func linkTarget(_ path: String) -> String? {
     return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
 }
 
-/// The names in a directory, sorted, without "." and ".."; nil: errno says why.
-func directoryEntries(_ path: String) -> [String]? {
-    guard let stream = opendir(path) else { return nil }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-        let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
-}
-
 /// What stat(2) says of a path; nil: errno says why.
 func fileStatus(_ path: String, followingLink: Bool = true) -> stat? {
     var status = stat()

@@ -43,12 +43,7 @@ struct SegmentDraft {
 
     /// Removes what processes have left that were killed while they made a segment where it had to have a name.
     static func removeAbandoned(in directory: String) {
-        guard let entries = opendir(directory) else { return }
-        defer { closedir(entries) }
-        while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
+        for name in directoryEntries(directory) ?? [] {
             let path = "\(directory)/\(name)"
             var info = stat()
             // A minute is long for what takes milliseconds.

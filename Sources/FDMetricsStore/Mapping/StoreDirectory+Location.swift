@@ -87,20 +87,12 @@ extension StoreDirectory {
 
     /// The directories of users within a shared one that have a store which this process may read.
     package static func userDirectories(in path: String) -> [String] {
-        guard let entries = opendir(path) else { return [] }
-        defer { closedir(entries) }
-        var found: [String] = []
-        while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            guard name.hasPrefix("fdmetrics-"), let user = uid_t(name.dropFirst("fdmetrics-".count)) else { continue }
+        (directoryEntries(path) ?? []).compactMap { name in
+            guard name.hasPrefix("fdmetrics-"), let user = uid_t(name.dropFirst("fdmetrics-".count)) else { return nil }
             let inner = "\(path)/\(name)"
-            if isPrivateDirectory(inner, of: user), hasStore(inner) || hasStore("\(inner)/\(layoutName)") {
-                found.append(inner)
-            }
+            let isStore = isPrivateDirectory(inner, of: user) && (hasStore(inner) || hasStore("\(inner)/\(layoutName)"))
+            return isStore ? inner : nil
         }
-        return found.sorted()
     }
 
     private static func isPrivateDirectory(_ path: String, of user: uid_t) -> Bool {

@@ -73,12 +73,7 @@ enum AbandonedStores {
     static func remove(beside directory: String) {
         guard let slash = directory.lastIndex(of: "/") else { return }
         let parent = String(directory[..<slash])
-        guard let entries = opendir(parent.isEmpty ? "/" : parent) else { return }
-        defer { closedir(entries) }
-        while let entry = readdir(entries) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
+        for name in directoryEntries(parent.isEmpty ? "/" : parent) ?? [] {
             let path = "\(parent)/\(name)"
             if isAutomaticName(name), path != directory { removeIfAbandoned(path) }
         }
