@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -172,6 +173,12 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(HANG_SECONDS)
+
+
+def send_no_more(client: socket.socket) -> None:
+    """Ends this side. Where the other side has reset the connection, the system says ENOTCONN, no `ConnectionError`."""
+    with contextlib.suppress(OSError):
+        client.shutdown(socket.SHUT_WR)
 
 
 def read_all(client: socket.socket) -> bytes:

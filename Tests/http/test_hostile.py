@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import HANG_SECONDS, Recorder, Server, read_all, wait_for
+from serving import HANG_SECONDS, Recorder, Server, read_all, send_no_more, wait_for
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -109,7 +109,7 @@ def test_random_bytes(server: Server) -> None:
             data = b"".join(chance.choice([*pieces, chance.randbytes(5)]) for _ in range(chance.randrange(1, 30)))
             with server.socket() as client, contextlib.suppress(ConnectionError):
                 client.sendall(data)
-                client.shutdown(socket.SHUT_WR)
+                send_no_more(client)
                 raw = read_all(client)
                 assert raw == b"" or status_of(raw) in (200, 400, 404, 405, 413, 431, 505), data
 

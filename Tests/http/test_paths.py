@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serving import Server, ask
+from serving import Server, ask, read_all, send_no_more
 
 ALLOWED = {"GET", "HEAD", "OPTIONS"}
 
@@ -116,11 +116,7 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
 
 
 def test_client_that_sends_no_more_still_gets_its_answer(server: Server) -> None:
-    import socket as sockets
-
-    from serving import read_all
-
     with server.socket() as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        client.shutdown(sockets.SHUT_WR)
+        send_no_more(client)
         assert b"steps_total 0.0" in read_all(client)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from authority import Authority, Pair, connection, get
 
-from serving import HANG_SECONDS, Recorder, Server, UnixConnection, ask, read_all, wait_for
+from serving import HANG_SECONDS, Recorder, Server, UnixConnection, ask, read_all, send_no_more, wait_for
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -184,7 +184,7 @@ def test_plain_request_is_ended(encrypted: Server, authority: Authority) -> None
     for data in (REQUEST, b"\x00" * 1000, b"\x16\x03\x01\xff\xff" + b"\x00" * 100_000, b"x"):
         with encrypted.socket() as client, contextlib.suppress(ConnectionError):
             client.sendall(data)
-            client.shutdown(socket.SHUT_WR)
+            send_no_more(client)
             assert b"HTTP/1.1 200" not in read_all(client)
     assert get(encrypted, authority.client()).status == 200
 

@@ -69,6 +69,7 @@ def answers(port: int, *pieces: bytes) -> List[Response]:
         with contextlib.suppress(ConnectionError):
             for piece in pieces:
                 connection.sendall(piece)
+        with contextlib.suppress(OSError):  # ENOTCONN, no ConnectionError, where the server has reset the connection
             connection.shutdown(socket.SHUT_WR)
         return responses(until_the_end(connection))
 
