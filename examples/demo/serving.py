@@ -112,11 +112,11 @@ class Endpoint:
     def differences(self, text: formats.Samples) -> Dict[str, List[str]]:
         """What the other formats show otherwise than the text did, by format. For a store that does not change.
 
-        A scrape's own cost, and that of the processes, is never twice the same.
+        A scrape's own cost, and that of the processes, is never twice the same; each scrape counts as a request.
         """
 
         def steady(samples: formats.Samples) -> formats.Samples:
-            changing = ("process_", "fdmetrics_scrape_")
+            changing = ("process_", "fdmetrics_http_", "fdmetrics_scrape_")
             return {key: value for key, value in samples.items() if not key.startswith(changing)}
 
         wanted = steady(text)
