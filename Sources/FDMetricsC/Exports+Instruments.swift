@@ -27,21 +27,12 @@ private func labels(
         return labelsFailure(type, family)
     }
     return withUnsafeTemporaryAllocation(of: LabelValue.self, capacity: max(1, count)) { key in
-        var lengths = 0
         for index in 0..<count {
             guard let value = values.unsafelyUnwrapped[index] else {
                 handle.pointee = OpaquePointer(InertHandle.of(type))
                 return invalidArgument("label value \(index) is NULL: give \"\" for an empty one")
             }
             key[index] = LabelValue(bytes: value, count: strlen(value))
-            lengths |= key[index].count
-        }
-        if !isAtMost(lengths, StoreFormat.maxTexts),
-            let error = lengthError(
-                UnsafePointer(key.baseAddress.unsafelyUnwrapped), count, "fdm_\(type.name)_labels", "label value")
-        {
-            handle.pointee = OpaquePointer(InertHandle.of(type))
-            return failure(error)
         }
         let result = find(core, UnsafePointer(key.baseAddress.unsafelyUnwrapped), count) {
             handle.pointee = OpaquePointer($0)

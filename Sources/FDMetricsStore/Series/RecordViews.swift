@@ -136,8 +136,9 @@ package struct SeriesRecord {
     @inline(__always)
     package func hasValues(_ values: UnsafePointer<LabelValue>, _ count: Int) -> Bool {
         if Int(half(record, SeriesLayout.valueCount)) != count { return false }
-        var table = UnsafeRawPointer(record)
-        table += isWide ? SeriesLayout.wideTable : SeriesLayout.narrowTable
+        // A damaged offset leads to one of four places near by.
+        let tableOffset = Int(half(record, SeriesLayout.tableOffset))
+        var table = UnsafeRawPointer(record) + (tableOffset & (SeriesLayout.narrowTable | SeriesLayout.wideTable))
         for index in 0..<count {
             let offset = Int(table.load(as: UInt32.self))
             let length = Int(table.load(fromByteOffset: 4, as: UInt32.self))
