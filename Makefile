@@ -45,8 +45,9 @@ SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
 SWIFT_OPTIONS := --enable-all-traits --explicit-target-dependency-import-check error
 # Of the library: its name for the loader, and no unmapping below the threads that still run its destructors.
 LIBRARY_OPTIONS := -Xlinker -soname -Xlinker $(SONAME) -Xlinker -z -Xlinker nodelete
-# An update is about a dozen instructions, and three more where each function sets up a frame.
-RELEASE_OPTIONS := --omit-frame-pointers
+# An update is about a dozen instructions, and three more where each function sets up a frame. They fit in one line of the
+# cache, and take a tenth longer where they begin in the middle of one: each function is aligned to 2^6 bytes.
+RELEASE_OPTIONS := --omit-frame-pointers -Xswiftc -Xllvm -Xswiftc -align-all-functions=6
 # A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
 STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
 	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS) \

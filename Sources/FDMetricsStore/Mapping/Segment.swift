@@ -94,7 +94,7 @@ package struct Segment {
     @inline(__always)
     package func handle(ofRecord offset: Int) -> UnsafeMutablePointer<SeriesHandle> {
         // 64 bytes of record, 32 of handle.
-        (handles.unsafelyUnwrapped + (offset &- geometry.recordsOffset) / 2)
+        (handles.unsafelyUnwrapped + (offset &- geometry.recordsOffset) &>> 1)
             .assumingMemoryBound(to: SeriesHandle.self)
     }
 

@@ -62,7 +62,11 @@ extension UnsafeMutablePointer where Pointee == FamilyCore {
     @inline(__always)
     package func hash(_ values: UnsafePointer<LabelValue>, _ count: Int) -> UInt64 {
         var hash = pointee.keyHash
-        for index in 0..<count { hash.combine(values[index].bytes, count: values[index].count) }
+        var index = 0
+        while index < count {
+            hash.combine(values[index].bytes, count: values[index].count)
+            index &+= 1
+        }
         return hash.value
     }
 

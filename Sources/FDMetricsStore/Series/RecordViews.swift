@@ -139,12 +139,14 @@ package struct SeriesRecord {
         // A damaged offset leads to one of four places near by.
         let tableOffset = Int(half(record, SeriesLayout.tableOffset))
         var table = UnsafeRawPointer(record) + (tableOffset & (SeriesLayout.narrowTable | SeriesLayout.wideTable))
-        for index in 0..<count {
+        var index = 0
+        while index < count {
             let offset = Int(table.load(as: UInt32.self))
             let length = Int(table.load(fromByteOffset: 4, as: UInt32.self))
             table += 8
             if length != values[index].count || offset &+ length > StoreFormat.maxRecord { return false }
             if !sameBytes(record + offset, values[index].bytes, length) { return false }
+            index &+= 1
         }
         return true
     }
