@@ -149,12 +149,7 @@ static void check_fork_child(fdm_family *gauges) {
 
 int main(int argc, char **argv) {
   CHECK(argc == 2);
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = argv[1];
-  fdm_store *store = NULL;
-  CHECK_OK(fdm_store_open(&options, &store));
+  fdm_store *store = opened(argv[1]);
   fdm_family *counters = registered(store, FDM_COUNTER, 0, "counter");
   fdm_family *gauges = registered(store, FDM_GAUGE, FDM_GAUGE_SUM, "gauge");
   fdm_family *recents = registered(store, FDM_GAUGE, FDM_GAUGE_MOSTRECENT, "recent");

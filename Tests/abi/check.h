@@ -79,6 +79,29 @@ static inline fdm_string string_of(const char *text) {
   return string;
 }
 
+// Options with nothing set but their size and the directory.
+static inline fdm_options options_of(const char *directory) {
+  fdm_options options;
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.directory = directory;
+  return options;
+}
+
+// The store that these options open.
+static inline fdm_store *opened_with(const fdm_options *options) {
+  fdm_store *store = NULL;
+  CHECK_OK(fdm_store_open(options, &store));
+  CHECK(store != NULL);
+  return store;
+}
+
+// The store in a directory.
+static inline fdm_store *opened(const char *directory) {
+  fdm_options options = options_of(directory);
+  return opened_with(&options);
+}
+
 // A descriptor with nothing set but its size, type and name.
 static inline fdm_descriptor descriptor_of(uint32_t type, const char *name) {
   fdm_descriptor descriptor;

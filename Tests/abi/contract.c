@@ -13,16 +13,7 @@ const char *directory_of(const char *name) {
   return path;
 }
 
-fdm_store *open_named(const char *name) {
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = directory_of(name);
-  fdm_store *store = NULL;
-  CHECK_OK(fdm_store_open(&options, &store));
-  CHECK(store != NULL);
-  return store;
-}
+fdm_store *open_named(const char *name) { return opened(directory_of(name)); }
 
 int main(int argc, char **argv) {
   if (argc != 2) {

@@ -293,13 +293,9 @@ void check_labels(void) {
 }
 
 void check_series_limit(void) {
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = directory_of("limit");
+  fdm_options options = options_of(directory_of("limit"));
   options.series_limit = 3;
-  fdm_store *store = NULL;
-  CHECK_OK(fdm_store_open(&options, &store));
+  fdm_store *store = opened_with(&options);
   static const char *const names[] = {"id"};
   fdm_descriptor descriptor = descriptor_of(FDM_COUNTER, "many");
   descriptor.label_names = names;

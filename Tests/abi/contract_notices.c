@@ -28,13 +28,9 @@ void check_notices(void) {
   fdm_keep_notices(1);
   while (fdm_take_notice(line, sizeof line) > 0) {
   }
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = directory_of("notices");
+  fdm_options options = options_of(directory_of("notices"));
   options.series_limit = 2;
-  fdm_store *store = NULL;
-  CHECK_OK(fdm_store_open(&options, &store));
+  fdm_store *store = opened_with(&options);
   fdm_descriptor descriptor = descriptor_of(FDM_COUNTER, "limited");
   descriptor.label_names = names;
   descriptor.label_count = 1;

@@ -29,14 +29,6 @@ void check_versions(void) {
   CHECK(fdm_strerror(FDM_ERR_LAST - 1) != NULL);
 }
 
-static fdm_options options_of(const char *directory) {
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = directory;
-  return options;
-}
-
 static unsigned mode_of(const char *path) {
   struct stat status;
   CHECK(stat(path, &status) == 0);

@@ -196,11 +196,7 @@ void check_empty_exposition(void) {
   CHECK(fclose(file) == 0);
   check_refused(path, FDM_FORMAT_TEXT, 0, FDM_ERR_FOREIGN);
   CHECK_LAST_ERROR(segment);
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = path;
-  CHECK_OK(fdm_store_open(&options, &foreign));
+  foreign = opened(path);
   CHECK_OK(fdm_store_close(foreign));
   char head[16] = "";
   snprintf(segment, sizeof segment, "%s/fdmetrics-set-aside/fdmetrics-0.seg", path);

@@ -77,12 +77,7 @@ static void await(pid_t child) {
 
 int main(int argc, char **argv) {
   CHECK(argc == 2);
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = argv[1];
-  fdm_store *store = NULL;
-  CHECK_OK(fdm_store_open(&options, &store));
+  fdm_store *store = opened(argv[1]);
   static const char *const names[] = {"number"};
   static const uint32_t modes[] = {FDM_GAUGE_SUM, FDM_GAUGE_LIVEALL, FDM_GAUGE_MAX};
   for (int index = 0; index < GAUGES; index++) {

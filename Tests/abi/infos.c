@@ -14,16 +14,6 @@ enum { SETTERS = 2, TEXTS = 5, KILLS = 40 };
 
 static int *is_over;
 
-static fdm_store *opened(const char *directory) {
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = directory;
-  fdm_store *store = NULL;
-  CHECK_OK(fdm_store_open(&options, &store));
-  return store;
-}
-
 static fdm_family *info_of(fdm_store *store) {
   static const char *const names[] = {"node"};
   fdm_descriptor descriptor = descriptor_of(FDM_INFO, "build");

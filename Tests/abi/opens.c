@@ -12,24 +12,14 @@ enum { THREADS = 8, STORES = 3 };
 static const char *folder;
 static int rounds;
 
-static fdm_store *opened(int number) {
+static fdm_store *open_numbered(int number) {
   char path[1024];
   snprintf(path, sizeof path, "%s/store%d", folder, number);
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = path;
-  fdm_store *store = NULL;
-  CHECK_OK(fdm_store_open(&options, &store));
-  return store;
+  return opened(path);
 }
 
 static fdm_counter *counter_of(fdm_store *store) {
-  fdm_descriptor descriptor;
-  memset(&descriptor, 0, sizeof descriptor);
-  descriptor.struct_size = sizeof descriptor;
-  descriptor.type = FDM_COUNTER;
-  descriptor.name = "rounds";
+  fdm_descriptor descriptor = descriptor_of(FDM_COUNTER, "rounds");
   fdm_family *family = NULL;
   fdm_counter *counter = NULL;
   CHECK_OK(fdm_register(store, &descriptor, &family));
@@ -40,10 +30,10 @@ static fdm_counter *counter_of(fdm_store *store) {
 static void *record(void *first) {
   for (int turn = 0; turn < rounds; turn++) {
     int number = ((int)(intptr_t)first + turn) % STORES;
-    fdm_store *store = opened(number);
+    fdm_store *store = open_numbered(number);
     fdm_counter_inc(counter_of(store));
     // While it is open, opening it again finds it.
-    fdm_store *same = opened(number);
+    fdm_store *same = open_numbered(number);
     CHECK(same == store);
     CHECK_OK(fdm_store_close(same));
     CHECK(fdm_counter_value(counter_of(store)) >= 1);
@@ -65,7 +55,7 @@ int main(int argc, char **argv) {
   }
   double total = 0;
   for (int number = 0; number < STORES; number++) {
-    fdm_store *store = opened(number);
+    fdm_store *store = open_numbered(number);
     total += fdm_counter_value(counter_of(store));
     CHECK_OK(fdm_store_close(store));
     // All were closed: this one is not known any more.

@@ -52,11 +52,8 @@ static void *kept[16][KEPT];
 static fdm_zmq_link *zmq_link;
 enum { COUNTERS, HISTOGRAMS, SUMMARIES, INFOS, STATES, GAUGES, LAST_GAUGE = GAUGES + 10 - 1 };
 
-static fdm_store *opened(void) {
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = directory;
+static fdm_store *opened_or_null(void) {
+  fdm_options options = options_of(directory);
   options.lanes = LANES;
   options.series_limit = 300;
   fdm_store *made = NULL;
@@ -144,7 +141,7 @@ static void look_up(int family) {
 }
 
 static void start_anew(void) {
-  fdm_store *other = opened();
+  fdm_store *other = opened_or_null();
   if (other != NULL && other != store) {
     fdm_family *made[16];
     register_all(other, made);
@@ -195,7 +192,7 @@ static void take_step(int operation) {
 static void run_worker(int number, uint64_t seed) {
   state = seed;
   fdm_keep_notices(1);
-  store = opened();
+  store = opened_or_null();
   CHECK(store != NULL);
   register_all(store, families);
   fdm_zmq_link_open(store, "app", "ipc:///a", &zmq_link);

@@ -421,11 +421,7 @@ static fdm_family *registered(uint32_t type, const char *name) {
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   folder = argv[1];
-  fdm_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.directory = folder;
-  CHECK_OK(fdm_store_open(&options, &store));
+  store = opened(folder);
   counters = registered(FDM_COUNTER, "counter");
   gauges = registered(FDM_GAUGE, "gauge");
   histograms = registered(FDM_HISTOGRAM, "histogram");
