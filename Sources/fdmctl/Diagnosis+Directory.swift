@@ -59,13 +59,12 @@ extension Diagnosis {
         if status.st_mode & 0o022 != 0 { return true }
         if let user = directory.user { return user != status.st_uid }
         // Whose service it is nobody has said: what is there tells.
-        if names.contains(where: { $0 == StoreFormat.fileName(segment: 0) || isLayout($0) }) { return false }
+        if names.contains(where: { $0 == StoreFormat.fileName(segment: 0) || StoreDirectory.isLayoutName($0) }) {
+            return false
+        }
         if !StoreDirectory.userDirectories(in: directory.path).isEmpty { return true }
         return status.st_uid != geteuid() && names.contains(StoreDirectory.privateName(geteuid()))
     }
-
-    /// Whether a name is that of the directory of a layout within a store's directory.
-    private func isLayout(_ name: String) -> Bool { name.hasPrefix("fdmetrics-layout-") }
 
     /// A directory that others may write to, or that belongs to another user: the store is in one of the user's within it.
     private mutating func checkShared(_ directory: ServiceDirectory, _ status: stat) -> ServiceDirectory? {
@@ -115,7 +114,7 @@ extension Diagnosis {
             remarks.append("\(path)/\(StoreDirectory.asideName) has a store that could not be used any more")
         }
         let located = (try? StoreDirectory.locate(path)) ?? path
-        if isLayout(String(located.split(separator: "/").last ?? "")), !isSameFile(located, path) {
+        if StoreDirectory.isLayoutName(String(located.split(separator: "/").last ?? "")), !isSameFile(located, path) {
             warn(
                 "layouts", path, "has stores of two layouts, that of this version in \(located)",
                 "each version of the library shows its own numbers; end the processes of the other one")
@@ -191,7 +190,8 @@ extension Diagnosis {
         let temporary = names.filter { $0.hasPrefix(".fdmetrics-") }
         let others = names.filter {
             !InspectedProcess.isSegment($0) && !$0.hasSuffix(".db") && !$0.hasPrefix(".fdmetrics-")
-                && $0 != StoreDirectory.asideName && !isLayout($0) && !isOfOtherUser("\(path)/\($0)", owner: owner)
+                && $0 != StoreDirectory.asideName && !StoreDirectory.isLayoutName($0)
+                && !isOfOtherUser("\(path)/\($0)", owner: owner)
         }
         if !databases.isEmpty {
             warn(

@@ -91,9 +91,7 @@ struct InspectedProcess {
         let planned = environment[StoreDirectory.plannedVariable].map(path)
         return Self.places(of: store).contains { place in
             if let planned, isSameFile(place, planned) { return true }
-            // fdmetrics-<UUID>
-            let words = (place.split(separator: "/").last ?? "").split(separator: "-", omittingEmptySubsequences: false)
-            return words.first == "fdmetrics" && words.dropFirst().map(\.count) == [8, 4, 4, 4, 12]
+            return StoreDirectory.isAutomaticName(place.split(separator: "/").last ?? "")
         }
     }
 
@@ -102,8 +100,8 @@ struct InspectedProcess {
         var places = [store]
         while let place = places.last, let slash = place.lastIndex(of: "/") {
             let name = place[place.index(after: slash)...]
-            let isUsers = name.hasPrefix("fdmetrics-") && uid_t(name.dropFirst("fdmetrics-".count)) != nil
-            guard slash != place.startIndex, isUsers || name.hasPrefix("fdmetrics-layout-") else { break }
+            let isInner = StoreDirectory.user(ofPrivateName: name) != nil || StoreDirectory.isLayoutName(name)
+            guard slash != place.startIndex, isInner else { break }
             places.append(String(place[..<slash]))
         }
         return places

@@ -6,11 +6,6 @@ import Glibc
 // Where the store of a directory is found again: by a reader, and where several layouts share a directory.
 
 extension StoreDirectory {
-    /// The name of this layout's directory where the store of another layout, with processes that are alive, has the place.
-    static let layoutName = "fdmetrics-layout-\(StoreFormat.version)"
-    /// The name of the directory that has the store which was set aside last.
-    package static let asideName = "fdmetrics-set-aside"
-
     /// The directory within a store's directory that has the store of this layout: itself, unless there is one for this
     /// layout and the store beside it is of another or gone. That stays so as long as `layoutName` is there, since the
     /// store beside it is only replaced where there is none.
@@ -88,7 +83,7 @@ extension StoreDirectory {
     /// The directories of users within a shared one that have a store which this process may read.
     package static func userDirectories(in path: String) -> [String] {
         (directoryEntries(path) ?? []).compactMap { name in
-            guard name.hasPrefix("fdmetrics-"), let user = uid_t(name.dropFirst("fdmetrics-".count)) else { return nil }
+            guard let user = user(ofPrivateName: name) else { return nil }
             let inner = "\(path)/\(name)"
             let isStore = isPrivateDirectory(inner, of: user) && (hasStore(inner) || hasStore("\(inner)/\(layoutName)"))
             return isStore ? inner : nil

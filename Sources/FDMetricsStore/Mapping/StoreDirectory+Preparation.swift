@@ -14,9 +14,6 @@ package import Glibc
 // error and never followed.
 
 extension StoreDirectory {
-    /// The name of a user's directory within one that others may write to.
-    package static func privateName(_ user: uid_t) -> String { "fdmetrics-\(user)" }
-
     /// Makes the directory where it is missing (mode 0700, parents too) and finds where in it a store may be.
     /// - Returns: the absolute path of the store's directory: of `directory` itself, or of one of this user's within it.
     /// - Throws: `invalidArgument`; `directory` or `system` where there is no place for a store: see `isUnusable`.

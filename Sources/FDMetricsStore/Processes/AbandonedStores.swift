@@ -75,15 +75,8 @@ enum AbandonedStores {
         let parent = String(directory[..<slash])
         for name in directoryEntries(parent.isEmpty ? "/" : parent) ?? [] {
             let path = "\(parent)/\(name)"
-            if isAutomaticName(name), path != directory { removeIfAbandoned(path) }
+            if StoreDirectory.isAutomaticName(name), path != directory { removeIfAbandoned(path) }
         }
-    }
-
-    /// Whether a name is one that this library gives: fdmetrics- and a UUID.
-    private static func isAutomaticName(_ name: String) -> Bool {
-        let digits = name.utf8.dropFirst("fdmetrics-".utf8.count)
-        return name.hasPrefix("fdmetrics-") && digits.count == 36
-            && digits.allSatisfy { $0 == UInt8(ascii: "-") || isxdigit(Int32($0)) != 0 }
     }
 
     private static func removeIfAbandoned(_ directory: String) {
