@@ -13,7 +13,6 @@ Needs neither prometheus_client nor pyzmq.
 
 from __future__ import annotations
 
-import os
 from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Protocol, Set, Type, TypeVar, Union
 
 from ..errors import InvalidArgumentError
@@ -21,7 +20,7 @@ from ..exposition import generate_latest
 from ..instruments import GAUGE_MODES, Counter, Gauge, Histogram
 from ..metric import Metric
 from ..registry import Registry, register_each, registry_of
-from . import catalogue
+from . import catalogue, envs
 from .catalogue import REQUEST_LATENCY_BUCKETS, Declaration, Declarations, build_1_2_5_buckets
 from .collector import CollectorRegistry, FamilyCollector
 from .gauge_modes import chosen as chosen_modes
@@ -336,7 +335,7 @@ def _tell_unknown(name: str) -> None:
 #: has it.
 main_process_metrics = MetricsManager()
 
-if os.environ.get("FD_DEBUG", "0") not in ("", "0"):
+if envs.FD_DEBUG:
     main_process_metrics.init_zmq_metrics()
 
 #: The names that get_excluded_metrics gives.
