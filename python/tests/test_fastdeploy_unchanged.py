@@ -15,8 +15,8 @@ from .support import Samples, environment
 
 ROUNDS = 60
 
-# Two lines are fdmetrics'. The rest knows prometheus_client, pyzmq and Starlette alone: a manager whose gauges are taken
-# out of what is collected of all processes and registered anew, a middleware, and three processes in a circle.
+# Two lines are fdmetrics'. The rest knows prometheus_client, pyzmq and Starlette alone: a manager whose gauges are
+# taken out of what is collected of all processes and registered anew, a middleware, and three processes in a circle.
 SERVICE = f"""
 import fdmetrics, fdmetrics.zmq
 fdmetrics.install(), fdmetrics.zmq.instrument()
