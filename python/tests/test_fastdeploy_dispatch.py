@@ -273,7 +273,7 @@ def test_a_call_by_hand_is_recorded(registry: Registry) -> None:
 
 
 def test_what_stands_in_the_place_of_main_process_metrics_is_told(registry: Registry) -> None:
-    with mock.patch.object(metrics_middleware, "main_process_metrics") as metrics:
+    with mock.patch.object(metrics_middleware, "main_process_metrics", spec=MetricsManager) as metrics:
         ByHand("/test").dispatch(PrometheusMiddleware(mock.MagicMock(), registry=registry))
         Client(application(Adding, registry)).get("/v2/items/7")
     labels = [{"method": "POST", "path": "/test"}, {"method": "GET", "path": "/v2/items/{id}"}]

@@ -64,7 +64,7 @@ class PlainServer(ZmqServerBase):
 @pytest.fixture(params=[("zmq_client", PlainClient), ("zmq_server", PlainServer)], ids=MODULES)
 def service_and_metrics(request: pytest.FixtureRequest) -> Iterator[Any]:
     module, kind = request.param
-    with mock.patch(f"fdmetrics.fastdeploy.{module}.main_process_metrics") as metrics:
+    with mock.patch(f"fdmetrics.fastdeploy.{module}.main_process_metrics", spec=MetricsManager) as metrics:
         yield kind(), metrics
 
 
@@ -274,3 +274,25 @@ def test_the_file_of_a_server_without_a_real_socket_is_removed_as_named(tmp_path
     server.close()
     server.close()
     assert list(tmp_path.iterdir()) == [] and not server.running
+
+
+def test_modules_may_stand_in_the_place_of_fastdeploy_s(tmp_path: Path) -> None:
+    package = tmp_path / "fastdeploy" / "metrics"
+    package.mkdir(parents=True)
+    for directory in (package.parent, package):
+        (directory / "__init__.py").touch()
+    (package / "metrics.py").write_text("raise RuntimeError('FastDeploy has its own')")
+    (tmp_path / "fastdeploy" / "engine.py").write_text("from fastdeploy.metrics.metrics import main_process_metrics")
+    printed = run_program(
+        """
+        import sys
+        import fdmetrics.fastdeploy.metrics
+        sys.path.insert(0, sys.argv[1])
+        sys.modules["fastdeploy.metrics.metrics"] = fdmetrics.fastdeploy.metrics
+        from fastdeploy import engine
+        engine.main_process_metrics.requests_number.inc(3)
+        print(fdmetrics.fastdeploy.get_filtered_metrics())
+        """,
+        tmp_path,
+    )
+    assert Samples(printed).get("fastdeploy:requests_number_total") == 3

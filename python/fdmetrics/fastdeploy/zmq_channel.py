@@ -31,7 +31,7 @@ class Recording(NamedTuple):
 
     def of(self, metrics: Any) -> Recording:
         """With the registry of a MetricsManager, where none was said."""
-        if self.registry is None and isinstance(metrics, MetricsManagerInterface):
+        if self.registry is None and _is_manager(metrics):
             return self._replace(registry=getattr(metrics, "registry", None))
         return self
 
@@ -89,6 +89,11 @@ class Channel(Protocol):
         """A message that was received could not be decoded."""
 
 
+def _is_manager(metrics: object) -> bool:
+    # Not isinstance: a mock with the specification of one says that it is one.
+    return issubclass(type(metrics), MetricsManagerInterface)
+
+
 def opened(socket: Any, address: Optional[str], recording: Recording, metrics: Any = None) -> Channel:
     """The channel through a socket, or through what stands for one.
 
@@ -98,7 +103,7 @@ def opened(socket: Any, address: Optional[str], recording: Recording, metrics: A
     channel: Union[InstrumentedChannel, RecordedChannel]
     # zmq.Socket itself is one, too, while fdmetrics.zmq.instrument() is in force.
     instrumented_socket = isinstance(socket, zmq.Socket) and hasattr(type(socket), "_recorder")
-    if metrics is not None and not isinstance(metrics, MetricsManagerInterface):
+    if metrics is not None and not _is_manager(metrics):
         channel = RecordedChannel(socket, address, ToldRecorder(metrics, address))
     elif instrumented_socket:
         channel = InstrumentedChannel(socket, socket, address)
