@@ -277,6 +277,35 @@ def test_pickle_over_a_given_socket_goes_by_where_that_leads(registry: Registry,
         server.close()
 
 
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [(None, True), ("a name", True), ("ipc:///x", True), ("tcp://*:1", False), ("pgm://x", False)],
+)
+def test_pickle_through_what_stands_for_a_socket_goes_by_its_address(address: Any, allowed: bool) -> None:
+    class Standing(ZmqServerBase):
+        def _create_socket(self) -> Any:
+            return None
+
+    server = Standing(socket=StandIn())
+    server.address = address
+    if allowed:
+        server.send_pyobj({1})
+        assert server.recv_pyobj() == {1}
+        return
+    for call in (server.recv_pyobj, lambda: server.send_pyobj(1)):
+        with pytest.raises(PickleRefusedError):
+            call()
+
+
+def test_pickle_is_refused_before_it_is_known_where_a_socket_leads() -> None:
+    class Late(ZmqServerBase):
+        def _create_socket(self) -> Any:
+            raise AssertionError("not to be made")
+
+    with pytest.raises(PickleRefusedError):
+        Late().recv_pyobj()
+
+
 def test_an_address_in_use_is_told_and_nothing_stays_open() -> None:
     # ResourceWarnings are errors here.
     with ZmqTcpServer(port=0, mode=zmq.PULL) as server, pytest.raises(zmq.ZMQError, match="in use"):

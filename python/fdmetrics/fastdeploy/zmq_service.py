@@ -74,12 +74,12 @@ class ServiceClosedError(RuntimeError):
 class ZmqServiceBase(abc.ABC):
     """One socket that sends and receives objects as JSON or pickle, and records each message once.
 
-    The socket stands in `socket`. It may also be given: what goes through any object that
-    has send and recv, such as a test's own, is recorded like what goes through the service's own sockets; one of
-    fdmetrics.zmq records by itself, in its own carrier and link. Messages travel in the envelope
-    {"__meta": {"send_ts": seconds}, "data": data}. What comes without one, or in what only looks like one, is handed
-    over as it is, and counted. What a subclass sends and receives through `socket` itself, commands, say, or responses
-    in a form of its own, is counted, too, where that is one that the service has made.
+    The socket stands in `socket`. It may also be given: what goes through any object that has send and recv, such as a
+    test's own, is recorded like what goes through the service's own sockets; one of fdmetrics.zmq records by itself, in
+    its own carrier and link. Messages travel in the envelope {"__meta": {"send_ts": seconds}, "data": data}. What comes
+    without one, or in what only looks like one, is handed over as it is, and counted. What a subclass sends and
+    receives through `socket` itself, commands, say, or responses in a form of its own, is counted, too, where that is
+    one that the service has made.
 
     The names zmq, llm_logger and main_process_metrics of the module of a class (zmq_server, zmq_client) are looked up
     at each use: what a program or a test puts in their place is used. An object that is no MetricsManager and takes the
@@ -121,7 +121,8 @@ class ZmqServiceBase(abc.ABC):
 
         socket is used in place of one that the service makes; context in place of a context of its own. carrier is that
         of the socket that it makes. pickle=True allows send_pyobj and recv_pyobj on other transports than ipc and
-        inproc: whoever can write to the socket then runs code in this process. link is the label `address` where the
+        inproc: whoever can write to the socket then runs code in this process. An object that stands for a socket may
+        pickle unless the address names such a transport. link is the label `address` where the
         two ends have different names for one link; prefix and registry are those of fdmetrics.zmq.Socket.
         """
         self.socket = socket
