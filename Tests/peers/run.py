@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the tests of other packages with prometheus_client, with install(), and with the drop-in in its place.
+
+    python Tests/peers/run.py --python build/peers/venv/bin/python [--only SUITE] [--checkouts DIRECTORY]
+
+A test that fails with prometheus_client too says nothing of us. Each other one that fails is in expected.json, with the
+reason; one that is there and passes fails the run as well. DIRECTORY has checkouts of packages' repositories by the
+suites' names, which are used instead of what PyPI has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from suites import SUITES, Suite
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / "build" / "peers"
+WAYS = {"prometheus_client": "prometheus_client", "install": "I", "dropin": "D"}
+
+Outcomes = Dict[str, str]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", default=sys.executable, help="of the environment that has requirements.txt")
+    parser.add_argument("--only", choices=[suite.name for suite in SUITES])
+    parser.add_argument("--checkouts", type=Path)
+    arguments = parser.parse_args()
+    arguments.python = os.path.abspath(arguments.python)
+    expected = json.loads((HERE / "expected.json").read_text())
+    rows, wrong = [("suite", "tests", *(f"fail with {name}" for name in WAYS.values()))], []
+    for suite in SUITES:
+        if arguments.only not in (None, suite.name):
+            continue
+        source = _source(suite, arguments)
+        if source is None:
+            rows.append((f"{suite.name} {suite.version}", "not on PyPI", *("" for _ in WAYS)))
+            continue
+        outcomes = {way: _run(suite, source, way, arguments.python) for way in WAYS}
+        rows.append(_row(suite, outcomes))
+        wrong += _unexpected(suite, outcomes, expected)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |")
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
+
+
+def _source(suite: Suite, arguments: argparse.Namespace) -> Optional[Path]:
+    """The package's root with its tests, a copy; None where there are none."""
+    checkout = arguments.checkouts / suite.name if arguments.checkouts else None
+    root = BUILD / "suites" / suite.name
+    shutil.rmtree(root, ignore_errors=True)
+    if checkout is not None and checkout.is_dir():
+        shutil.copytree(checkout, root)
+    elif suite.is_on_pypi:
+        archive = _sdist(suite, arguments.python)
+        with tempfile.TemporaryDirectory(dir=BUILD) as directory, tarfile.open(archive) as file:
+            file.extractall(directory, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+            (extracted,) = Path(directory).iterdir()
+            root.parent.mkdir(exist_ok=True)
+            extracted.rename(root)
+    else:
+        return None
+    for name, content in suite.lacks.items():
+        path = root / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text((HERE / content).read_text() if content.endswith(".py") else content)
+    return root
+
+
+def _sdist(suite: Suite, python: str) -> Path:
+    directory = BUILD / "sdists" / f"{suite.name}-{suite.version}"
+    if not directory.is_dir():
+        fetched = Path(tempfile.mkdtemp(dir=BUILD))
+        what = ["--no-deps", "--no-binary", ":all:", "--dest", str(fetched), f"{suite.name}=={suite.version}"]
+        subprocess.run([python, "-m", "pip", "download", "--quiet", *what], check=True)
+        directory.parent.mkdir(exist_ok=True)
+        fetched.rename(directory)
+    (archive,) = directory.iterdir()
+    return archive
+
+
+def _run(suite: Suite, root: Path, way: str, python: str) -> Outcomes:
+    """The outcome of each test."""
+    print(f"{suite.name}, {way}", flush=True)
+    reports = BUILD / "reports"
+    reports.mkdir(exist_ok=True)
+    report = reports / f"{suite.name}-{way}.json"
+    report.unlink(missing_ok=True)
+    clean = {name: value for name, value in os.environ.items() if "PROMETHEUS" not in name.upper()}
+    for name in [name for name in clean if name.startswith("FDMETRICS_") and name != "FDMETRICS_LIBRARY"]:
+        del clean[name]
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory, prefix="fdmetrics-peers-") as stores, open(
+        report.with_suffix(".log"), "w", encoding="utf-8"
+    ) as log:
+        environment = {
+            **clean,
+            "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT / "python")]),
+            "PEERS_WAY": way,
+            "PEERS_STORES": stores,
+            "PEERS_REPORT": str(report),
+        }
+        command = [str(Path(python).with_name("pytest")), "-q", "-p", "own_store", "-p", "no:cacheprovider"]
+        subprocess.run(
+            [*command, *suite.arguments, suite.tests],
+            cwd=root,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if not report.exists():
+        raise SystemExit(f"{suite.name}, {way}: no test has run; see {report.with_suffix('.log')}")
+    outcomes: Outcomes = json.loads(report.read_text())
+    return outcomes
+
+
+def _failed(outcomes: Outcomes) -> Set[str]:
+    return {test for test, outcome in outcomes.items() if outcome == "failed"}
+
+
+def _row(suite: Suite, outcomes: Dict[str, Outcomes]) -> Tuple[str, ...]:
+    counts = [str(len(_failed(outcomes[way]))) for way in WAYS]
+    return (f"{suite.name} {suite.version}", str(len(outcomes["prometheus_client"])), *counts)
+
+
+def _unexpected(suite: Suite, outcomes: Dict[str, Outcomes], expected: List[Dict[str, Any]]) -> List[str]:
+    lines = []
+    for way in ("install", "dropin"):
+        reasons = {
+            test: entry["reason"]
+            for entry in expected
+            if entry["suite"] == suite.name and way in entry["ways"]
+            for test in entry["tests"]
+        }
+        counts = {test for test in outcomes[way] if outcomes["prometheus_client"].get(test) != "failed"}
+        failed = _failed(outcomes[way]) & counts
+        lines += [f"fails: {suite.name}, {way}: {test}" for test in sorted(failed - reasons.keys())]
+        passed = {test for test in counts if outcomes[way][test] == "passed"}
+        lines += [f"passes, take it out of expected.json: {suite.name}, {way}: {test}" for test in sorted(passed & reasons.keys())]
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
