@@ -28,7 +28,7 @@ from .registry import REGISTRY, CollectorRegistry
 
 __all__ = ["Counter", "Enum", "Gauge", "Histogram", "Info", "MetricWrapperBase", "Summary"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 Mode = Literal["all", "liveall", "min", "livemin", "max", "livemax", "sum", "livesum", "mostrecent", "livemostrecent"]
 

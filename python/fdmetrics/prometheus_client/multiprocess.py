@@ -19,7 +19,7 @@ from ._twin import fallback
 
 __all__ = ["MultiProcessCollector", "mark_process_dead"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 mark_process_dead = store_multiprocess.mark_process_dead
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REGISTRY", "Collector", "CollectorRegistry", "RestrictedRegistry"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 # Where metrics record whose registry has no store of its own.
 _default_store = native.REGISTRY
