@@ -54,9 +54,10 @@ class Family:
             self.register()
             return True
         except REFUSALS as error:
-            # What contradicts the store now does so as long as the store lives.
-            self._is_refused_for_ever = isinstance(error, (ConflictError, InvalidNameError))
-            self._retry_at = self.refuse(error)
+            if isinstance(error, (ConflictError, InvalidNameError)):
+                self.refuse_for_ever(error)
+            else:
+                self._retry_at = self.refuse(error)
             return False
 
     def series(self, values: Sequence[str], worker: Optional[int] = None) -> int:
@@ -80,6 +81,11 @@ class Family:
     def refuse(self, error: BaseException) -> float:
         """Counts and logs a failure that no caller is told of. Returns when to try again; see Registry._refuse."""
         return self.registry._refuse(error, f"metric {self.descriptor.name}")
+
+    def refuse_for_ever(self, error: BaseException) -> None:
+        """Counts and logs a contradiction, which lasts as long as the store. Nothing is tried again."""
+        self._is_refused_for_ever = True
+        self.refuse(error)
 
     def detach(self) -> None:
         """Forgets the handle, because the store is being closed."""

@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple, Uni
 
 from . import _bindings
 from . import _constants as c
-from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, full_name, strings
+from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, strings
 from ._library import import_rare_prototypes
 from .context_managers import ExceptionCounter, Exceptions, InprogressTracker, Timer
 from .errors import InvalidArgumentError, InvalidNameError
@@ -45,7 +45,8 @@ GAUGE_MODES: Dict[str, int] = {
 _MOST_RECENT = (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
 
 
-def _put(owner: type, metric: Metric, name: str, call: object) -> None:
+def put(owner: type, metric: Metric, name: str, call: object) -> None:
+    """Puts an update callable of a class of this module into a metric."""
     # Through the slot itself: a subclass that defines a method of the same name keeps it.
     owner.__dict__[name].__set__(metric, call)
 
@@ -76,12 +77,12 @@ class Counter(Metric):
 
     def _connect(self, handle: int) -> _bindings.Increment:
         call = _bindings.counter_inc(self._family.registry._attach().library, handle)
-        _put(Counter, self, "inc", call)
+        put(Counter, self, "inc", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("counter") if self._is_parent else _bindings.pending_inc(self)
-        _put(Counter, self, "inc", call)
+        put(Counter, self, "inc", call)
 
     def count_exceptions(self, exception: Exceptions = Exception) -> ExceptionCounter:
         """Counts exceptions of the given type, or types, that leave a block or a function. Errors: ValueError."""
@@ -140,7 +141,7 @@ class Gauge(Metric):
 
     def _put_calls(self, calls: _bindings.GaugeCalls) -> None:
         for name in calls._fields:
-            _put(Gauge, self, name, getattr(calls, name))
+            put(Gauge, self, name, getattr(calls, name))
 
     def _connect(self, handle: int) -> _bindings.GaugeCalls:
         calls = _bindings.gauge_calls(self._family.registry._attach().library, handle, self._most_recent)
@@ -194,12 +195,12 @@ class Summary(Metric):
 
     def _connect(self, handle: int) -> _bindings.Observe:
         call = _bindings.summary_observe(self._family.registry._attach().library, handle)
-        _put(Summary, self, "observe", call)
+        put(Summary, self, "observe", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("summary") if self._is_parent else _bindings.pending_observe(self)
-        _put(Summary, self, "observe", call)
+        put(Summary, self, "observe", call)
 
     def time(self) -> Timer:
         """Times a block or a function, and observes the duration in seconds."""
@@ -241,12 +242,12 @@ class Histogram(Metric):
 
     def _connect(self, handle: int) -> _bindings.Observe:
         call = _bindings.histogram_observe(self._family.registry._attach().library, handle)
-        _put(Histogram, self, "observe", call)
+        put(Histogram, self, "observe", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("histogram") if self._is_parent else _bindings.pending_observe(self)
-        _put(Histogram, self, "observe", call)
+        put(Histogram, self, "observe", call)
 
     def time(self) -> Timer:
         """Times a block or a function, and observes the duration in seconds."""
@@ -313,7 +314,7 @@ class Info(_Text):
 
         Errors: ValueError for a key that is no label name or is one of the metric's own, and for a value of None.
         """
-        checked_info(self.name, self._family.descriptor.label_names, val)
+        checked_info(self.name, self._family.descriptor.label_names, val, self._takes_utf8_names())
         if any(value is None for value in val.values()):
             raise InvalidNameError(f"Label value cannot be None: {val} of Info metric {self.name}")
         keys, texts = list(val), [str(value) for value in val.values()]
@@ -340,7 +341,7 @@ class Enum(_Text):
     ) -> None:
         """Declares an enum of states; see fdmetrics.instruments for the arguments. Errors: InvalidNameError,
         ConflictError."""
-        checked = checked_states(full_name(self._kind, name, namespace, subsystem, unit), states)
+        checked = checked_states(name, states)
         self._declare(
             name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, states=checked
         )

@@ -94,6 +94,7 @@ class Registry:
         format: str = "text",
         escaping: str = "underscores",
         names: Collection[str] = (),
+        created: bool = False,
     ) -> bytes:
         """All series of the store, of all processes, in a text format or protobuf; see Store.render.
 
@@ -108,6 +109,7 @@ class Registry:
             format=format,
             escaping=escaping,
             names=names,
+            created=created,
         )
 
     def statistics(self) -> Statistics:

@@ -8,30 +8,22 @@ on without it, as its process's own.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from typing import TYPE_CHECKING, Dict, List, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, List, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
-from .._descriptor import Descriptor, refuse_other_names
+from .. import _constants as c
+from .._descriptor import Descriptor, is_classic
 from .._environment import OLD_PROMETHEUS_DIRECTORY, PROMETHEUS_DIRECTORY, make_absolute
 from .._family import Family
-from ..errors import REFUSALS
+from .._library import take_utf8_names
+from ..errors import REFUSALS, InvalidArgumentError
 from ..registry import Registry
 
 if TYPE_CHECKING:
     from ..registry import Declared
-
-
-class _ClassicFamily(Family):
-    """A family that stays out of the store where its names are not of the classic character set."""
-
-    __slots__ = ()
-
-    def register(self) -> int:
-        if self.handle is None:
-            refuse_other_names(self.descriptor.name, self.descriptor.label_names)
-        return super().register()
 
 
 class _Declarations:
@@ -77,13 +69,27 @@ def family_of(
     states: Tuple[str, ...] = (),
 ) -> Family:
     """The family with this declaration, the same one for the same declaration."""
-    descriptor = Descriptor(
-        kind, name, str(documentation), tuple(label_names), unit or "", gauge_mode, tuple(sorted(set(bounds))), states
-    )
+    names = tuple(label_names)
+    if not is_classic(name, names):
+        take_utf8_names()
+    kept = kept_bounds(name, bounds) if kind == c.FDM_HISTOGRAM else ()
+    descriptor = Descriptor(kind, name, str(documentation), names, unit or "", gauge_mode, kept, states)
     known = _declarations.setdefault(registry, _Declarations())
     known.names.add(name)
     # Of two threads that get here at once, both use the one that is kept.
-    return known.families.setdefault(descriptor, _ClassicFamily(descriptor, registry))
+    return known.families.setdefault(descriptor, Family(descriptor, registry))
+
+
+def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
+    """The bounds that the store keeps of those that prometheus_client takes: each once, and finite.
+
+    In the other buckets, up to -Inf and up to NaN, no observation is ever counted but -inf itself. Errors:
+    InvalidArgumentError, where no bound is left.
+    """
+    kept = tuple(sorted({bound for bound in bounds if math.isfinite(bound)}))
+    if not kept:
+        raise InvalidArgumentError(f"Histogram {metric} has no finite bound: give one at least")
+    return kept
 
 
 def announce(value: Declared, family: Family) -> bool:

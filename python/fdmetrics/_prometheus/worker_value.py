@@ -131,9 +131,10 @@ class _NumberedGaugeValue(GaugeValue):
         super().__init__(most_recent)
 
     def _series(self, family: Family) -> int:
-        # Each look-up of a worker's series gives another handle.
+        # Each look-up of a worker's series gives another handle. It makes no series, which is shown without a value too.
         handle = self._handle
         if handle is None or self._label_values:
+            family.series(self._label_values)
             handle = family.series(self._label_values, worker=self._number)
         return handle
 

@@ -3,12 +3,14 @@
 """Counter, Gauge, Histogram, Summary, Info and Enum of prometheus_client, which record into the store.
 
 Each is a class of prometheus_client and one of fdmetrics (see fdmetrics.instruments) at once. The arguments, their
-defaults and the exceptions are prometheus_client's. A metric that is declared again, alike, is the same metric.
+defaults and the exceptions are prometheus_client's, for a second declaration in one registry too.
 """
 
 from __future__ import annotations
 
 import functools
+import math
+import sys
 import time
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
 
@@ -19,7 +21,11 @@ from .. import _bindings, instruments
 from .. import _constants as c
 from .._descriptor import strings
 from .._family import Family
-from . import _callbacks, _readings
+from .._prometheus import created
+from .._prometheus.declaration import kept_bounds
+from .._prometheus.value import MODES_OF_EACH
+from ..errors import InvalidArgumentError
+from . import _callbacks, _logical, _readings
 from ._instrument import Instrument
 from ._readings import Reading
 from ._twin import fallback
@@ -29,6 +35,11 @@ from .registry import REGISTRY, CollectorRegistry
 __all__ = ["Counter", "Enum", "Gauge", "Histogram", "Info", "MetricWrapperBase", "Summary"]
 
 __getattr__ = fallback(__name__, _real)
+
+enable_created_metrics = created.enable
+disable_created_metrics = created.disable
+_use_created = created.wanted_in_openmetrics()
+created.follow(sys.modules[__name__])
 
 Mode = Literal["all", "liveall", "min", "livemin", "max", "livemax", "sum", "livesum", "mostrecent", "livemostrecent"]
 
@@ -55,9 +66,24 @@ class Counter(Instrument, instruments.Counter, _real.Counter):  # type: ignore[m
     def _own_init(self) -> Any:
         return Counter.__init__
 
+    def _take(self, family: Family, values: Tuple[str, ...]) -> None:
+        super()._take(family, values)
+        value = None if self._is_parent else _logical.counter_value()
+        if value is not None:
+            self._logical_value = value
+            value.declare(family, values)
+            instruments.put(instruments.Counter, self, "inc", _logical.counter_inc(value))
+
+    def _connect(self, handle: int) -> _bindings.Increment:
+        return super()._connect(handle) if self._logical_value is None else self.inc
+
+    def _disconnect(self) -> None:
+        if self._logical_value is None:
+            super()._disconnect()
+
     @property
-    def _value(self) -> Reading:
-        return Reading(lambda: _readings.counter_total(self), self.inc, self._set)
+    def _value(self) -> Any:
+        return self._logical_value or Reading(lambda: _readings.counter_total(self), self.inc, self._set)
 
     def _set(self, value: float) -> None:
         self.reset()
@@ -124,13 +150,31 @@ class Gauge(Instrument, instruments.Gauge, _real.Gauge):  # type: ignore[misc]
         self._multiprocess_mode = _MODES[mode]
         self._is_most_recent = mode in (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
         super()._take(family, values)
+        value = None if self._is_parent else _logical.gauge_value(self._is_most_recent)
+        if value is not None:
+            self._logical_value = value
+            value.declare(family, values)
+            self._put_calls(_logical.gauge_calls(value, self._is_most_recent))
+
+    def _connect(self, handle: int) -> _bindings.GaugeCalls:
+        if self._logical_value is not None:
+            return _bindings.GaugeCalls(self.inc, self.dec, self.set)
+        calls = super()._connect(handle)
+        if self._family.descriptor.gauge_mode in MODES_OF_EACH:
+            # Where each process has a sample, it has one from the start.
+            self._family.registry._attach().library.fdm_gauge_add(handle, 0.0)
+        return calls
+
+    def _disconnect(self) -> None:
+        if self._logical_value is None:
+            super()._disconnect()
 
     def _arguments(self) -> Dict[str, Any]:
         return {"multiprocess_mode": self._multiprocess_mode}
 
     @property
-    def _value(self) -> Reading:
-        return Reading(lambda: _readings.gauge_value(self), self.inc, self.set)
+    def _value(self) -> Any:
+        return self._logical_value or Reading(lambda: _readings.gauge_value(self), self.inc, self.set)
 
     def _own_value(self, labels: Dict[str, str]) -> Optional[float]:
         """This process's value of the series with these labels; None where there is none, or it is not shown alone."""
@@ -231,9 +275,15 @@ class Histogram(Instrument, instruments.Histogram, _real.Histogram):  # type: ig
         _labelvalues: Optional[Sequence[str]] = None,
         buckets: Sequence[Union[float, str]] = DEFAULT_BUCKETS,
     ) -> None:
-        """Declares a histogram. Errors: ValueError."""
+        """Declares a histogram. Bounds of -inf and NaN are taken, and not shown. Errors: ValueError."""
+        bounds = [float(bound) for bound in buckets]
+        if bounds != sorted(bounds):
+            raise InvalidArgumentError(f"Buckets not in sorted order: {bounds} of {name}")
+        if not any(bound < math.inf for bound in bounds):
+            raise InvalidArgumentError(f"Must have at least two buckets: histogram {name} has no finite bound")
+        kept = kept_bounds(name, bounds)
         instruments.Histogram.__init__(
-            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, buckets
+            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, kept
         )
 
     def _own_init(self) -> Any:
