@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import unittest
+from importlib import metadata
 from typing import Any, Dict, List, Tuple
 
 import prometheus_client
@@ -35,14 +36,30 @@ class BaseTestCase(unittest.TestCase):
         found = map(_SAMPLE.fullmatch, response.get_data(as_text=True).splitlines())
         return [(one[1], dict(_LABEL.findall(one[2] or "")), one[3]) for one in found if one]
 
-    def assertMetric(self, name: str, value: object, *labels: Tuple[str, object], endpoint: str = "/metrics") -> None:  # noqa: N802
+    def assertMetric(self, name: str, value: object, *labels: Tuple[str, object], endpoint: str = "/metrics") -> None:
         """A sample with exactly these labels has this value, a regular expression."""
         wanted = {label: str(text) for label, text in labels}
         samples = self._samples(endpoint)
         values = [shown for sample, shown_labels, shown in samples if sample == name and shown_labels == wanted]
         self.assertTrue(any(re.fullmatch(str(value), shown) for shown in values), f"{name}{wanted} of {samples}")
 
-    def assertAbsent(self, name: str, *labels: Tuple[str, object], endpoint: str = "/metrics") -> None:  # noqa: N802
+    def assertAbsent(self, name: str, *labels: Tuple[str, object], endpoint: str = "/metrics") -> None:
         """No sample has exactly these labels."""
         wanted = {label: str(text) for label, text in labels}
-        self.assertNotIn((name, wanted), [(sample, shown_labels) for sample, shown_labels, _ in self._samples(endpoint)])
+        shown = [(sample, shown_labels) for sample, shown_labels, _ in self._samples(endpoint)]
+        self.assertNotIn((name, wanted), shown)
+
+    def assumeMinimumFlaskVersion(self, version: str) -> None:
+        """Skips the test with an older Flask."""
+        if not _is_flask_at_least(version):
+            self.skipTest(f"needs Flask {version}")
+
+    def assumeBeforeFlaskVersion(self, version: str) -> None:
+        """Skips the test with this Flask or a newer one."""
+        if _is_flask_at_least(version):
+            self.skipTest(f"is for Flask before {version}")
+
+
+def _is_flask_at_least(version: str) -> bool:
+    installed = metadata.version("flask")
+    return [int(part) for part in installed.split(".")] >= [int(part) for part in version.split(".")]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plugin of pytest: what `import prometheus_client` gives, and a fork child with a store of its own for each test.
 
-The environment says which way (PEERS_WAY), where the stores are (PEERS_STORES) and where the outcomes go (PEERS_REPORT).
+PEERS_WAY in the environment says which way, PEERS_STORES where the stores are, PEERS_REPORT where the outcomes go.
 """
 
 from __future__ import annotations

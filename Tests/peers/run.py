@@ -107,9 +107,10 @@ def _run(suite: Suite, root: Path, way: str, python: str) -> Outcomes:
     for name in [name for name in clean if name.startswith("FDMETRICS_") and name != "FDMETRICS_LIBRARY"]:
         del clean[name]
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory, prefix="fdmetrics-peers-") as stores, open(
-        report.with_suffix(".log"), "w", encoding="utf-8"
-    ) as log:
+    with (
+        tempfile.TemporaryDirectory(dir=memory, prefix="fdmetrics-peers-") as stores,
+        open(report.with_suffix(".log"), "w", encoding="utf-8") as log,
+    ):
         environment = {
             **clean,
             "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT / "python")]),
@@ -161,7 +162,10 @@ def _unexpected(suite: Suite, outcomes: Dict[str, Outcomes], expected: List[Dict
         failed = _failed(outcomes[way]) & counts
         lines += [f"fails: {suite.name}, {way}: {test}" for test in sorted(failed - reasons.keys())]
         passed = {test for test in counts if outcomes[way][test] == "passed"}
-        lines += [f"passes, take it out of expected.json: {suite.name}, {way}: {test}" for test in sorted(passed & reasons.keys())]
+        lines += [
+            f"passes, take it out of expected.json: {suite.name}, {way}: {test}"
+            for test in sorted(passed & reasons.keys())
+        ]
     return lines
 
 

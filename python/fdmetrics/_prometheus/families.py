@@ -9,7 +9,7 @@ a tenth of the time: every scrape that asks for OpenMetrics goes through it.
 from __future__ import annotations
 
 import re
-from typing import Any, Collection, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
@@ -49,8 +49,8 @@ def collect_families(
 
     registry: None stands for the process's default one. pid_label and process_metrics are those of Registry.render.
     names: only samples of these names, and only families that have any, as a registry's restricted_registry gives.
-    Samples have no timestamps or exemplars, and `_created` as created.wanted says. An Info or an Enum is one where this process has declared it,
-    else a gauge. Errors: those of Registry.render.
+    Samples have no timestamps or exemplars; created.wanted says whether there are `_created` ones. An Info or an Enum
+    is one where this process has declared it, else a gauge. Errors: those of Registry.render.
     """
     registry = registry or REGISTRY
     text = rendered(registry, pid_label, process_metrics, AS_THEY_ARE)

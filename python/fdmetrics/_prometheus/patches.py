@@ -21,8 +21,8 @@ from prometheus_client.registry import CollectorRegistry
 
 from .. import python_metrics
 from ..registry import REGISTRY
-from . import multiprocess as store_multiprocess
 from . import created, removal
+from . import multiprocess as store_multiprocess
 from .text_value import InfoSeries, StateSeries
 from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
 from .value import ObservedSum
@@ -196,7 +196,7 @@ def _sample_value(original: Callable[..., Optional[float]]) -> Callable[..., Opt
         value = original(self, name, labels)
         if value is None and name.endswith(created.SUFFIX):
             # Only who asks for it by name sees it.
-            value = original(self.restricted_registry([name]), name, labels)  # type: ignore[arg-type]
+            value = original(self.restricted_registry([name]), name, labels)
         # Gauges of all processes have a label more than the caller may know of.
         return sample_of_this_process(self, name, labels or {}) if value is None else value
 

@@ -131,12 +131,15 @@ class _NumberedGaugeValue(GaugeValue):
         super().__init__(most_recent)
 
     def _series(self, family: Family) -> int:
-        # Each look-up of a worker's series gives another handle. It makes no series, which is shown without a value too.
+        # Each look-up of a worker's series gives another handle.
         handle = self._handle
         if handle is None or self._label_values:
-            family.series(self._label_values)
             handle = family.series(self._label_values, worker=self._number)
         return handle
+
+    def _starts_at_zero(self, family: Family) -> bool:
+        # The handle has made the worker's place, and a gauge with nothing but empty places is not shown.
+        return True
 
 
 class WorkerGaugeValue:

@@ -43,20 +43,17 @@ def counter_inc(value: WorkerCounterValue) -> _bindings.Increment:
     return inc
 
 
-def gauge_calls(value: WorkerGaugeValue, most_recent: bool) -> _bindings.GaugeCalls:
+def gauge_calls(of_worker: WorkerGaugeValue, most_recent: bool) -> _bindings.GaugeCalls:
     """Gauge.inc(), dec() and set() for a value."""
 
     def inc(amount: float = 1) -> None:
         if most_recent:
             raise RuntimeError("inc must not be used with the mostrecent mode")
-        value.inc(amount)
+        of_worker.inc(amount)
 
     def dec(amount: float = 1) -> None:
         if most_recent:
             raise RuntimeError("dec must not be used with the mostrecent mode")
-        value.inc(-amount)
+        of_worker.inc(-amount)
 
-    def set_value(amount: float) -> None:
-        value.set(float(amount))
-
-    return _bindings.GaugeCalls(inc, dec, set_value)
+    return _bindings.GaugeCalls(inc, dec, lambda value: of_worker.set(float(value)))

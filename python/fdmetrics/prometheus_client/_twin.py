@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Callable, Dict, Optional, Sequence
@@ -54,14 +55,11 @@ def _real_name(name: str) -> str:
 
 
 def _spec(name: str) -> ModuleSpec:
-    path: Optional[Sequence[str]] = _real.__path__
-    parent = _REAL
-    for part in name.split(".")[1:]:
-        parent += "." + part
-        spec = None if path is None else PathFinder.find_spec(parent, path)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"{name} is not in the installed prometheus_client: install a newer one", name=name)
-        path = spec.submodule_search_locations
+    parent, _, _ = name.rpartition(".")
+    path = _real.__path__ if parent == _REAL else _spec(parent).submodule_search_locations
+    spec = PathFinder.find_spec(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name} is not in the installed prometheus_client: install a newer one", name=name)
     return spec
 
 
@@ -80,7 +78,10 @@ def _module(name: str) -> ModuleType:
 
 
 def submodules(package: str) -> Callable[[str], Any]:
-    """A package's __getattr__: the modules that prometheus_client's package of that name has imported, and its names."""
+    """A package's __getattr__: the modules that prometheus_client's package of that name has imported, and its names.
+
+    A name that is missing there is an AttributeError.
+    """
     real = _real if package == _OURS else None
 
     def attribute(name: str) -> Any:
@@ -120,7 +121,7 @@ def stand_by() -> None:
 
 
 class _Finder:
-    """Finds modules of prometheus_client: this package's ones where it stands in its place, else those that are kept."""
+    """Finds modules of prometheus_client: of this package where it stands in its place, else those that are kept."""
 
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
@@ -133,10 +134,10 @@ class _Finder:
             known = importlib.import_module(ours) if importlib.util.find_spec(ours) is not None else None
         else:
             known = _kept.get(name) if package is _real else None
-        return None if known is None else importlib.util.spec_from_loader(name, _Given(known))
+        return None if known is None else ModuleSpec(name, _Given(known))
 
 
-class _Given:
+class _Given(Loader):
     """Loads a module that is there already."""
 
     def __init__(self, module: ModuleType) -> None:

@@ -181,7 +181,7 @@ class Gauge(Instrument, instruments.Gauge, _real.Gauge):  # type: ignore[misc]
         if self._multiprocess_mode not in ("all", "liveall") or labels.keys() != set(self._labelnames):
             return None
         if not self._is_parent:
-            return self._value.get()
+            return float(self._value.get())
         child = self._children.get(tuple(labels[name] for name in self._labelnames))
         return None if child is None or self._removals[0] != self._children.word else child._value.get()
 
