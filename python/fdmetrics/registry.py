@@ -52,6 +52,8 @@ class Registry:
 
     # Of the class until the store is attached, then of the object: two threads that attach at once so keep one store.
     _store: Optional[Store] = None
+    #: Of the default store: what the environment says, and what the directory is, where it was attached.
+    _found: Optional[_environment.Found] = None
 
     def __init__(self, directory: Optional[Path] = None) -> None:
         """A registry for the store in a directory; None: for the process's default store.
@@ -81,6 +83,7 @@ class Registry:
         Returns the store. Errors: those of Store(), and the first one of registering a metric, such as ConflictError;
         the other metrics are registered all the same.
         """
+        self._follow()
         store = self._attach()
         register_each(list(self._pending))
         return store
@@ -100,6 +103,7 @@ class Registry:
 
         Errors: those of Store() and Store.render.
         """
+        self._follow()
         store = self._attach()
         self._register_pending()
         return store.render(
@@ -124,6 +128,7 @@ class Registry:
     @property
     def path(self) -> str:
         """The store's directory, attached at the first call. Errors: those of Store()."""
+        self._follow()
         return self._attach().path
 
     def close(self) -> None:
@@ -152,8 +157,31 @@ class Registry:
         if store is not opened:
             # Another thread, or a signal handler, was quicker.
             opened.close()
+        elif self._directory is None:
+            self._found = _environment.Found.now(store.path)
         self._register_pending()
         return store
+
+    def _follow(self) -> None:
+        """Moves to another default store, where the environment names one and the directory of this one was deleted.
+
+        A test suite does so that sets PROMETHEUS_MULTIPROC_DIR to another temporary directory for each test. What has
+        been declared before is declared no more, and comes into the new store at its next update. The old store stays
+        mapped: somebody may hold an address in it. No other thread may record meanwhile. Errors: those of Store().
+        """
+        found = self._found
+        directory = None if found is None else found.successor()
+        if directory is None:
+            return
+        from ._attachments import detach_all
+
+        store = Store(directory)
+        os.environ[_environment.DIRECTORY] = directory
+        self._declared, self._pending, self._retry_at = {}, {}, 0.0
+        self._store = store
+        self._found = _environment.Found.now(store.path)
+        detach_all(self)
+        self._register_pending()
 
     def _attach_quietly(self) -> Optional[Store]:
         """The store, or None where it cannot be had: then the cause is logged and counted."""
@@ -168,6 +196,12 @@ class Registry:
             self._retry_at = self._refuse(error, "the store")
             return None
 
+    def _follow_quietly(self) -> None:
+        try:
+            self._follow()
+        except REFUSALS as error:
+            self._refuse(error, "the store that the environment names now")
+
     def _register_pending(self) -> None:
         # A process that has attached shows all that it has declared: an unlabelled counter is there with 0.
         for metric in list(self._pending):
@@ -178,6 +212,8 @@ class Registry:
         if self._store is None:
             # A name that was set after the import, as seen before the program changes its directory.
             _environment.make_absolute()
+        else:
+            self._follow_quietly()
         known = self._declared.setdefault(descriptor.name, descriptor)
         difference = descriptor.difference(known)
         if difference is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from typing import TYPE_CHECKING, Dict, Iterable, List, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
 from .. import _constants as c
@@ -36,6 +36,12 @@ class _Declarations:
 
 
 _declarations: WeakKeyDictionary[Registry, _Declarations] = WeakKeyDictionary()
+
+
+def take_over(former: Any) -> None:
+    """Goes on with the declarations of this module as it was imported for another prometheus_client."""
+    global _declarations
+    _declarations = former._declarations
 
 
 def declared_names(registry: Registry) -> Set[str]:

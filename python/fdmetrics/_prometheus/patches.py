@@ -30,6 +30,9 @@ from .value_class import MultiProcessValue, StoreValueClass, get_value_class, va
 
 logger = logging.getLogger("fdmetrics")
 
+#: The prometheus_client that is patched here.
+PACKAGE = prometheus_client
+
 _ABSENT = object()
 # What was there before, in the order in which it was replaced: owner, name, former value.
 _replaced: List[Tuple[Any, str, Any]] = []
@@ -38,15 +41,8 @@ _replaced: List[Tuple[Any, str, Any]] = []
 _PLAIN_ESCAPING = ("underscores", "allow-utf-8", "values")
 
 
-def installed() -> bool:
-    """Whether prometheus_client records into the store."""
-    return bool(_replaced)
-
-
 def apply() -> None:
-    """Makes prometheus_client record into the store; nothing where it does so already."""
-    if _replaced:
-        return
+    """Makes prometheus_client record into the store."""
     _replace_values()
     _replace_metrics()
     _replace_registry()
