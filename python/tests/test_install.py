@@ -275,10 +275,11 @@ def test_workers_of_logical_ids() -> None:
         """
     )
     before, after = (Samples(text) for text in printed.split("\n#\n"))
+    # As there, the label is pid. The id of the parent is 0 when it makes the gauge.
     values = {"0": 0, "1": 2, "2": 2, "3": 3}
-    assert {dict(labels)["worker"]: value for labels, value in before.named("each").items()} == values
+    assert {dict(labels)["pid"]: value for labels, value in before.named("each").items()} == values
     del values["2"]
-    assert {dict(labels)["worker"]: value for labels, value in after.named("each").items()} == values
+    assert {dict(labels)["pid"]: value for labels, value in after.named("each").items()} == values
     assert after.get("c_total") == 4
 
 
