@@ -8,6 +8,7 @@ import gc
 from typing import TYPE_CHECKING, Any, Iterator
 
 from . import python_metrics
+from ._family import Family
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -17,7 +18,11 @@ def detach_all(registry: Registry) -> None:
     """Has everything of a registry that holds an address in its store let go of it, as at Registry.close()."""
     records_interpreter = registry in python_metrics._installed
     for thing in list(_attachments()):
-        if _owner(thing) is registry:
+        if isinstance(thing, Family):
+            # Of metrics that are gone, perhaps: those of prometheus_client that are declared alike share one.
+            if thing.registry is registry:
+                thing.detach()
+        elif _owner(thing) is registry:
             thing._detach()
     if records_interpreter:
         python_metrics.install(registry)
@@ -34,5 +39,7 @@ def _attachments() -> Iterator[Any]:
     for thing in gc.get_objects():
         # Of the class, because a proxy or a mock may have every attribute.
         kind = type(thing)
-        if hasattr(kind, "_detach") and any(str(base.__module__).startswith("fdmetrics.") for base in kind.__mro__):
+        if kind is Family:
+            yield thing
+        elif hasattr(kind, "_detach") and any(str(base.__module__).startswith("fdmetrics.") for base in kind.__mro__):
             yield thing

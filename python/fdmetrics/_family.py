@@ -88,5 +88,7 @@ class Family:
         self.refuse(error)
 
     def detach(self) -> None:
-        """Forgets the handle, because the store is being closed."""
+        """Forgets the handle, and what the store has refused, because it is being closed or left."""
         self.handle = None
+        self._retry_at = 0.0
+        self._is_refused_for_ever = False
