@@ -37,11 +37,11 @@ class BaseTestCase(unittest.TestCase):
         return [(one[1], dict(_LABEL.findall(one[2] or "")), one[3]) for one in found if one]
 
     def assertMetric(self, name: str, value: object, *labels: Tuple[str, object], endpoint: str = "/metrics") -> None:
-        """A sample with exactly these labels has this value, a regular expression."""
+        """A sample with exactly these labels has a value that begins with this one, a regular expression."""
         wanted = {label: str(text) for label, text in labels}
         samples = self._samples(endpoint)
         values = [shown for sample, shown_labels, shown in samples if sample == name and shown_labels == wanted]
-        self.assertTrue(any(re.fullmatch(str(value), shown) for shown in values), f"{name}{wanted} of {samples}")
+        self.assertTrue(any(re.match(str(value), shown) for shown in values), f"{name}{wanted} of {samples}")
 
     def assertAbsent(self, name: str, *labels: Tuple[str, object], endpoint: str = "/metrics") -> None:
         """No sample has exactly these labels."""

@@ -21,13 +21,13 @@ class Suite(NamedTuple):
     arguments: Tuple[str, ...] = ("-p", "no:django")
     #: Files that the tests need and the distribution lacks, each with a file beside this one, or its text.
     lacks: Mapping[str, str] = {}
-    #: Whether a distribution on PyPI has the tests; else only a checkout does.
-    is_on_pypi: bool = True
+    #: Tests of ours, beside this file, where no distribution on PyPI has the package's own.
+    ours: str = ""
 
 
 SUITES = (
     Suite("prometheus_client", "0.26.0", arguments=("-p", "no:django", "--benchmark-disable")),
-    Suite("prometheus-fastapi-instrumentator", "8.1.0", is_on_pypi=False),
+    Suite("prometheus-fastapi-instrumentator", "8.1.0", ours="instrumentator"),
     Suite("prometheus_flask_exporter", "0.23.2", lacks={"tests/unittest_helper.py": "flask_exporter_helper.py"}),
     Suite("prometheus-async", "26.1.0"),
     Suite("django-prometheus", "2.5.0", tests="django_prometheus/tests"),

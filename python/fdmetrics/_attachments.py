@@ -39,7 +39,9 @@ def _attachments() -> Iterator[Any]:
     for thing in gc.get_objects():
         # Of the class, because a proxy or a mock may have every attribute.
         kind = type(thing)
-        if kind is Family:
+        if kind is Family or (hasattr(kind, "_detach") and any(map(_is_ours, kind.__mro__))):
             yield thing
-        elif hasattr(kind, "_detach") and any(str(base.__module__).startswith("fdmetrics.") for base in kind.__mro__):
-            yield thing
+
+
+def _is_ours(kind: type) -> bool:
+    return str(kind.__module__).startswith(f"{__package__}.")
