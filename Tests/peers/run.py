@@ -98,7 +98,7 @@ def _sdist(suite: Suite, python: str) -> Path:
 
 
 def _outcomes(suite: Suite, root: Path, way: str, python: str, expected: Set[str]) -> Outcomes:
-    """The outcome of each test. One that fails unexpectedly is run again by itself: some race with their own servers."""
+    """The outcome of each test. One that fails unexpectedly is run again by itself: some race."""
     outcomes = _run(suite, root, way, python, [suite.tests])
     for test in sorted(_failed(outcomes) - expected):
         for _ in range(TRIES):

@@ -87,14 +87,13 @@ def family_of(
 
 
 def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
-    """The bounds that the store keeps of those that prometheus_client takes: each once, and finite.
+    """The bounds that the store keeps of those that prometheus_client takes: each once, and without NaN and +Inf.
 
-    In the other buckets, up to -Inf and up to NaN, no observation is ever counted but -inf itself. Errors:
-    InvalidArgumentError, where no bound is left.
+    Nothing is ever counted up to NaN. Errors: InvalidArgumentError, where no bound is left.
     """
-    kept = tuple(sorted({bound for bound in bounds if math.isfinite(bound)}))
+    kept = tuple(sorted({bound for bound in bounds if bound < math.inf}))
     if not kept:
-        raise InvalidArgumentError(f"Histogram {metric} has no finite bound: give one at least")
+        raise InvalidArgumentError(f"Must have at least two buckets: histogram {metric} has no bound below +Inf")
     return kept
 
 

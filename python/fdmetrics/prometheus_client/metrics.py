@@ -9,7 +9,6 @@ defaults and the exceptions are prometheus_client's, for a second declaration in
 from __future__ import annotations
 
 import functools
-import math
 import sys
 import time
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
@@ -275,15 +274,21 @@ class Histogram(Instrument, instruments.Histogram, _real.Histogram):  # type: ig
         _labelvalues: Optional[Sequence[str]] = None,
         buckets: Sequence[Union[float, str]] = DEFAULT_BUCKETS,
     ) -> None:
-        """Declares a histogram. Bounds of -inf and NaN are taken, and not shown. Errors: ValueError."""
+        """Declares a histogram. A bound of NaN is taken, and not shown. Errors: ValueError."""
         bounds = [float(bound) for bound in buckets]
         if bounds != sorted(bounds):
             raise InvalidArgumentError(f"Buckets not in sorted order: {bounds} of {name}")
-        if not any(bound < math.inf for bound in bounds):
-            raise InvalidArgumentError(f"Must have at least two buckets: histogram {name} has no finite bound")
-        kept = kept_bounds(name, bounds)
         instruments.Histogram.__init__(
-            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, kept
+            self,
+            name,
+            documentation,
+            labelnames,
+            namespace,
+            subsystem,
+            unit,
+            registry,
+            _labelvalues,
+            kept_bounds(name, bounds),
         )
 
     def _own_init(self) -> Any:
