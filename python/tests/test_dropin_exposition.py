@@ -38,7 +38,7 @@ TEXT = """\
 build_info{version="1"} 1.0
 # HELP depth_bytes Depth.
 # TYPE depth_bytes gauge
-depth_bytes{worker="0"} 3.0
+depth_bytes 3.0
 # HELP hits_total Hits.
 # TYPE hits_total counter
 hits_total{path="/a"} 1.0

@@ -90,7 +90,14 @@ def test_its_metrics_in_our_registry(shown: Shown) -> None:
 def test_a_gauge_of_each_process_is_found_without_its_label(shown: Shown) -> None:
     gauge = Gauge("depth", "", ["queue"], registry=shown.registry)
     gauge.labels("a").set(4)
-    assert shown.value("depth", queue="a", worker="0") == 4
+    assert shown.value("depth", queue="a") == 4
+    child = os.fork()
+    if child == 0:
+        gauge.labels("a").set(5)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    # The label comes with a second process.
+    assert Samples(shown.text).all_values("depth") == [4, 5] and shown.value("depth", queue="a") is None
     assert shown.registry.get_sample_value("depth", {"queue": "a", "worker": "0"}) == 4
     assert shown.registry.get_sample_value("depth", {"queue": "a"}) == 4
     assert shown.registry.get_sample_value("depth", {"queue": "b"}) is None

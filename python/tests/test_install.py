@@ -35,9 +35,9 @@ each{worker="1"} 3.0
 open 1.0
 # HELP request_seconds Time.
 # TYPE request_seconds histogram
-request_seconds_bucket{path="/",le="0.1"} 0.0
-request_seconds_bucket{path="/",le="1.0"} 1.0
-request_seconds_bucket{path="/",le="+Inf"} 3.0
+request_seconds_bucket{le="0.1",path="/"} 0.0
+request_seconds_bucket{le="1.0",path="/"} 1.0
+request_seconds_bucket{le="+Inf",path="/"} 3.0
 request_seconds_count{path="/"} 3.0
 request_seconds_sum{path="/"} 6.0
 # HELP requests_total Requests.
