@@ -14,7 +14,7 @@ from flask.views import MethodView
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 import fdmetrics
-from fdmetrics import wsgi
+from fdmetrics import _wsgi_exchange, wsgi
 
 from .frameworks_support import Clock, Key, recorded
 
@@ -134,7 +134,7 @@ def test_the_application_object_may_be_wrapped(registry: fdmetrics.Registry, tmp
 
 def test_streams(registry: fdmetrics.Registry, app: flask.Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(wsgi, "perf_counter", clock)
+    monkeypatch.setattr(_wsgi_exchange, "perf_counter", clock)
 
     @app.route("/stream/<id>")
     def stream(id: str) -> flask.Response:

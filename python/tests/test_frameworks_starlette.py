@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 import fdmetrics
-from fdmetrics import asgi
+from fdmetrics import _asgi_exchange, asgi
 
 from .frameworks_support import Client, Clock, Connection, Key, recorded
 
@@ -239,7 +239,7 @@ def test_streams_files_and_background_tasks(
     registry: fdmetrics.Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(asgi, "perf_counter", clock)
+    monkeypatch.setattr(_asgi_exchange, "perf_counter", clock)
 
     async def stream(request: Request) -> Response:
         async def parts() -> Any:
