@@ -146,7 +146,10 @@ class HTTPMetrics:
         self._values_of: Tuple[Tuple[str, object], ...] = tuple((options.labels or {}).items())
         self._groups_status = options.group_status
         self._requests = self._declared(
-            Counter, REQUESTS, "HTTP requests answered, by method, route and status code.", "method path status_code"
+            Counter,
+            REQUESTS,
+            "HTTP requests answered, by method, route and status code.",
+            LABELS,
         )
         self._seconds = self._histogram(
             DURATION, "Seconds from an HTTP request to the end of its response.", options.buckets, DURATION_BUCKETS

@@ -19,7 +19,7 @@ all processes of the service. Its labels have few values, whatever clients send:
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, Callable, Literal, Mapping, Optional, Union, overload
+from typing import Any, Callable, Coroutine, Literal, Mapping, Optional, Union, overload
 
 from ._asgi_exchange import ASGIApp as ASGIApp
 from ._asgi_exchange import Exchange
@@ -144,10 +144,10 @@ class MetricsApp:
         self._scrape = Scrape(registry, pid_label, process_metrics, self_metrics)
 
     @overload
-    def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> Awaitable[None]: ...
+    def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> Coroutine[Any, Any, None]: ...
 
     @overload
-    def __call__(self, request: Any, /) -> Awaitable[Any]: ...
+    def __call__(self, request: Any, /) -> Coroutine[Any, Any, Any]: ...
 
     async def __call__(self, scope: Any, receive: Any = None, send: Any = None, /) -> Any:
         """Answers one connection; refuses websockets.

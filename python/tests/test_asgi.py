@@ -287,8 +287,9 @@ def test_a_closed_registry_fails_no_request(registry: fdmetrics.Registry) -> Non
 def test_removed_series_start_again(registry: fdmetrics.Registry) -> None:
     middleware = MetricsMiddleware(App(START, BODY), registry=registry)
     Connection().run(middleware)
-    middleware._metrics._requests.metric.clear()
-    middleware._metrics._seconds.metric.clear()
+    for family in (middleware._metrics._requests, middleware._metrics._seconds):
+        assert family is not None
+        family.metric.clear()
     assert recorded(registry) == {}
     for _ in range(2):
         Connection().run(middleware)

@@ -275,7 +275,7 @@ def test_streams_files_and_background_tasks(
 
 def test_the_metrics_beside_the_application(registry: fdmetrics.Registry, routes: Any) -> None:
     app = Starlette(routes=[*routes, Mount("/below", app=asgi.make_asgi_app(registry))])
-    app.add_route("/metrics", asgi.make_asgi_app(registry))  # type: ignore[arg-type]
+    app.add_route("/metrics", asgi.make_asgi_app(registry))
     app.add_middleware(asgi.MetricsMiddleware, registry=registry)
     client = Client(app)
     client.get("/items/5")
