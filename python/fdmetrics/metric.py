@@ -107,7 +107,7 @@ class Metric:
         subsystem: str,
         unit: str,
         registry: object,
-        labelvalues: Optional[Sequence[object]],
+        labelvalues: Optional[Sequence[object]] = None,
         **specific: Any,
     ) -> None:
         name = full_name(self._kind, name, namespace, subsystem, unit)
