@@ -134,22 +134,20 @@ class HTTPMetrics:
     def __init__(self, options: Options, path_of: Callable[..., object]) -> None:
         """A metric that this process has declared otherwise is left out, and logged.
 
-        path_of: what gives the label `path` where no option does. Errors: TypeError, InvalidArgumentError and
-        InvalidNameError, for an option that is none.
+        path_of: what gives the label `path` where no option does; it takes all that about() is given of a request.
+        Errors: TypeError, InvalidArgumentError and InvalidNameError, for an option that can never be right.
         """
-        options.check_names()
+        options.check()
         self._logged: Set[str] = set()
         self._excludes = excludes(options.excluded)
-        self._path_of = path_of if options.path_of is None else options.path_of
+        self._chosen_path_of = options.path_of
+        self._path_of = path_of
         self._registry: Registry = registry_of(options.registry)
         self._options = options
         self._values_of: Tuple[Tuple[str, object], ...] = tuple((options.labels or {}).items())
         self._groups_status = options.group_status
         self._requests = self._declared(
-            Counter,
-            REQUESTS,
-            "HTTP requests answered, by method, route and status code.",
-            LABELS,
+            Counter, REQUESTS, "HTTP requests answered, by method, route and status code.", LABELS
         )
         self._seconds = self._histogram(
             DURATION, "Seconds from an HTTP request to the end of its response.", options.buckets, DURATION_BUCKETS
@@ -225,8 +223,9 @@ class HTTPMetrics:
         """
         path = UNMATCHED_PATH
         try:
-            noted = notes.get(PATH_NOTE)
-            found = self._path_of(*request) if noted is None else noted
+            found = notes.get(PATH_NOTE)
+            if found is None:
+                found = self._path_of(*request) if self._chosen_path_of is None else self._chosen_path_of(request[0])
             if found is False:
                 return None
             path = UNMATCHED_PATH if found is None else str(found)

@@ -7,6 +7,7 @@ fdmetrics.asgi.MetricsMiddleware says what each option means.
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any, Callable, Collection, Iterable, Mapping, NamedTuple, Optional, Pattern, Tuple, Union
 
@@ -67,11 +68,16 @@ class Options(NamedTuple):
         """What a metric or a label is called; None where it is left out."""
         return default if self.names is None else self.names.get(default, default)
 
-    def check_names(self) -> None:
-        """Errors: InvalidArgumentError where `names` has something that there is not."""
+    def check(self) -> None:
+        """Errors: InvalidArgumentError where `names` has something that there is not; TypeError for a function whose
+        value would have to be awaited."""
         for name in self.names or ():
             if name not in NAMES:
                 raise InvalidArgumentError(f"names has {name!r}: give other names for {', '.join(NAMES)}")
+        functions: Mapping[str, object] = {"excluded": self.excluded, "path_of": self.path_of, **(self.labels or {})}
+        for name, function in functions.items():
+            if callable(function) and inspect.iscoroutinefunction(function):
+                raise TypeError(f"{name} is the coroutine function {function!r}: give one that returns its value")
 
 
 def excludes(excluded: Optional[Excluded]) -> Callable[[str], bool]:

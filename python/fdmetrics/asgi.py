@@ -97,7 +97,7 @@ class MetricsMiddleware:
             Options(
                 registry,
                 excluded,
-                path_of and _of_scope(path_of),
+                path_of,
                 prefix,
                 names,
                 labels,
@@ -201,10 +201,6 @@ def make_asgi_app(
 
 
 metrics_app = make_asgi_app
-
-
-def _of_scope(path_of: Callable[[Scope], object]) -> Callable[[Scope, str], object]:
-    return lambda scope, _path: path_of(scope)
 
 
 def _request(scope: Scope) -> Request:

@@ -107,6 +107,15 @@ def test_other_updates_do_nothing_until_the_series_is_removed(registry: Registry
     assert Samples(registry).get("depth", queue="a") == 4
 
 
+def test_a_removal_asks_no_function(registry: Registry) -> None:
+    gauge = Gauge("depth", "Depth.", ["queue"], registry=registry, multiprocess_mode="livesum")
+    gauge.labels("a").set_function(lambda: 1 / 0)
+    gauge.labels("b").set(1)
+    gauge.remove_by_labels({"queue": "b"})
+    gauge.remove_by_labels({"queue": "a"})
+    assert Samples(registry).named("depth") == {}
+
+
 def test_a_function_is_replaced(registry: Registry) -> None:
     gauge = Gauge("depth", "Depth.", registry=registry, multiprocess_mode="max")
     gauge.set_function(lambda: 1)
