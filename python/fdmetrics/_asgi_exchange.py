@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Awaitable, Callable, Iterable, MutableMapping, Optional, Tuple
+from typing import Any, Awaitable, Callable, MutableMapping, Optional
 
-from ._http_metrics import CLIENT_GONE, HTTPMetrics
+from ._http_metrics import CLIENT_GONE, MOST_DIGITS, HTTPMetrics
 
 # The types of the ASGI specification, alike to those of asgiref and Starlette.
 Scope = MutableMapping[str, Any]
@@ -101,9 +101,10 @@ class Exchange:
         return self._announced if self._sent is None else self._sent
 
 
-def content_length(headers: Iterable[Tuple[bytes, bytes]]) -> Optional[int]:
+def content_length(headers: object) -> Optional[int]:
     """The value of Content-Length; None where there is none, or it is no number."""
-    for name, value in headers:
-        if len(name) == 14 and name.lower() == b"content-length" and value.isdigit():
+    # Any iterable is allowed, but one that can be read only once is for the server.
+    for name, value in headers if isinstance(headers, (list, tuple)) else ():
+        if len(name) == 14 and name.lower() == b"content-length" and value.isdigit() and len(value) <= MOST_DIGITS:
             return int(value)
     return None

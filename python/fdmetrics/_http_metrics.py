@@ -56,6 +56,8 @@ UNKNOWN_VALUE = "<unknown>"
 METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
 #: The status of a request whose client went away, or whose task was cancelled, before the response started.
 CLIENT_GONE = 499
+#: So many digits has a length, of which int() takes no end without complaint.
+MOST_DIGITS = 18
 #: Where an application notes the path of a request, in the scope or the environ: text, or False for no recording.
 PATH_NOTE = "fdmetrics.path"
 # Where the request's InProgress is.

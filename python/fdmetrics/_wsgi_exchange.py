@@ -8,7 +8,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
-from ._http_metrics import About, HTTPMetrics
+from ._http_metrics import MOST_DIGITS, About, HTTPMetrics
 
 Environ = Dict[str, Any]
 Headers = List[Tuple[str, str]]
@@ -114,14 +114,14 @@ class Exchange:
 def request_size_of(environ: Mapping[str, Any]) -> Optional[int]:
     """The bytes of a request's body; None for one in chunks, of which nobody says how long it is."""
     length = environ.get("CONTENT_LENGTH")
-    if isinstance(length, str) and length.isdecimal():
+    if isinstance(length, str) and length.isdecimal() and len(length) <= MOST_DIGITS:
         return int(length)
     return None if environ.get("HTTP_TRANSFER_ENCODING") else 0
 
 
 def _content_length(headers: Headers) -> Optional[int]:
     for name, value in headers:
-        if len(name) == 14 and name.lower() == "content-length" and value.isdecimal():
+        if len(name) == 14 and name.lower() == "content-length" and value.isdecimal() and len(value) <= MOST_DIGITS:
             return int(value)
     return None
 

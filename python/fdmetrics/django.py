@@ -21,7 +21,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, AsyncIterator, Awaitable, Callable, ClassVar, Iterator, Literal, Optional, Union
 
-from ._http_metrics import CLIENT_GONE, HTTPMetrics, InProgress, leave_unrecorded
+from ._http_metrics import CLIENT_GONE, MOST_DIGITS, HTTPMetrics, InProgress, leave_unrecorded
 from ._http_options import Excluded, Options
 from ._scrape import Request, Scrape
 from ._wsgi_exchange import request_size_of
@@ -138,7 +138,7 @@ class _Exchange:
 
     def _watch_parts(self, response: Any) -> None:
         length = response.get("Content-Length", "")
-        if length.isdecimal():
+        if length.isdecimal() and len(length) <= MOST_DIGITS:
             self._sent = int(length)
         elif getattr(response, "file_to_stream", None) is None:
             # A file stays one, so that the server may send it in its own way: its bytes do not pass here.

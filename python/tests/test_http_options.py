@@ -310,6 +310,35 @@ def test_sizes(service: Service, sized: bool) -> None:
     assert service.samples().get("http_response_size_bytes_count", method="HEAD", path="/items/{id}") == 1
 
 
+@pytest.mark.parametrize("length", ["", "-1", "1e3", "x", "9" * 5000, "\u0661"])
+def test_a_length_that_is_none(service: Service, length: str) -> None:
+    service.options(request_size=True, response_size=True)
+    text = length.encode()
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        headers = iter([(b"content-length", text), (b"x-a", b"1")])  # Can be read only once.
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", length)])
+        return iter([b"hello"])
+
+    service.asgi, service.wsgi = asgi, wsgi  # type: ignore[method-assign]
+    service.options(request_size=True, response_size=True)
+    if service.is_asgi:
+        connection = Connection("/items/5", headers=[(b"content-length", text)])
+        sent = connection.run(service.middleware)
+        assert list(sent[0]["headers"]) == [(b"content-length", text), (b"x-a", b"1")]
+    else:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/items/5", "CONTENT_LENGTH": length}
+        assert list(service.middleware(environ, lambda *_: None)) == [b"hello"]
+    labels = {"method": "GET", "path": "<unmatched>"}
+    samples = service.samples()
+    assert samples.get("http_response_size_bytes_sum", **labels) == 5
+    assert samples.get("http_request_size_bytes_count", **labels) == 1
+
+
 def test_the_size_of_no_response_is_not_recorded(service: Service) -> None:
     def meanwhile() -> None:
         raise KeyError("mine")
