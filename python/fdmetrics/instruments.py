@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, Iterable, Literal, Optional, Tuple, Unio
 
 from . import _bindings, _gauge_functions
 from . import _constants as c
-from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, full_name, strings
+from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, strings
 from ._library import import_rare_prototypes
 from .context_managers import ExceptionCounter, Exceptions, InprogressTracker, Timer
 from .errors import InvalidArgumentError, InvalidNameError
@@ -68,7 +68,8 @@ def gauge_mode(name: str, mode: str) -> int:
     return number
 
 
-def _put(owner: type, metric: Metric, name: str, call: object) -> None:
+def put(owner: type, metric: Metric, name: str, call: object) -> None:
+    """Puts an update callable of a class of this module into a metric."""
     # Through the slot itself: a subclass that defines a method of the same name keeps it.
     owner.__dict__[name].__set__(metric, call)
 
@@ -98,12 +99,12 @@ class Counter(Metric):
 
     def _connect(self, handle: int) -> _bindings.Increment:
         call = _bindings.counter_inc(self._family.registry._attach().library, handle)
-        _put(Counter, self, "inc", call)
+        put(Counter, self, "inc", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("counter") if self._is_parent else _bindings.pending_inc(self)
-        _put(Counter, self, "inc", call)
+        put(Counter, self, "inc", call)
 
     def count_exceptions(self, exception: Exceptions = Exception) -> ExceptionCounter:
         """Counts exceptions of the given type, or types, that leave a block or a function. Errors: ValueError."""
@@ -159,7 +160,7 @@ class Gauge(Metric):
         if self._family.registry._functions and _gauge_functions.has(self._family, self._values):
             calls = _bindings.silent_gauge_calls(self)
         for name in calls._fields:
-            _put(Gauge, self, name, getattr(calls, name))
+            put(Gauge, self, name, getattr(calls, name))
 
     def _connect(self, handle: int) -> _bindings.GaugeCalls:
         calls = _bindings.gauge_calls(self._family.registry._attach().library, handle, self._most_recent)
@@ -247,12 +248,12 @@ class Summary(Metric):
 
     def _connect(self, handle: int) -> _bindings.Observe:
         call = _bindings.summary_observe(self._family.registry._attach().library, handle)
-        _put(Summary, self, "observe", call)
+        put(Summary, self, "observe", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("summary") if self._is_parent else _bindings.pending_observe(self)
-        _put(Summary, self, "observe", call)
+        put(Summary, self, "observe", call)
 
     def time(self) -> Timer:
         """Times a block or a function, and observes the duration in seconds."""
@@ -292,12 +293,12 @@ class Histogram(Metric):
 
     def _connect(self, handle: int) -> _bindings.Observe:
         call = _bindings.histogram_observe(self._family.registry._attach().library, handle)
-        _put(Histogram, self, "observe", call)
+        put(Histogram, self, "observe", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("histogram") if self._is_parent else _bindings.pending_observe(self)
-        _put(Histogram, self, "observe", call)
+        put(Histogram, self, "observe", call)
 
     def time(self) -> Timer:
         """Times a block or a function, and observes the duration in seconds."""
@@ -390,7 +391,7 @@ class Enum(_Text):
     ) -> None:
         """Declares an enum of states; see fdmetrics.instruments for the arguments. Errors: InvalidNameError,
         ConflictError."""
-        checked = checked_states(full_name(self._kind, name, namespace, subsystem, unit), states)
+        checked = checked_states(name, states)
         self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, states=checked)
 
     def state(self, state: str) -> None:

@@ -17,7 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from .. import _constants as c
 from .. import instruments
-from .._descriptor import checked_bounds, checked_states, full_name, strings
+from .._descriptor import checked_bounds, checked_states, strings
 from .._family import Family
 from . import _readings
 from ._instrument import Instrument
@@ -271,7 +271,7 @@ class Enum(Instrument, instruments.Enum, _real.Enum):  # type: ignore[misc]
         states: Optional[Sequence[str]] = None,
     ) -> None:
         """Declares an enum of states. Errors: ValueError."""
-        checked = checked_states(full_name(self._kind, name, namespace, subsystem, unit), states)
+        checked = checked_states(name, states)
         self._declare(
             name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, states=checked
         )
