@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Iterable, List
 from unittest import mock
@@ -17,7 +18,7 @@ from fdmetrics.prometheus_client import CollectorRegistry, Counter, Gauge, GCCol
 from fdmetrics.prometheus_client.multiprocess import MultiProcessCollector
 
 from .dropin_support import Shown, shown
-from .support import run_program
+from .support import Samples, run_program
 
 __all__ = ["shown"]
 

@@ -16,6 +16,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.samples import Sample
 
 from .. import _constants as c
+from .. import _gauge_functions
 from .._descriptor import Descriptor, is_classic
 from ..registry import REGISTRY, Registry
 from . import created
@@ -53,6 +54,7 @@ def collect_families(
     is one where this process has declared it, else a gauge. Errors: those of Registry.render.
     """
     registry = registry or REGISTRY
+    _gauge_functions.evaluate(registry, lambda _name: True)
     text = rendered(registry, pid_label, process_metrics, AS_THEY_ARE)
     made = created_blocks(registry, AS_THEY_ARE) if created.wanted(names or ()) else {}
     families = parse(text, registry._declared, made)
@@ -64,8 +66,8 @@ def collect_families(
 def rendered(
     registry: Registry, pid_label: bool, process_metrics: ProcessMetrics, escaping: str = "underscores"
 ) -> bytes:
-    """The native text. Errors: those of Registry.render."""
-    text = registry.render(pid_label=pid_label, process_metrics=process_metrics, escaping=escaping)
+    """The native text. The functions of gauges are not called. Errors: those of Registry.render."""
+    text = registry._ready().render(pid_label=pid_label, process_metrics=process_metrics, escaping=escaping)
     return _with_silent_infos(text, registry._declared)
 
 
@@ -73,7 +75,7 @@ def rendered_openmetrics(
     registry: Registry, pid_label: bool, process_metrics: ProcessMetrics, escaping: str = "underscores"
 ) -> bytes:
     """The same in OpenMetrics, without the line that ends it. Errors: those of Registry.render."""
-    text = registry.render(
+    text = registry._ready().render(
         pid_label=pid_label,
         process_metrics=process_metrics,
         format="openmetrics",
@@ -160,7 +162,7 @@ def parse(text: bytes, declared: Dict[str, Descriptor], made: Optional[Dict[str,
 
 def created_blocks(registry: Registry, escaping: str) -> Dict[str, Block]:
     """The families with their `_created` samples alone, by prometheus_client's names. Errors: Registry.render's."""
-    text = registry.render(format="openmetrics", escaping=escaping, created=True).decode("utf-8", "replace")
+    text = registry._ready().render(format="openmetrics", escaping=escaping, created=True).decode("utf-8", "replace")
     shown = {}
     for block in blocks(text):
         if block.kind in ("counter", "histogram", "summary"):

@@ -22,6 +22,7 @@ from prometheus_client import metrics
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import CollectorRegistry
 
+from .. import _gauge_functions
 from .._descriptor import Descriptor
 from ..python_metrics import COLLECTOR_FAMILIES, INFO_FAMILY
 from ..python_metrics import VARIABLE as PROCESS_METRICS
@@ -150,6 +151,7 @@ class View:
             return {}
         for metric in self._shared.values():
             _call_functions(metric)
+        _gauge_functions.evaluate(REGISTRY, lambda name: name in self._shared or self._shows(name))
         text = render(REGISTRY, wants_pid_label(), self._process_metrics, escaping)
         names = _by_shown_name(self._declared, escaping)
         shown = {}

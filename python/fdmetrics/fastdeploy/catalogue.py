@@ -7,9 +7,9 @@ Names and buckets are what dashboards are built on: they change for no reason of
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union, cast
 
-from ..instruments import Counter, Gauge, Histogram
+from ..instruments import Counter, Gauge, GaugeMode, Histogram
 from ..registry import Registry
 
 Instrument = Union[Counter, Gauge, Histogram]
@@ -35,7 +35,7 @@ class Declaration(NamedTuple):
         if issubclass(self.type, Histogram):
             return Histogram(self.name, self.description, self.labelnames, registry=registry, buckets=self.buckets)
         if issubclass(self.type, Gauge):
-            mode = multiprocess_mode or self.multiprocess_mode
+            mode = cast(GaugeMode, multiprocess_mode or self.multiprocess_mode)
             return Gauge(self.name, self.description, self.labelnames, registry=registry, multiprocess_mode=mode)
         return Counter(self.name, self.description, self.labelnames, registry=registry)
 

@@ -9,13 +9,13 @@ from typing import Callable, Collection, Dict, FrozenSet, Iterable, Iterator, Li
 from prometheus_client.metrics_core import Metric
 
 from .. import _constants as c
+from .. import _gauge_functions
 from .._descriptor import Descriptor
 from .._prometheus import created, families
 from .._prometheus.families import Block
 from .._prometheus.totals import wants_pid_label
 from ..registry import Registry
 from ..store import ProcessMetrics
-from . import _callbacks
 
 #: What an exposed family's name ends with.
 _EXPOSED_SUFFIXES = {c.FDM_COUNTER: "_total", c.FDM_INFO: "_info"}
@@ -85,7 +85,7 @@ class Selection:
         return [families.family(block, self.store._declared, made) for block in shown]
 
     def _rendered(self, render: Callable[..., bytes], escaping: str) -> bytes:
-        _callbacks.evaluate(self.store, self._shows)
+        _gauge_functions.evaluate(self.store, self._shows)
         return render(self.store, wants_pid_label(), self._process_metrics, escaping)
 
     def _shown(self, text: bytes, escaping: str) -> Iterator[Block]:
