@@ -36,8 +36,11 @@ class Family:
             store = self.registry._attach()
             family = ctypes.c_void_p()
             descriptor = self.descriptor.encoded()
-            status = store.library.fdm_register(store.pointer, ctypes.byref(descriptor), ctypes.byref(family))
-            check_status(store.library, status)
+            is_replacing = self.registry._replaces(self.descriptor)
+            register = store.library.fdm_register_replacing if is_replacing else store.library.fdm_register
+            check_status(store.library, register(store.pointer, ctypes.byref(descriptor), ctypes.byref(family)))
+            if is_replacing:
+                self.registry._replacing.discard(self.descriptor.name)
             self.handle = family.value
         assert self.handle is not None
         return self.handle

@@ -8,7 +8,7 @@ import atexit
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol
+from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol, Set
 
 from . import _environment, _gauge_functions, _library, _log
 from ._descriptor import Descriptor
@@ -64,6 +64,9 @@ class Registry:
         self._closed = False
         self._retry_at = 0.0
         self._declared: Dict[str, Descriptor] = {}
+        # Names whose metric was given up, and those that are declared otherwise since and have not been registered yet.
+        self._free: Set[str] = set()
+        self._replacing: Set[str] = set()
         self._pending: Dict[Declared, None] = {}
         # Only of a store that may be closed; a process that has the default one alone need not import weakref.
         self._attachments: Optional[MutableSet[Attached]] = None
@@ -193,6 +196,7 @@ class Registry:
         store = Store(directory)
         os.environ[_environment.DIRECTORY] = directory
         self._declared, self._pending, self._retry_at = {}, {}, 0.0
+        self._free, self._replacing = set(), set()
         self._store = store
         self._found = _environment.Found.now(store.path)
         detach_all(self)
@@ -232,13 +236,30 @@ class Registry:
         known = self._declared.setdefault(descriptor.name, descriptor)
         difference = descriptor.difference(known)
         if difference is not None:
-            raise ConflictError(
-                f"Metric {descriptor.name} is already declared in this process with {difference}: declare it alike "
-                "everywhere, or choose another name."
-            )
+            if descriptor.name not in self._free:
+                raise ConflictError(
+                    f"Metric {descriptor.name} is already declared in this process with {difference}: declare it alike "
+                    "everywhere, or choose another name."
+                )
+            self._declared[descriptor.name] = descriptor
+            self._replacing.add(descriptor.name)
+            self._free.discard(descriptor.name)
         self._pending[metric] = None
         if self._store is not None:
             metric._register_quietly()
+
+    def _give_up(self, name: str) -> None:
+        """Frees a family's name, because its metric was given up: it may be declared in another way.
+
+        The other declaration then takes the former one's place in the store, for all processes of the service; those
+        that make the same declaration record into the same series. The same declaration goes on with what there is.
+        """
+        if name in self._declared:
+            self._free.add(name)
+
+    def _replaces(self, descriptor: Descriptor) -> bool:
+        """Whether a declaration is to take the place of another one of its name, when it is registered."""
+        return descriptor.name in self._replacing and descriptor.difference(self._declared[descriptor.name]) is None
 
     def _registered(self, metric: Declared) -> None:
         self._pending.pop(metric, None)

@@ -97,6 +97,16 @@ def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
     return kept
 
 
+def give_up(registry: Registry, name: str) -> None:
+    """Frees the name of a metric that was unregistered: it may be declared in another way; see Registry._give_up."""
+    known = _declarations.get(registry)
+    if known is not None and name in known.names:
+        # What is declared from now on is registered anew, in the place of what there is then.
+        kept = {other: family for other, family in list(known.families.items()) if other.name != name}
+        known.families = kept
+        registry._give_up(name)
+
+
 def announce(value: Declared, family: Family) -> bool:
     """Declares a value, which then shows as soon as the store is attached. Whether the registry has taken it."""
     registry = family.registry

@@ -23,8 +23,9 @@ from .. import python_metrics
 from ..registry import REGISTRY
 from . import created, removal
 from . import multiprocess as store_multiprocess
+from .declaration import give_up
 from .text_value import InfoSeries, StateSeries
-from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
+from .totals import RestrictedTotals, View, sample_of_this_process, shared_name, stands_for_store
 from .value import ObservedSum
 from .value_class import MultiProcessValue, StoreValueClass, get_value_class, values_of
 
@@ -163,6 +164,7 @@ def _replace_registry() -> None:
     _put(CollectorRegistry, "restricted_registry", _restricted_registry)
     _put(CollectorRegistry, "_get_names", _names(CollectorRegistry._get_names))
     _put(CollectorRegistry, "get_sample_value", _sample_value(CollectorRegistry.get_sample_value))
+    _put(CollectorRegistry, "unregister", _unregister(CollectorRegistry.unregister))
 
 
 def _collect(self: CollectorRegistry) -> Iterator[Metric]:
@@ -177,6 +179,17 @@ def _names(original: Callable[..., List[str]]) -> Callable[..., List[str]]:
         return [] if stands_for_store(collector) else original(self, collector)
 
     return get_names
+
+
+def _unregister(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def unregister(self: CollectorRegistry, collector: Any) -> None:
+        original(self, collector)
+        name = shared_name(collector)
+        if name is not None:
+            give_up(REGISTRY, name)
+
+    return unregister
 
 
 def _restricted_registry(self: CollectorRegistry, names: Any) -> RestrictedTotals:

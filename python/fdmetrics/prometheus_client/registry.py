@@ -82,6 +82,10 @@ class CollectorRegistry(_real.CollectorRegistry):
         part = _part(collector)
         if part is not None:
             _note(part)
+        family = getattr(collector, "_family", None) if isinstance(collector, StoreCollector) else None
+        if family is not None:
+            # The name may be declared in another way from here on.
+            family.registry._give_up(family.descriptor.name)
 
     def _get_names(self, collector: Any) -> List[str]:
         if isinstance(collector, StoreCollector) and not hasattr(collector, "describe"):
