@@ -83,7 +83,7 @@ struct StoreListing {
 
         var liveness = Liveness(try LivenessProbe(directory: reader.directory, segment: first), ProcessSlots(first))
         isOpen = liveness.isStoreOpen
-        processes = liveness.processes()
+        processes = liveness.processes(in: reader)
         var byName: [String: FamilyEntry] = [:]
         var number = 0
         while let segment = try reader.segment(number) {

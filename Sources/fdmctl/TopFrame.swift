@@ -38,9 +38,12 @@ struct TopFrame {
             let page = Self.page(height: height)
             let table: TopTable
             switch state.pane {
-            case .series: table = TopTable(Self.visible(state.rows(reading.series), page, &state))
+            case .series:
+                let rows = state.rows(reading.series)
+                table = TopTable(Self.visible(rows, page, &state), of: rows)
             case .processes:
-                table = TopTable(Self.visible(state.processSort.sorted(reading.processes.rows), page, &state))
+                let rows = state.processSort.sorted(reading.processes.rows)
+                table = TopTable(Self.visible(rows, page, &state), of: rows)
             }
             let (header, rows) = table.lines(width: width, shift: state.shift)
             add(header, .reverse)

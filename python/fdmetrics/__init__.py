@@ -39,6 +39,7 @@ from __future__ import annotations
 from . import _environment
 from ._install import install, uninstall
 from ._library import allow_utf8_names
+from ._process_name import set_process_name
 from ._version import __version__
 from .errors import (
     ConflictError,
@@ -99,6 +100,7 @@ __all__ = [
     "generate_latest",
     "install",
     "render_directory",
+    "set_process_name",
     "start_http_server",
     "uninstall",
 ]
