@@ -170,10 +170,9 @@ fdm_status fdm_store_join(fdm_store *store, uint32_t *worker);
 // Names this process where the processes of a store are shown: fdmctl top, dump and doctor, and the page. Without a name it is
 // FDMETRICS_PROCESS_NAME of the environment, as it is when the process takes its place in a store, and without that the
 // name that the kernel has (prctl PR_SET_NAME). It holds for all stores that the process has open or opens later, and is
-// shown as long as the process is, alive or dead. UTF-8, of which the first 112 bytes are kept, to the end of a character;
-// NULL or "" takes it back. A fork child does not have its parent's name: it is another process. Where a store has no room for
-// a name, the call succeeds, and a line for the log says so (fdm_take_notice). Since ABI 1.3. Errors: INVALID_ARGUMENT (not
-// UTF-8), UNSUPPORTED.
+// shown as long as the process is, alive or dead. The first 112 bytes of it are kept, to the end of a character of UTF-8;
+// NULL or "" takes it back. A fork child does not have its parent's name: it is another process. Where a store has no room
+// for the name, the call succeeds, and a line for the log says so (fdm_take_notice). Since ABI 1.3. Errors: UNSUPPORTED.
 fdm_status fdm_set_process_name(const char *name);
 
 // Numbers of a store that cost nothing to keep. The dropped ones are counted by all processes together.

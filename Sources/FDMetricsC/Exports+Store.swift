@@ -80,9 +80,6 @@ public func fdm_store_join(_ store: OpaquePointer!, _ worker: UnsafeMutablePoint
 @_cdecl("fdm_set_process_name") @implementation
 public func fdm_set_process_name(_ name: UnsafePointer<CChar>!) -> fdm_status {
     let bytes = UnsafeRawBufferPointer(start: name, count: name.map { strlen($0) } ?? 0)
-    if !bytes.isEmpty, String(validating: bytes, as: UTF8.self) == nil {
-        return invalidArgument("fdm_set_process_name: name is not UTF-8; give a name in UTF-8, or NULL for none")
-    }
     return status { () throws(StoreError) in
         if Store.setOwnName(bytes, whenLast: Renderer.forgetAll) { return }
         throw StoreError(

@@ -41,7 +41,8 @@ extension StoreListing.SegmentEntry {
 extension StoreListing.ProcessEntry {
     fileprivate var line: String {
         let name = givenName.map { ", name \(quoted($0))" } ?? ""
-        return "process slot \(slot), generation \(generation): \(lifeText(isAlive)), pid \(pid) in namespace \(pidNamespace), "
+        return
+            "process slot \(slot), generation \(generation): \(lifeText(isAlive)), pid \(pid) in namespace \(pidNamespace), "
             + "started at tick \(startTime), attached \(timeText(attachedTime)), command \(quoted(command))\(name)"
     }
 }

@@ -84,7 +84,9 @@ extension TopTable {
     init(_ rows: [TopModel.Row], of all: [TopModel.Row]) {
         let texts = rows.map(Self.texts)
         // A state may be cut where a number may not.
-        let numbers = zip(rows, texts).reduce(9) { $1.0.state == nil ? max($0, FDMetricsInspection.columns($1.1[2])) : $0 }
+        let numbers = zip(rows, texts).reduce(9) {
+            $1.0.state == nil ? max($0, FDMetricsInspection.columns($1.1[2])) : $0
+        }
         let states = all.reduce(numbers) { max($0, $1.state.map { FDMetricsInspection.columns(sanitized($0)) } ?? 0) }
         columns = [
             Column(title: "SERIES", width: 20, isRight: false, need: Self.need(all.map(\.text))),

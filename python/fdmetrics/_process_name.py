@@ -20,15 +20,12 @@ def set_process_name(name: Optional[str]) -> None:
     process is, alive or dead. A fork child does not have its parent's name: it is another process, and names itself, as
     in gunicorn's post_fork. May be called from any thread, before or after the first metric.
 
-    Errors: TypeError, InvalidArgumentError for a name with a zero, or with a surrogate, which UTF-8 does not have.
-    Where the library cannot be loaded nothing is named, and the first metric says why.
+    Errors: TypeError, and InvalidArgumentError for a name with a zero in it. Where the library cannot be loaded nothing is
+    named, and the first metric says why.
     """
     if name is not None and not isinstance(name, str):
         raise TypeError(f"The name of a process is {name!r}: give a str, or None to take it back.")
-    try:
-        encoded = (name or "").encode()
-    except UnicodeEncodeError as error:
-        raise InvalidArgumentError(f"The name of a process is {name!r}: it cannot be UTF-8 ({error.reason}).") from None
+    encoded = (name or "").encode(errors="replace")
     if b"\0" in encoded:
         raise InvalidArgumentError(f"The name of a process is {name!r}: it must not have a zero in it.")
     with contextlib.suppress(LibraryError, UnsupportedError):

@@ -70,7 +70,7 @@ enum OwnName {
 extension NameLayout {
     /// How many of a text's bytes are shown: up to the first zero, and no more than there is room for; of what is cut, whole
     /// characters.
-    static func fitting(_ text: UnsafeRawBufferPointer) -> Int {
+    package static func fitting(_ text: UnsafeRawBufferPointer) -> Int {
         var length = text.firstIndex(of: 0) ?? text.count
         if length <= capacity { return length }
         length = capacity
