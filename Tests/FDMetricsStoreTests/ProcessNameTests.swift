@@ -4,6 +4,7 @@
 import FDMetricsStore
 import FDMetricsTestSupport
 import Foundation
+import Synchronization
 import Testing
 
 /// The name is of the process: what sets it runs in one of its own.
@@ -103,7 +104,7 @@ struct ProcessNameTests {
             let store = try AttachedStores.open(place.directory, lanes: 1)
             let slot = try store.lease().slot
             let word = halfWord(ProcessSlots(store.firstSegment).address(slot) + SlotLayout.name)
-            for bits in [1, 1 << 26 - 1, 9 << 26 | 4672, UInt32.max] {
+            for bits: UInt32 in [1, 1 << 26 - 1, 9 << 26 | 4672, .max] {
                 word.pointee.store(bits, ordering: .releasing)
                 #expect(try name(in: store) == nil)
                 let errors = try StoreCheck.run(directory: place.directory).errors

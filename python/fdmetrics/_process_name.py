@@ -20,8 +20,8 @@ def set_process_name(name: Optional[str]) -> None:
     process is, alive or dead. A fork child does not have its parent's name: it is another process, and names itself, as
     in gunicorn's post_fork. May be called from any thread, before or after the first metric.
 
-    Errors: TypeError, and InvalidArgumentError for a name with a zero in it. Where the library cannot be loaded nothing is
-    named, and the first metric says why.
+    Errors: TypeError, and InvalidArgumentError for a name with a zero in it. Where the library cannot be loaded nothing
+    is named, and the first metric says why.
     """
     if name is not None and not isinstance(name, str):
         raise TypeError(f"The name of a process is {name!r}: give a str, or None to take it back.")
