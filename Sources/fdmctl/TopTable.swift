@@ -22,14 +22,17 @@ struct TopTable {
 
     /// The titles and the rows in lines of so many columns of the terminal.
     /// - Parameter shift: of texts that are too long for what is left to them, so many columns are left out.
-    func lines(width: Int, shift: Int) -> (header: String, rows: [String]) {
+    func lines(width: Int, shift: Int) -> (header: TopFrame.Line, rows: [TopFrame.Line]) {
         let shown = shownColumns(width)
-        func line(_ texts: [String]) -> String {
-            let cells = shown.map { index, width in
-                let text = columns[index].need == nil ? texts[index] : shifted(texts[index], by: shift, width: width)
-                return fitted(text, width, alignedRight: columns[index].isRight)
+        func line(_ texts: [String]) -> TopFrame.Line {
+            var line = TopFrame.Line()
+            for (index, columnWidth) in shown {
+                let isLong = columns[index].need != nil
+                let text = isLong ? shifted(texts[index], by: shift, width: columnWidth) : texts[index]
+                line.add(fitted(text, columnWidth, alignedRight: columns[index].isRight) + " ", width: width)
             }
-            return fitted(cells.joined(separator: " "), width)
+            line.fill(width: width)
+            return line
         }
         return (line(columns.map(\.title)), rows.map(line))
     }
