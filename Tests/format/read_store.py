@@ -289,7 +289,7 @@ class Store:
             if place == 0 or number >= len(self.segments):
                 continue
             record = self.segments[number].record(offset, NAME_RECORD)
-            if record and struct.unpack_from("<Q", record, 8)[0] == (slot + 1) << 32 | generation:
+            if record and record[16] and struct.unpack_from("<Q", record, 8)[0] == (slot + 1) << 32 | generation:
                 found[slot] = record[16:128].rstrip(b"\0").decode(errors="replace")
         return found
 

@@ -367,8 +367,11 @@ def test_names_of_processes(library_path: Path, directory: Path) -> None:
         assert len(store.segments) == 2 and store.process_names() == {0: "engine-日本語"}
         library.call("fdm_set_process_name", b"x" * 200)
         assert store.process_names() == {0: "x" * 112}
+        library.call("fdm_set_process_name", b"")
+        assert store.process_names() == {}
+        library.call("fdm_set_process_name", b"again")
         library.close()
-        assert store.process_names() == {0: "x" * 112}
+        assert store.process_names() == {0: "again"}
         # The next holder of the slot is another one.
         library.call("fdm_set_process_name", None)
         library.open(directory)

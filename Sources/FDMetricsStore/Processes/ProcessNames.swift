@@ -39,7 +39,8 @@ extension ProcessSlots {
             word(record + NameLayout.text + offset).pointee.store(
                 wordOf(name, offset, name.count), ordering: .releasing)
         }
-        if !name.isEmpty { owner.pointee.store(token.bits, ordering: .releasing) }
+        // Release: who sees the token sees the name.
+        owner.pointee.store(token.bits, ordering: .releasing)
         return true
     }
 
@@ -77,7 +78,7 @@ struct NameRecord {
         self.record = record
     }
 
-    /// The name, if it is that of a holder of the slot; nil: it is of an earlier one, or just being changed.
+    /// The name, if it is that of a holder of the slot; nil: it has none, or it is just being changed.
     func name(of token: LeaseToken) -> String? {
         let owner = word(record + NameLayout.owner)
         for _ in 0..<100 {
@@ -89,7 +90,7 @@ struct NameRecord {
                     return (0..<8).map { UInt8(truncatingIfNeeded: bits >> (8 * UInt64($0))) }
                 }
                 if owner.pointee.load(ordering: .relaxed) == before {
-                    return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+                    return name[0] == 0 ? nil : String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
                 }
             }
             sched_yield()
