@@ -52,8 +52,7 @@ struct TopTable {
         // What is left goes to the texts, from left to right; what is missing is taken from them.
         for place in shown.indices {
             guard let need = columns[shown[place].index].need else { continue }
-            let least = min(shown[place].width, 1)
-            shown[place].width = max(least, min(max(need, shown[place].width), shown[place].width + left))
+            shown[place].width = max(1, min(max(need, shown[place].width), shown[place].width + left))
         }
         return shown
     }
