@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,64 @@ sys.stdin.read()
     process.communicate()
     assert sorted(found) == sorted(pids) and found[process.pid] == "server"
     assert sorted(found.values()) == ["of the environment", "server", "worker-2"]
+
+
+def test_a_name_goes_with_the_process_where_its_store_was_deleted(
+    tool: Tool, writers: Writers, stores: Path, children: list[int]
+) -> None:
+    directory = stores / "names-moved"
+    process, _ = start(writers, directory, children, "master", "worker")
+    shutil.rmtree(directory)
+    # Any look-up notices it, and makes the store anew.
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write("again\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "done\n"
+    assert names(tool, directory) == {process.pid: "master"}
+
+
+def test_a_full_file_system_has_no_room_for_a_name(tool: Tool, writers: Writers, tmp_path: Path) -> None:
+    """The log says so; the process is shown by the kernel's name, and records what it recorded before."""
+    program = """
+import json, logging, os, subprocess, sys
+import fdmetrics
+logging.basicConfig(stream=sys.stdout)
+directory = os.environ["FDMETRICS_DIR"]
+counter = fdmetrics.Counter("jobs", "", ["n"])
+first = counter.labels("first")
+first.inc()
+with open(directory + "/ballast", "wb", buffering=0) as ballast:
+    try:
+        while True:
+            ballast.write(b"x" * 4096)
+    except OSError:
+        pass
+# They take what is reserved; the others are refused.
+for number in range(200):
+    counter.labels(str(number)).inc()
+fdmetrics.set_process_name("engine")
+first.inc()
+print(subprocess.run([sys.argv[1], "dump", "--json", directory], capture_output=True, text=True).stdout)
+"""
+    root = Path(__file__).resolve().parents[2]
+    variables = {"PYTHONPATH": str(root / "python"), "FDMETRICS_LIBRARY": str(writers.library)}
+    (tmp_path / "fill.py").write_text(program)
+    place = tmp_path / "place"
+    place.mkdir()
+    script = f"mount -t tmpfs -o size=1m,mode=0700 none {place} && {sys.executable} {tmp_path}/fill.py {tool.path}"
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **variables, "FDMETRICS_DIR": str(place)},
+    )
+    assert done.returncode == 0, done.stderr
+    log, _, listing = done.stdout.partition("\n{")
+    assert "the store has no room for the name of this process" in log
+    dump = json.loads("{" + listing)
+    [process], [family] = dump["processes"], [one for one in dump["families"] if one["name"] == "jobs"]
+    assert process["name"] == process["command"]
+    assert [one["value"] for one in family["series"] if one["labels"] == {"n": "first"}] == [2]
 
 
 def test_what_a_terminal_would_obey_is_shown(tool: Tool, writers: Writers, stores: Path, children: list[int]) -> None:

@@ -12,7 +12,8 @@ writer.py LIBRARY DIRECTORY gauges NAME=VALUE...
 writer.py LIBRARY DIRECTORY labels VALUE... a counter with a label, 1 for each value; what a state set is in
 writer.py LIBRARY DIRECTORY names [NAME [NAME]]
                                             is named NAME, forks a child that sets a gauge and is then named the second
-                                            NAME, and says the child's process id
+                                            NAME, says the child's process id, and then sets a gauge for each line on
+                                            standard input, which has its name
 writer.py LIBRARY DIRECTORY orphan          forks a child that does nothing, and then says its process id
 writer.py LIBRARY DIRECTORY steps           adds 10 to a counter, and observes 10 times, for each line on standard input
 """
@@ -223,7 +224,10 @@ def record_by_name(writer: Writer, names: Sequence[bytes]) -> None:
     os.read(ends[0], 1)
     print("ready", flush=True)
     print(child, flush=True)
-    sys.stdin.read()
+    for name in sys.stdin:
+        writer.register(name.strip(), GAUGE, gauge_mode=MODES["liveall"])
+        writer.c.fdm_gauge_set(writer.series(name.strip()), ctypes.c_double(1))
+        print("done", flush=True)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 from typing import Optional
 
-from . import _library
+from . import _library, _log
 from .errors import InvalidArgumentError, LibraryError, UnsupportedError, check_status
 
 
@@ -20,8 +20,8 @@ def set_process_name(name: Optional[str]) -> None:
     process is, alive or dead. A fork child does not have its parent's name: it is another process, and names itself, as
     in gunicorn's post_fork. May be called from any thread, before or after the first metric.
 
-    Errors: TypeError, and InvalidArgumentError for a name with a zero in it. Where the library cannot be loaded nothing
-    is named, and the first metric says why.
+    Errors: TypeError, and InvalidArgumentError for a name with a zero in it. Where a store has no room for the name,
+    the log says so. Where the library cannot be loaded nothing is named, and the first metric says why.
     """
     if name is not None and not isinstance(name, str):
         raise TypeError(f"The name of a process is {name!r}: give a str, or None to take it back.")
@@ -31,3 +31,4 @@ def set_process_name(name: Optional[str]) -> None:
     with contextlib.suppress(LibraryError, UnsupportedError):
         library = _library.load()
         check_status(library, library.fdm_set_process_name(encoded))
+        _log.pass_on(library)
