@@ -8,7 +8,7 @@ import atexit
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol
+from typing import TYPE_CHECKING, Callable, Collection, Dict, Iterable, List, MutableSet, Optional, Protocol, Set
 
 from . import _environment, _library, _log
 from ._descriptor import Descriptor
@@ -69,6 +69,9 @@ class Registry:
             import weakref
 
             self._attachments = weakref.WeakSet()
+        # Families of ZeroMQ messages that the program itself records into, and whom to tell of one; see _own_records.
+        self._own_records: Set[str] = set()
+        self._on_own_record: List[Callable[[Registry, str], None]] = []
         self._refusals = _log.Refusals()
         #: How often something was refused, by the exception's class name. Not exact under several threads.
         self.failures: Dict[str, int] = {}
@@ -183,9 +186,19 @@ class Registry:
                 f"Metric {descriptor.name} is already declared in this process with {difference}: declare it alike "
                 "everywhere, or choose another name."
             )
+        if ":zmq:" in descriptor.name and type(metric).__module__ != "fdmetrics.instruments":
+            # Through prometheus_client, in either way. This package declares such families without recording into them.
+            self._records_itself(descriptor.name)
         self._pending[metric] = None
         if self._store is not None:
             metric._register_quietly()
+
+    def _records_itself(self, name: str) -> None:
+        """The program itself records into a family of ZeroMQ messages from now on."""
+        if name not in self._own_records:
+            self._own_records.add(name)
+            for tell in list(self._on_own_record):
+                tell(self, name)
 
     def _registered(self, metric: Declared) -> None:
         self._pending.pop(metric, None)

@@ -77,6 +77,8 @@ def opened(socket: Any, address: Optional[str], recording: Recording) -> Channel
     """The channel through a socket, or through what stands for one."""
     # zmq.Socket itself is one, too, while fdmetrics.zmq.instrument() is in force.
     if isinstance(socket, zmq.Socket) and hasattr(type(socket), "_recorder"):
+        # The service does not call record_zmq_stats.
+        state_of(socket).choose(gives_way=False)
         return InstrumentedChannel(socket, socket, address)
     # Not isinstance: what a subclass does in its own send and recv must be done.
     if type(socket) is zmq.Socket:

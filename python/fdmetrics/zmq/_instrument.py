@@ -11,13 +11,14 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import zmq
 import zmq._future
+import zmq.sugar.poll
 
 from .._link import DEFAULT_PREFIX
 from ..registry import REGISTRY, registry_of
 from . import _state
 from ._async_recording import AsyncRecording
 from ._monitor import watch
-from ._receiving import Receiving
+from ._receiving import Receiving, polled
 from ._sending import Sending
 from ._serialized import SerializedSends
 from ._settings import Settings
@@ -71,7 +72,7 @@ class Instrumentation:
         self._registry = registry_of(registry)
         self._links = dict(links)
         self._monitor = monitor
-        self._replaced: List[Tuple[type, str, Any]] = []
+        self._replaced: List[Tuple[Any, str, Any]] = []
         self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def undo(self) -> None:
@@ -101,8 +102,10 @@ class Instrumentation:
         blocking = _methods(Settings, SerializedSends, Receiving, Sending)
         self._replace(zmq.Socket, {"_recorder": None, **blocking})
         self._replace(zmq._future._AsyncSocket, _methods(SerializedSends, AsyncRecording))
+        # Of zmq.Poller, zmq.select and their like in zmq.green and zmq.asyncio.
+        self._replace(zmq.sugar.poll, {"zmq_poll": polled})
 
-    def _replace(self, owner: type, methods: Dict[str, Any]) -> None:
+    def _replace(self, owner: Any, methods: Dict[str, Any]) -> None:
         for name, method in methods.items():
             self._replaced.append((owner, name, vars(owner).get(name, _MISSING)))
             setattr(owner, name, method)
@@ -113,7 +116,7 @@ class Instrumentation:
         self._sockets.add(socket)
         if new:
             state.names = self._links
-            state.choose(prefix=self._prefix, registry=self._registry)
+            state.choose(prefix=self._prefix, registry=self._registry, gives_way=True)
             state.carrier = self._carrier
             if type(socket).__module__.startswith("zmq.green"):
                 # It tries each send without waiting first: a full queue is no failure.
