@@ -29,7 +29,8 @@ enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
     }
 
     /// Single frames of every size, and all of them as one message.
-    static let messages: [[[UInt8]]] = payloads.map { [$0] } + [payloads]
+    /// Not the empty one first: a ROUTER would take that for the peer's probe.
+    static let messages: [[[UInt8]]] = payloads.reversed().map { [$0] } + [payloads]
 
     func connected(
         _ recorded: RecordedContext, _ binding: SocketType, _ connecting: SocketType, _ transport: Transport
