@@ -43,7 +43,18 @@ def _nothing(*_arguments: object) -> None: ...
 
 
 #: The functions of a link that records nothing.
-NOTHING = Calls(*[_nothing] * (len(Calls._fields) - 1), trailer=bytes)
+NOTHING = Calls(
+    sent=_nothing,
+    send_failed=_nothing,
+    send_blocked=_nothing,
+    received=_nothing,
+    received_stamped=_nothing,
+    received_trailer=_nothing,
+    receive_failed=_nothing,
+    watch=_nothing,
+    connection_event=_nothing,
+    trailer=bytes,
+)
 
 # The functions that are called once a message, as builtins.
 _BUILTINS: Dict[str, str] = {

@@ -95,14 +95,17 @@ def test_monitors_of_any_name(name: Any, context: Any, registry: Registry) -> No
 
 
 def test_a_socket_that_was_a_handler_once(registry: Registry) -> None:
-    with fdmetrics.zmq.Context(registry=registry, carrier="trailer") as context:
-        with opened(context, zmq.REP) as socket, opened(context, zmq.REQ) as client:
-            socket.bind("inproc://zeromq.zap.01")
-            socket.unbind("inproc://zeromq.zap.01")
-            socket.bind("inproc://service")
-            client.connect("inproc://service")
-            client.send(b"x")
-            assert socket.recv() == b"x"
+    with (
+        fdmetrics.zmq.Context(registry=registry, carrier="trailer") as context,
+        opened(context, zmq.REP) as socket,
+        opened(context, zmq.REQ) as client,
+    ):
+        socket.bind("inproc://zeromq.zap.01")
+        socket.unbind("inproc://zeromq.zap.01")
+        socket.bind("inproc://service")
+        client.connect("inproc://service")
+        client.send(b"x")
+        assert socket.recv() == b"x"
     assert counted(registry, "inproc://service") == [1, 1, 0]
     assert Samples(registry).get("fastdeploy:zmq:latency_count", address="inproc://service") == 1
 
@@ -214,7 +217,7 @@ def test_pollers_between_the_frames_of_a_message(registry: Registry) -> None:
                 poller = zmq.Poller()
                 poller.register(right, zmq.POLLIN | zmq.POLLOUT)
                 poller.register(left, zmq.POLLIN)
-                frames = []
+                frames: List[bytes] = []
                 while poller.poll(0 if frames else 30_000) and (not frames or right.rcvmore):
                     ready = dict(poller.poll(0))
                     assert ready[right] & zmq.POLLIN and left not in ready
@@ -257,9 +260,7 @@ class Refusing:
 
 
 @pytest.mark.parametrize("data", [b"x", bytearray(b"x")])
-def test_a_trailer_never_waits_after_its_payload(
-    data: Any, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trailer_never_waits_after_its_payload(data: Any, sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = sockets.open(zmq.PUSH), sockets.open(zmq.PULL)
     right.bind("inproc://trailers")
     left.connect("inproc://trailers")

@@ -178,7 +178,7 @@ class MetricsManager(MetricsManagerInterface):
     def init_zmq_metrics(self) -> None:
         """Lets record_zmq_stats record from now on. Further calls do nothing.
 
-        Sockets that fdmetrics.zmq.instrument() has made record leave it to record_zmq_stats, so that messages count once.
+        Sockets that fdmetrics.zmq.instrument() has made record leave it to record_zmq_stats: messages count once.
         """
         self._collect_zmq_metrics = True
         self.registry._records_itself(self.msg_send_total.name)

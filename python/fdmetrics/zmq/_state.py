@@ -83,9 +83,7 @@ _RCVMORE = ctypes.c_int(RCVMORE)
 # Endpoints of libzmq's own and of pyzmq's: there are no messages of the program in them. They are the peers of libzmq's
 # authentication, pyzmq's collector of sent buffers, what get_monitor_socket connects, and the pipe of pyzmq's
 # ThreadAuthenticator. libzmq's own end would take a trailer for a wrong answer.
-_INTERNAL = re.compile(
-    r"inproc://(?:zeromq\.zap\.01$|pyzmq\.gc\.|monitor\.s-|fdmetrics\.monitor-|\d+\.inproc$)"
-)
+_INTERNAL = re.compile(r"inproc://(?:zeromq\.zap\.01$|pyzmq\.gc\.|monitor\.s-|fdmetrics\.monitor-|\d+\.inproc$)")
 
 #: Endpoints at which sockets say their events, whatever the program calls them.
 monitored: weakref.WeakValueDictionary[str, SocketState] = weakref.WeakValueDictionary()
