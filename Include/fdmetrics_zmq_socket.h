@@ -56,6 +56,13 @@ typedef struct fdm_zmq_socket {
   zmq_msg_t next_frame;
 } fdm_zmq_socket;
 
+// The endpoint is to be looked at again: see fdm_zmq_settle_.
+static inline void fdm_zmq_unsettle_(fdm_zmq_socket *socket) {
+  socket->settled = 0;
+  // Not those of ZMQ_STREAM, and of none of the later types.
+  socket->is_multipart = socket->type >= ZMQ_PAIR && socket->type <= ZMQ_XSUB;
+}
+
 // Begins to use a socket of libzmq, which stays the caller's own until fdm_zmq_close. It records nothing yet. Set the
 // option ZMQ_CONFLATE before.
 // Errors: EINVAL (no such carrier), and those of zmq_getsockopt: ENOTSOCK (handle is NULL or no socket), ETERM.
@@ -77,8 +84,7 @@ static inline int fdm_zmq_socket_init(fdm_zmq_socket *socket, void *handle, int 
   if (zmq_getsockopt(handle, ZMQ_TYPE, &socket->type, &size) != 0) {
     return -1;
   }
-  // Not those of ZMQ_STREAM, and of none of the later types.
-  socket->is_multipart = socket->type >= ZMQ_PAIR && socket->type <= ZMQ_XSUB;
+  fdm_zmq_unsettle_(socket);
   return 0;
 }
 
@@ -410,17 +416,17 @@ static inline int fdm_zmq_meet_(fdm_zmq_socket *socket, const unsigned char *id,
 // when a connection is made, and when it ends; an XPUB what a SUB subscribes to. A ROUTER's peer with the option
 // ZMQ_PROBE_ROUTER begins with an empty one.
 static inline int fdm_zmq_is_made_(fdm_zmq_socket *socket, zmq_msg_t *message, size_t size) {
-  const unsigned char *bytes = (const unsigned char *)zmq_msg_data(message);
   switch (socket->type) {
     case ZMQ_ROUTER:
       if (socket->received_frames == 1) {
-        socket->is_new_peer = fdm_zmq_meet_(socket, bytes, size);
+        socket->is_new_peer = fdm_zmq_meet_(socket, (const unsigned char *)zmq_msg_data(message), size);
       }
       return !socket->receiving && socket->received_frames == 2 && size == 0 && socket->is_new_peer;
     case ZMQ_STREAM:
       return !socket->receiving && socket->received_frames == 2 && size == 0;
     case ZMQ_XPUB:
-      return !socket->receiving && socket->received_frames == 1 && size > 0 && bytes[0] <= 1;
+      return !socket->receiving && socket->received_frames == 1 && size > 0 &&
+             *(const unsigned char *)zmq_msg_data(message) <= 1;
     default:
       return 0;
   }

@@ -95,6 +95,24 @@ static void check_authentication(int carrier, int type, int records) {
   CHECK(fdm_zmq_close(&client) == 0 && fdm_zmq_close(&server) == 0 && fdm_zmq_close(&handler) == 0);
 }
 
+// A socket that has left libzmq's endpoint is one like any other.
+static void check_former_handler(void) {
+  fdm_zmq_socket socket, client;
+  char bytes[64];
+  open_socket(&socket, ZMQ_REP, FDM_ZMQ_CARRIER_TRAILER);
+  open_socket(&client, ZMQ_REQ, FDM_ZMQ_CARRIER_TRAILER);
+  CHECK(zmq_bind(socket.handle, "inproc://zeromq.zap.01") == 0);
+  CHECK_OK(fdm_zmq_socket_record(&socket, store, NULL, NULL));
+  CHECK(fdm_zmq_unbind(&socket, "inproc://zeromq.zap.01") == 0);
+  CHECK(zmq_bind(socket.handle, "inproc://service") == 0);
+  CHECK(zmq_connect(client.handle, "inproc://service") == 0);
+  CHECK_OK(fdm_zmq_socket_record(&socket, store, NULL, NULL));
+  send_text(&client, "question", 0);
+  receive_text(&socket, "question", bytes, sizeof bytes, 0);
+  CHECK_NUMBER(total("msg_recv_total", "inproc://service"), 1);
+  CHECK(fdm_zmq_close(&client) == 0 && fdm_zmq_close(&socket) == 0);
+}
+
 // A probe does not count, nor does a routing id alone; the program's own empty messages do.
 static void check_probes(int carrier, const char *address) {
   // More than the table of peers begins with.
@@ -199,6 +217,7 @@ int main(void) {
   for (i = 0; i < 3; i++) {
     check_probes(carriers[i], addresses[i]);
   }
+  check_former_handler();
   check_stream();
   check_subscriptions();
   CHECK(zmq_ctx_term(context) == 0);

@@ -65,11 +65,14 @@ def _is_command(state: SocketState, data: Any) -> bool:
     An XSUB's subscription, or the end of one, which is for the socket at the other end and takes one frame only; a
     ROUTER's routing id alone, which libzmq drops; a STREAM's empty frame, which closes the connection.
     """
-    if state.kind == XSUB:
-        return not state.sending and bytes(memoryview(data)[:1]) in SUBSCRIBES
     if state.kind == ROUTER:
         return not state.sending
-    return not state.sending or _size(data) == 0
+    try:
+        if state.kind == XSUB:
+            return not state.sending and bytes(memoryview(data)[:1])[:1] in SUBSCRIBES
+        return not state.sending or _size(data) == 0
+    except TypeError:
+        return False  # pyzmq says what is wrong with it.
 
 
 def _put(socket: Any, state: SocketState, data: Any, flags: int, arguments: Any, keywords: Any) -> Any:

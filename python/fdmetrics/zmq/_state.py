@@ -358,7 +358,7 @@ class SocketState(_link.LinkRecorder):
         to. A ROUTER's peer with the option PROBE_ROUTER begins with an empty message.
         """
         if self.kind == XPUB:
-            return self.frames == 1 and size > 0 and bytes(memoryview(frame)[:1]) in SUBSCRIBES
+            return self.frames == 1 and size > 0 and bytes(memoryview(frame)[:1])[:1] in SUBSCRIBES
         return size == 0 and self.frames == 2 and (self.kind == STREAM or self.is_new_peer)
 
     def record_received(self, send_seconds: Optional[float] = None) -> None:
