@@ -370,7 +370,7 @@ static inline int fdm_zmq_msg_recv_json(zmq_msg_t *message, fdm_zmq_socket *sock
   }
   *json = fdm_zmq_json_scan(zmq_msg_data(message), size);
   fdm_zmq_count_(socket, json->kind >= FDM_ZMQ_JSON_LOOKALIKE ? &json->send_seconds : NULL);
-  if (json->kind == FDM_ZMQ_JSON_INVALID) {
+  if (json->kind == FDM_ZMQ_JSON_INVALID && !socket->made) {
     fdm_zmq_receive_failed(socket->link);
   } else if (json->kind == FDM_ZMQ_JSON_ENVELOPE && !(json->send_seconds > 0 && json->send_seconds <= fdm_zmq_now())) {
     *json = fdm_zmq_json_whole_(FDM_ZMQ_JSON_LOOKALIKE, zmq_msg_data(message), size);

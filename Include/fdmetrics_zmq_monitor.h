@@ -139,6 +139,7 @@ static inline int fdm_zmq_unbind(fdm_zmq_socket *socket, const char *endpoint) {
   if (zmq_unbind(socket->handle, endpoint) != 0) {
     return -1;
   }
+  fdm_zmq_unsettle_(socket);
   fdm_zmq_gave_up_(socket, endpoint);
   return 0;
 }

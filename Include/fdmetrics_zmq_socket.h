@@ -44,12 +44,24 @@ typedef struct fdm_zmq_socket {
   int ahead;           // whether next_frame holds the message's next frame
   const void *trailer;  // in next_frame: that of the message that is handed out whole and not counted yet, or NULL
   void *monitor;        // PAIR: says to the monitor which endpoints were given up; NULL: there is no monitor
+  int settled;          // it is known whether the socket is at an endpoint of libzmq's own: see fdm_zmq_settle_
+  int made;             // the message that is handed out was made by libzmq: it is not counted
+  int is_new_peer;      // of a ROUTER's message: nothing came from this peer before
+  uint64_t *peers;      // of a ROUTER: hashes of the routing ids that it has heard of, 0 where a place is free
+  size_t peer_count, peer_places;
   uint64_t sent_bytes;
   uint64_t received_bytes;
   uint64_t received_frames;
   unsigned char stamp[FDM_ZMQ_TRAILER_SIZE];
   zmq_msg_t next_frame;
 } fdm_zmq_socket;
+
+// The endpoint is to be looked at again: see fdm_zmq_settle_.
+static inline void fdm_zmq_unsettle_(fdm_zmq_socket *socket) {
+  socket->settled = 0;
+  // Not those of ZMQ_STREAM, and of none of the later types.
+  socket->is_multipart = socket->type >= ZMQ_PAIR && socket->type <= ZMQ_XSUB;
+}
 
 // Begins to use a socket of libzmq, which stays the caller's own until fdm_zmq_close. It records nothing yet. Set the
 // option ZMQ_CONFLATE before.
@@ -72,8 +84,7 @@ static inline int fdm_zmq_socket_init(fdm_zmq_socket *socket, void *handle, int 
   if (zmq_getsockopt(handle, ZMQ_TYPE, &socket->type, &size) != 0) {
     return -1;
   }
-  // Not those of ZMQ_STREAM, and of none of the later types.
-  socket->is_multipart = socket->type >= ZMQ_PAIR && socket->type <= ZMQ_XSUB;
+  fdm_zmq_unsettle_(socket);
   return 0;
 }
 
@@ -83,10 +94,30 @@ static inline int fdm_zmq_last_endpoint(void *handle, char *endpoint, size_t siz
   return zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, endpoint, &size);
 }
 
+// Where libzmq asks whether a peer may come in. It would take a trailer for a wrong answer, and what goes through is no
+// message of the program.
+#define FDM_ZMQ_AUTHENTICATION_ "inproc://zeromq.zap.01"
+
+// Finds out, once, whether the socket is at an endpoint of libzmq's own. Then nothing is recorded, added or taken off.
+static inline void fdm_zmq_settle_(fdm_zmq_socket *socket) {
+  const int code = errno;
+  char endpoint[1024];
+  endpoint[0] = '\0';
+  if (fdm_zmq_last_endpoint(socket->handle, endpoint, sizeof endpoint) != 0 || endpoint[0] != '\0') {
+    socket->settled = 1;
+  }
+  if (strcmp(endpoint, FDM_ZMQ_AUTHENTICATION_) == 0) {
+    socket->is_multipart = 0;
+    socket->link = NULL;
+  }
+  errno = code;
+}
+
 // Opens the link of a socket. address names it; NULL: the endpoint that the socket was last bound or connected to, so
 // call it after the first bind or connect. prefix as for fdm_zmq_link_open. A TCP server that is bound to a wildcard
 // has another endpoint than its clients: give both ends one name. Returns a status; on an error nothing is recorded and
-// the socket works all the same. Errors: INVALID_ARGUMENT (not bound or connected yet), and as fdm_zmq_link_open.
+// the socket works all the same. A handler of libzmq's authentication (inproc://zeromq.zap.01) has no link, and nothing
+// is recorded. Errors: INVALID_ARGUMENT (not bound or connected yet), and as fdm_zmq_link_open.
 static inline fdm_status fdm_zmq_socket_record(fdm_zmq_socket *socket, fdm_store *store, const char *prefix,
                                                const char *address) {
   char endpoint[1024];
@@ -97,6 +128,11 @@ static inline fdm_status fdm_zmq_socket_record(fdm_zmq_socket *socket, fdm_store
     }
     address = endpoint;
   }
+  if (fdm_zmq_last_endpoint(socket->handle, endpoint, sizeof endpoint) == 0 &&
+      strcmp(endpoint, FDM_ZMQ_AUTHENTICATION_) == 0) {
+    fdm_zmq_settle_(socket);
+    return FDM_OK;
+  }
   return fdm_zmq_link_open(store, prefix, address, &socket->link);
 }
 
@@ -105,6 +141,9 @@ static inline int fdm_zmq_close(fdm_zmq_socket *socket) {
   void *handle = socket->handle;
   zmq_msg_close(&socket->next_frame);
   zmq_msg_init(&socket->next_frame);
+  free(socket->peers);
+  socket->peers = NULL;
+  socket->peer_count = socket->peer_places = 0;
   socket->handle = NULL;
   socket->ahead = 0;
   socket->receiving = 0;
@@ -227,11 +266,31 @@ static inline int fdm_zmq_wants_trailer_(const fdm_zmq_socket *socket, const voi
   return socket->type != ZMQ_ROUTER || (flags & ZMQ_SNDMORE);
 }
 
+// Whether a frame that ends a message is for libzmq or the kernel, and no peer receives it as a message: an XSUB's
+// subscription or the end of one; a ROUTER's routing id alone, which libzmq drops; a STREAM's empty frame, which closes
+// the connection.
+static inline int fdm_zmq_is_command_(const fdm_zmq_socket *socket, int begins, const void *bytes, size_t size) {
+  switch (socket->type) {
+    case ZMQ_XSUB:
+      return begins && size > 0 && *(const unsigned char *)bytes <= 1;
+    case ZMQ_ROUTER:
+      return begins;
+    case ZMQ_STREAM:
+      return begins || size == 0;
+    default:
+      return 0;
+  }
+}
+
 static inline int fdm_zmq_send_frame_(fdm_zmq_socket *socket, zmq_msg_t *message, const void *bytes, size_t size,
                                       int flags) {
   const int begins = !socket->sending;
+  const int is_command = !(flags & ZMQ_SNDMORE) && fdm_zmq_is_command_(socket, begins, bytes, size);
   int result;
   if (begins) {
+    if (!socket->settled) {
+      fdm_zmq_settle_(socket);
+    }
     if (socket->ahead && (socket->type == ZMQ_REQ || socket->type == ZMQ_REP)) {
       // libzmq has no more frames to hand out, but the caller has not received all of the message.
       fdm_zmq_send_failed(socket->link);
@@ -262,7 +321,7 @@ static inline int fdm_zmq_send_frame_(fdm_zmq_socket *socket, zmq_msg_t *message
   }
   socket->sent_bytes += size;
   socket->sending = (flags & ZMQ_SNDMORE) != 0;
-  if (!socket->sending) {
+  if (!socket->sending && !is_command) {
     fdm_zmq_sent(socket->link, socket->sent_bytes);
   }
   return result;
@@ -284,7 +343,6 @@ static inline int fdm_zmq_send(fdm_zmq_socket *socket, const void *bytes, size_t
 
 // Reads the next frame of a message that has one, to see whether it is the trailer.
 static inline void fdm_zmq_look_ahead_(fdm_zmq_socket *socket) {
-  uint64_t payload_frames;
   int size;
   do {
     size = zmq_msg_recv(&socket->next_frame, socket->handle, ZMQ_DONTWAIT);
@@ -294,9 +352,7 @@ static inline void fdm_zmq_look_ahead_(fdm_zmq_socket *socket) {
     return;
   }
   socket->ahead = 1;
-  // A ROUTER's first frame is the routing id: a trailer after it alone is what the peer sent, like a trailer alone.
-  payload_frames = socket->received_frames - (socket->type == ZMQ_ROUTER ? 1 : 0);
-  if (size == FDM_ZMQ_TRAILER_SIZE && payload_frames > 0 && !zmq_msg_more(&socket->next_frame)) {
+  if (size == FDM_ZMQ_TRAILER_SIZE && !zmq_msg_more(&socket->next_frame)) {
     const void *frame = zmq_msg_data(&socket->next_frame);
     if (fdm_zmq_is_trailer(frame, FDM_ZMQ_TRAILER_SIZE)) {
       socket->trailer = frame;
@@ -306,12 +362,85 @@ static inline void fdm_zmq_look_ahead_(fdm_zmq_socket *socket) {
   }
 }
 
+enum { FDM_ZMQ_MOST_PEERS_ = 65536 };
+
+// The place of a hash among so many, a power of two: where it is, or the free one where it belongs.
+static inline uint64_t *fdm_zmq_place_(uint64_t *peers, size_t places, uint64_t hash) {
+  size_t at = (size_t)hash & (places - 1);
+  while (peers[at] != 0 && peers[at] != hash) {
+    at = (at + 1) & (places - 1);
+  }
+  return &peers[at];
+}
+
+// Takes up the peer of a ROUTER's message. Whether it is new; not where there is no memory to know. After
+// FDM_ZMQ_MOST_PEERS_ it begins anew, so that peers that come and go for ever take no more memory than that.
+static inline int fdm_zmq_meet_(fdm_zmq_socket *socket, const unsigned char *id, size_t size) {
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  uint64_t *place;
+  size_t i;
+  for (i = 0; i < size; i++) {
+    hash = (hash ^ id[i]) * 0x100000001b3u;
+  }
+  hash += hash == 0;
+  if (socket->peer_places > 0) {
+    place = fdm_zmq_place_(socket->peers, socket->peer_places, hash);
+    if (*place == hash) {
+      return 0;
+    }
+  }
+  if (socket->peer_count >= FDM_ZMQ_MOST_PEERS_) {
+    memset(socket->peers, 0, socket->peer_places * sizeof *socket->peers);
+    socket->peer_count = 0;
+  } else if (socket->peer_count * 2 >= socket->peer_places) {
+    const size_t places = socket->peer_places > 0 ? socket->peer_places * 2 : 64;
+    uint64_t *peers = (uint64_t *)calloc(places, sizeof *peers);
+    if (peers == NULL) {
+      return 0;
+    }
+    for (i = 0; i < socket->peer_places; i++) {
+      if (socket->peers[i] != 0) {
+        *fdm_zmq_place_(peers, places, socket->peers[i]) = socket->peers[i];
+      }
+    }
+    free(socket->peers);
+    socket->peers = peers;
+    socket->peer_places = places;
+  }
+  *fdm_zmq_place_(socket->peers, socket->peer_places, hash) = hash;
+  socket->peer_count++;
+  return 1;
+}
+
+// Whether the message that this frame ends was made by libzmq, and by no peer's program: a STREAM receives an empty one
+// when a connection is made, and when it ends; an XPUB what a SUB subscribes to. A ROUTER's peer with the option
+// ZMQ_PROBE_ROUTER begins with an empty one.
+static inline int fdm_zmq_is_made_(fdm_zmq_socket *socket, zmq_msg_t *message, size_t size) {
+  switch (socket->type) {
+    case ZMQ_ROUTER:
+      if (socket->received_frames == 1) {
+        socket->is_new_peer = fdm_zmq_meet_(socket, (const unsigned char *)zmq_msg_data(message), size);
+      }
+      return !socket->receiving && socket->received_frames == 2 && size == 0 && socket->is_new_peer;
+    case ZMQ_STREAM:
+      return !socket->receiving && socket->received_frames == 2 && size == 0;
+    case ZMQ_XPUB:
+      return !socket->receiving && socket->received_frames == 1 && size > 0 &&
+             *(const unsigned char *)zmq_msg_data(message) <= 1;
+    default:
+      return 0;
+  }
+}
+
 // Receives a frame, and looks at the one after it. Leaves it to the caller to count a message that is complete.
 static inline int fdm_zmq_take_(zmq_msg_t *message, fdm_zmq_socket *socket, int flags, size_t *size) {
   int result = INT_MAX;
   if (!socket->receiving) {
     socket->received_bytes = 0;
     socket->received_frames = 0;
+    if (!socket->settled) {
+      fdm_zmq_settle_(socket);
+    }
   }
   if (socket->ahead) {
     zmq_msg_move(message, &socket->next_frame);
@@ -326,7 +455,10 @@ static inline int fdm_zmq_take_(zmq_msg_t *message, fdm_zmq_socket *socket, int 
   socket->received_bytes += *size;
   socket->received_frames++;
   socket->receiving = zmq_msg_more(message);
-  if (socket->receiving && socket->is_multipart) {
+  socket->made = fdm_zmq_is_made_(socket, message, *size);
+  // A ROUTER's first frame is the routing id: a trailer after it alone is what the peer sent, like a trailer alone. So
+  // nothing is read ahead there.
+  if (socket->receiving && socket->is_multipart && (socket->type != ZMQ_ROUTER || socket->received_frames > 1)) {
     fdm_zmq_look_ahead_(socket);
   }
   return 0;
@@ -334,6 +466,9 @@ static inline int fdm_zmq_take_(zmq_msg_t *message, fdm_zmq_socket *socket, int 
 
 // Counts the message that is complete. seconds is the stamp of its envelope; NULL: it has none.
 static inline void fdm_zmq_count_(fdm_zmq_socket *socket, const double *seconds) {
+  if (socket->made) {
+    return;
+  }
   if (socket->trailer != NULL) {
     fdm_zmq_received_trailer(socket->link, socket->received_bytes, socket->trailer);
     socket->trailer = NULL;

@@ -116,6 +116,9 @@ extension SocketOption where Value == [UInt8] {
 extension SocketOption where Value == String {
     /// The endpoint of the last bind or connect, wildcards resolved; "" before the first. Read only.
     public static var lastEndpoint: Self { .text(ZMQ_LAST_ENDPOINT, "LAST_ENDPOINT") }
+    /// The domain that the handler at inproc://zeromq.zap.01 is asked with, of a server; not empty: the handler is asked
+    /// without any security mechanism, too.
+    public static var authenticationDomain: Self { .text(ZMQ_ZAP_DOMAIN, "ZAP_DOMAIN") }
     /// The user name of a PLAIN client.
     public static var plainUsername: Self { .text(ZMQ_PLAIN_USERNAME, "PLAIN_USERNAME") }
     /// The password of a PLAIN client.

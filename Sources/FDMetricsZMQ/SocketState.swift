@@ -14,6 +14,12 @@ struct SocketState {
     /// libzmq's socket; nil once it is closed. libzmq answers calls with nil by ENOTSOCK.
     var handle: UnsafeMutableRawPointer?
     let type: SocketType
+    /// Whether some of what is sent or received is no message of a program, so that it has to be looked at.
+    private let isSpecial: Bool
+    /// Whether the socket is at an endpoint of libzmq's own: then nothing is recorded, added or taken off.
+    var isInternal = false
+    /// Of a ROUTER: the peers that it has heard of.
+    private var peers = KnownPeers()
     /// Where messages are recorded; nil: nowhere. The socket's recorder keeps it.
     var link: Unmanaged<RecordedLink>?
     /// Whether messages get a trailer.
@@ -29,6 +35,7 @@ struct SocketState {
     init(_ handle: UnsafeMutableRawPointer, _ type: SocketType) {
         self.handle = handle
         self.type = type
+        isSpecial = [.router, .stream, .xpub, .xsub].contains(type)
         _ = zmq_msg_init(&readAhead)
     }
 
@@ -69,9 +76,9 @@ extension SocketState {
         if isFirst {
             // libzmq has no more frames to hand out, but the caller has not received all of the message.
             if hasReadAhead && (type == .req || type == .rep) { return CZeroMQ.EFSM }
-            // What an XSUB sends is a subscription, or the end of one, if its first byte is 1 or 0.
             if isStamping && !outgoing.isStamped && (type != .xsub || start() ?? 2 > 1) { outgoing.stamp() }
         }
+        if isSpecial { outgoing.isCommand = !flags.contains(.more) && isCommand(isFirst, start()) }
         let endsStamped = outgoing.isStamped && !flags.contains(.more) && !(isFirst && type == .router)
         let frameFlags = endsStamped ? flags.union(.more) : flags
         // Later frames have their room. They are refused when the peer is gone, which ends the message: trying again would
@@ -92,6 +99,18 @@ extension SocketState {
         return code
     }
 
+    /// Whether a frame that ends a message is for libzmq or the kernel, and no peer receives it as a message: an XSUB's
+    /// subscription or the end of one, which begin with 1 and 0; a ROUTER's routing id alone, which libzmq drops; a STREAM's
+    /// empty frame, which closes the connection.
+    private func isCommand(_ isFirst: Bool, _ start: UInt8?) -> Bool {
+        switch type {
+        case .xsub: isFirst && start ?? 2 <= 1
+        case .router: isFirst
+        case .stream: isFirst || start == nil
+        default: false
+        }
+    }
+
     /// Counts what became of a frame: 0, or the errno by which libzmq refused it, and with it the message.
     @inline(__always)
     mutating func record(_ code: Int32, bytes: Int, _ flags: SendFlags) {
@@ -104,7 +123,7 @@ extension SocketState {
         outgoing.add(bytes: bytes)
         if flags.contains(.more) { return }
         let bytes = outgoing.bytes
-        withLink { $0.sent(bytes: bytes) }
+        if !outgoing.isCommand { withLink { $0.sent(bytes: bytes) } }
         outgoing = OutgoingMessage()
     }
 
@@ -138,7 +157,16 @@ extension SocketState {
             if code != 0 { return code }
         }
         incoming.add(bytes: zmq_msg_size(message))
-        incoming.continuation = zmq_msg_more(message) == 0 ? .end : lookAhead()
+        let hasMore = zmq_msg_more(message) != 0
+        if isSpecial { note(message, hasMore) }
+        // No trailer follows a ROUTER's routing id, so nothing is read ahead there.
+        if !hasMore {
+            incoming.continuation = .end
+        } else if isInternal || type == .stream || (type == .router && incoming.frames == 1) {
+            incoming.continuation = .more
+        } else {
+            incoming.continuation = lookAhead()
+        }
         return 0
     }
 
@@ -148,10 +176,24 @@ extension SocketState {
         let bytes = incoming.bytes
         switch incoming.continuation {
         case .more: break
-        case .end: withLink { $0.received(bytes: bytes) }
+        case .end: if !incoming.isMade { withLink { $0.received(bytes: bytes) } }
         case .trailer:
             let trailer = readAheadBytes
             withLink { $0.received(bytes: bytes, trailer: trailer) }
+        }
+    }
+
+    /// Notes whether a message was made by libzmq, and by no peer's program: a STREAM receives an empty one when a
+    /// connection is made, and when it ends; an XPUB what a SUB subscribes to, which begins with 1 or 0. A ROUTER's peer
+    /// with the option ZMQ_PROBE_ROUTER begins with an empty one.
+    private mutating func note(_ message: UnsafeMutablePointer<zmq_msg_t>, _ hasMore: Bool) {
+        let frame = UnsafeRawBufferPointer(start: zmq_msg_data(message), count: zmq_msg_size(message))
+        switch (type, incoming.frames) {
+        case (.router, 1): incoming.isOfNewPeer = peers.meet(frame)
+        case (.router, 2): incoming.isMade = !hasMore && frame.isEmpty && incoming.isOfNewPeer
+        case (.stream, 2): incoming.isMade = !hasMore && frame.isEmpty
+        case (.xpub, 1): incoming.isMade = !hasMore && frame.first ?? 2 <= 1
+        default: incoming.isMade = false
         }
     }
 
@@ -161,11 +203,7 @@ extension SocketState {
         // libzmq has all frames of a message when it hands out the first: only a terminated context refuses, and says so
         // to the next call, too.
         guard Self.attempt({ zmq_msg_recv(&readAhead, handle, ZMQ_DONTWAIT) }) == 0 else { return .more }
-        if zmq_msg_more(&readAhead) == 0, ZMQTrailer.isTrailer(readAheadBytes),
-            type != .router || incoming.frames > 1
-        {
-            return .trailer
-        }
+        if zmq_msg_more(&readAhead) == 0, ZMQTrailer.isTrailer(readAheadBytes) { return .trailer }
         hasReadAhead = true
         return .more
     }
@@ -181,6 +219,8 @@ struct OutgoingMessage {
     /// Frames and bytes that libzmq took.
     private(set) var frames = 0
     private(set) var bytes = 0
+    /// Whether the message is for libzmq itself, and no message of a link.
+    var isCommand = false
     /// Whether `trailer` says when the message's first frame was sent.
     private(set) var isStamped = false
     var trailer: (UInt64, UInt64, UInt64) = (0, 0, 0)
@@ -211,12 +251,17 @@ struct IncomingMessage {
     private(set) var frames = 0
     private(set) var bytes = 0
     var continuation = Continuation.end
+    /// Of a ROUTER: whether nothing came from this peer before.
+    var isOfNewPeer = false
+    /// Whether the message was made by libzmq.
+    var isMade = false
 
     /// Counts a frame, a new message's first one where the one before has ended.
     mutating func add(bytes count: Int) {
         if continuation != .more {
             frames = 0
             bytes = 0
+            isMade = false
         }
         frames += 1
         bytes += count

@@ -115,7 +115,7 @@ extension ZMQSocket {
             case .plain, .undecodable: state.pointee.recordReceived()
             }
         }
-        if content == .undecodable { countUndecodable() }
+        if content == .undecodable && !state.pointee.incoming.isMade { countUndecodable() }
     }
 }
 #endif

@@ -11,7 +11,8 @@ import FDMetricsZMQRecording
 /// Recording: one link, with the label `address`. It is opened with the first bind or connect, from the endpoint as libzmq
 /// resolved it, or from the name that the caller gave. Until then, and where the store cannot be opened
 /// (`recordingFailure` says why), nothing is recorded; the socket works all the same. A message counts as sent when libzmq
-/// took its last frame, a send that throws counts as failed, a multipart message is one message.
+/// took its last frame, a send that throws counts as failed, a multipart message is one message. What libzmq makes itself, or
+/// what is for libzmq alone, is no message: subscriptions, probes of ROUTERs, a STREAM's connections, authentication.
 ///
 /// Latency: measured of received messages that say when they were sent; see `Carrier`.
 ///
@@ -105,8 +106,9 @@ public final class ZMQSocket {
         ZMQError(code: code, operation: operation, endpoint: endpoint)
     }
 
-    private func updateStamping() {
-        state.pointee.isStamping = carrier == .trailer && type != .stream && !isConflating
+    fileprivate func updateStamping() {
+        state.pointee.isStamping =
+            carrier == .trailer && type != .stream && !isConflating && !state.pointee.isInternal
     }
 }
 
@@ -193,16 +195,35 @@ extension ZMQSocket {
 
     private func attach(_ code: Int32, _ operation: String, _ endpoint: String) throws(ZMQError) {
         guard code == 0 else { throw ZMQError(code: code, operation: operation, endpoint: endpoint) }
-        let resolved = try? get(.lastEndpoint)
-        recorder.attach(to: resolved ?? endpoint)
-        state.pointee.link = recorder.link.map { Unmanaged.passUnretained($0) }
+        let resolved = (try? get(.lastEndpoint)) ?? endpoint
+        if resolved == Self.authentication {
+            setInternal(true)
+        } else {
+            recorder.attach(to: resolved)
+            updateLink()
+        }
         startMonitor()
     }
 
     private func detach(_ code: Int32, _ operation: String, _ endpoint: String) throws(ZMQError) {
         guard code == 0 else { throw ZMQError(code: code, operation: operation, endpoint: endpoint) }
+        if endpoint == Self.authentication { setInternal(false) }
         recorder.detach(from: endpoint)
         monitor?.gaveUp(endpoint)
+    }
+
+    /// Where libzmq asks whether a peer may come in. It would take a trailer for a wrong answer, and what goes through is
+    /// no message of the program.
+    private static let authentication = "inproc://zeromq.zap.01"
+
+    private func setInternal(_ isInternal: Bool) {
+        state.pointee.isInternal = isInternal
+        updateStamping()
+        updateLink()
+    }
+
+    private func updateLink() {
+        state.pointee.link = state.pointee.isInternal ? nil : recorder.link.map { Unmanaged.passUnretained($0) }
     }
 }
 #endif

@@ -155,6 +155,9 @@ import Testing
         #expect(try value("connections", address, becomes: 1) == 1)
         peer.close()
         #expect(try value("connections", address, becomes: 0) == 0)
+        // An event is counted before it is handed over.
+        let expected: Set<ZMQMonitorEvent.Kind> = [.listening, .accepted, .handshakeSucceeded, .disconnected]
+        #expect(try last(of: 20_000, becoming: 1) { expected.isSubset(of: events.kinds) ? 1 : 0 } == 1)
         pull.close()
         try noThreadIsLeft()
         #expect(events.kinds.first == .listening && events.kinds.contains(.accepted))

@@ -161,8 +161,6 @@ class Conversation:
         elif self.kind == "xpub":
             subscription = self.socket.recv_multipart()
             expect(subscription == [b"\1" + TOPIC], f"a subscription, got {subscription}")
-            self.totals["received"] += 1
-            self.totals["received_bytes"] += len(subscription[0])
         for number in range(self.count):
             self.send([*head, *payload(self.seed, number, self.is_json)])
 
@@ -172,8 +170,6 @@ class Conversation:
         self.wire.head = len(head)
         if self.kind == "xsub":
             self.socket.send(b"\1" + TOPIC)
-            self.totals["sent"] += 1
-            self.totals["sent_bytes"] += 1 + len(TOPIC)
         else:
             self.send_refused(zmq.ENOTSUP)
         number = 0

@@ -14,7 +14,7 @@ import pytest
 from conversation import HANG_SECONDS
 
 
-@pytest.mark.parametrize("program", ["wrappers", "faults", "monitors"])
+@pytest.mark.parametrize("program", ["wrappers", "faults", "made", "monitors"])
 @pytest.mark.parametrize("language", ["c99", "c++17"])
 def test_wrappers(build: Callable[..., Path], folder: Path, store: Path, language: str, program: str) -> None:
     built = build(f"{program}-{language}", f"{program}.c", language=language)
@@ -24,7 +24,7 @@ def test_wrappers(build: Callable[..., Path], folder: Path, store: Path, languag
     assert done.returncode == 0, f"{built} ended with {done.returncode}: {done.stderr}{done.stdout}"
 
 
-@pytest.mark.parametrize("program", ["wrappers", "faults", "monitors", "fuzz"])
+@pytest.mark.parametrize("program", ["wrappers", "faults", "made", "monitors", "fuzz"])
 def test_wrappers_under_sanitizers(
     build: Callable[..., Path], folder: Path, store: Path, seed: int, stress: int, program: str
 ) -> None:

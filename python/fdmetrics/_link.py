@@ -8,9 +8,10 @@ import ctypes
 import functools
 import math
 import time
-from typing import Any, Callable, Dict, NamedTuple, Optional
+import weakref
+from typing import Any, Callable, Dict, MutableSet, NamedTuple, Optional
 
-from . import _builtins, _library
+from . import _builtins, _library, _log
 from . import _constants as c
 from ._library import Library
 from .errors import REFUSALS, check_status
@@ -37,6 +38,23 @@ class Calls(NamedTuple):
     connection_event: Callable[[int], None]
     trailer: Callable[[], bytes]
 
+
+def _nothing(*_arguments: object) -> None: ...
+
+
+#: The functions of a link that records nothing.
+NOTHING = Calls(
+    sent=_nothing,
+    send_failed=_nothing,
+    send_blocked=_nothing,
+    received=_nothing,
+    received_stamped=_nothing,
+    received_trailer=_nothing,
+    receive_failed=_nothing,
+    watch=_nothing,
+    connection_event=_nothing,
+    trailer=bytes,
+)
 
 # The functions that are called once a message, as builtins.
 _BUILTINS: Dict[str, str] = {
@@ -66,6 +84,31 @@ def _calls(library: Library, link: int) -> Calls:
     return Calls(**calls)
 
 
+# A program's own recording --------------------------------------------------------------------------------------------
+
+#: The families that a program may record into by itself, as FastDeploy does: all of one message, so one is enough.
+_OWN_FAMILIES = ("msg_send", "msg_send_failed", "msg_bytes_send", "msg_recv", "msg_bytes_recv", "latency")
+
+# Those that may have to give way to the program, and which of them were told of in the log.
+_giving_way: MutableSet[LinkRecorder] = weakref.WeakSet()
+_told: MutableSet[Registry] = weakref.WeakSet()
+
+
+def is_own_family(name: str) -> bool:
+    """Whether a program that records into the family of this name records messages by itself."""
+    return name.rpartition(":zmq:")[2] in _OWN_FAMILIES and ":zmq:" in name
+
+
+def _is_recorded_by_program(registry: Registry, prefix: str) -> bool:
+    return any(f"{prefix}:zmq:{family}" in registry._own_records for family in _OWN_FAMILIES)
+
+
+def _give_way(registry: Registry, _name: str) -> None:
+    for recorder in list(_giving_way):
+        if recorder.settings.registry is registry:
+            recorder._detach()
+
+
 class LinkRecorder:
     """The link of one socket, and the frames of messages that are not complete yet.
 
@@ -82,6 +125,8 @@ class LinkRecorder:
         registry: Registry = REGISTRY
         prefix: str = DEFAULT_PREFIX
         name: Optional[str] = None
+        #: Whether the program's own recording into the same families takes precedence.
+        gives_way: bool = False
 
     def __init__(self) -> None:
         self.settings = self.Settings()
@@ -178,10 +223,16 @@ class LinkRecorder:
             calls.receive_failed()
 
     def _open(self) -> Optional[Calls]:
-        registry, prefix, _ = self.settings
+        registry, prefix, _, gives_way = self.settings
         address = self.address
         if address is None or time.monotonic() < self._retry_at:
             return None
+        if gives_way:
+            if _give_way not in registry._on_own_record:
+                registry._on_own_record.append(_give_way)
+            _giving_way.add(self)
+            if _is_recorded_by_program(registry, prefix):
+                return self._leave_to_program()
         store = registry._attach_quietly()
         if store is None:
             return None
@@ -197,6 +248,22 @@ class LinkRecorder:
             self._retry_at = registry._refuse(error, f"the ZeroMQ link {address}")
             return None
         registry._holds(self)
+        return self._calls
+
+    def _leave_to_program(self) -> Optional[Calls]:
+        registry, prefix = self.settings.registry, self.settings.prefix
+        if registry not in _told:
+            _told.add(registry)
+            _log.warn(
+                "fdmetrics: this process records into %s:zmq:* by itself, so its instrumented sockets do not: each "
+                "message counts once. To have both, choose another prefix: fdmetrics.zmq.instrument(prefix=...).",
+                prefix,
+            )
+        try:
+            # The trailers are for the peers.
+            self._calls = NOTHING._replace(trailer=functools.partial(_trailer, _library.load()))
+        except REFUSALS:
+            return None
         return self._calls
 
     def _detach(self) -> None:

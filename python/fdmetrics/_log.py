@@ -73,6 +73,11 @@ class Refusals:
         told.omitted += 1
 
 
+def warn(text: str, *arguments: object) -> None:
+    """Writes a line; whoever calls it sees to it that there are not many."""
+    _say("warning", text, *arguments)
+
+
 # The threads that are writing a line at the moment.
 _speaking: Dict[int, object] = {}
 # A fork child has one thread; a later one may get the number of one that was writing in the parent.

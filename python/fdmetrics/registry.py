@@ -8,7 +8,7 @@ import atexit
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol, Set
+from typing import TYPE_CHECKING, Callable, Collection, Dict, Iterable, List, MutableSet, Optional, Protocol, Set
 
 from . import _environment, _gauge_functions, _library, _log
 from ._descriptor import Descriptor
@@ -74,6 +74,9 @@ class Registry:
             import weakref
 
             self._attachments = weakref.WeakSet()
+        # Families of ZeroMQ messages that the program itself records into, and whom to tell of one; see _own_records.
+        self._own_records: Set[str] = set()
+        self._on_own_record: List[Callable[[Registry, str], None]] = []
         self._refusals = _log.Refusals()
         #: What Gauge.set_function was given.
         self._functions: _gauge_functions.Functions = {}
@@ -244,6 +247,9 @@ class Registry:
             self._declared[descriptor.name] = descriptor
             self._replacing.add(descriptor.name)
             self._free.discard(descriptor.name)
+        if ":zmq:" in descriptor.name and type(metric).__module__ != "fdmetrics.instruments":
+            # Through prometheus_client, in either way. This package declares such families without recording into them.
+            self._records_itself(descriptor.name)
         self._pending[metric] = None
         if self._store is not None:
             metric._register_quietly()
@@ -260,6 +266,13 @@ class Registry:
     def _replaces(self, descriptor: Descriptor) -> bool:
         """Whether a declaration is to take the place of another one of its name, when it is registered."""
         return descriptor.name in self._replacing and descriptor.difference(self._declared[descriptor.name]) is None
+
+    def _records_itself(self, name: str) -> None:
+        """The program itself records into a family of ZeroMQ messages from now on."""
+        if name not in self._own_records:
+            self._own_records.add(name)
+            for tell in list(self._on_own_record):
+                tell(self, name)
 
     def _registered(self, metric: Declared) -> None:
         self._pending.pop(metric, None)

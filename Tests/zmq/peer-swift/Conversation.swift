@@ -99,8 +99,6 @@ struct Conversation {
             // The subscription, which has neither envelope nor trailer.
             let frames = try socket.receiveMultipart().map(\.bytes)
             try PeerError.expect(frames == [[1] + Self.topic], "a subscription, got \(frames)")
-            received += 1
-            receivedBytes += frames[0].count
         }
         for number in 0..<count { try send(head + payload(number)) }
     }
@@ -109,8 +107,6 @@ struct Conversation {
         let head = kind == "pull" ? [] : [Self.topic]
         if kind == "xsub" {
             try socket.send([1] + Self.topic)
-            sent += 1
-            sentBytes += 1 + Self.topic.count
         } else {
             try sendRefused { $0.code == ENOTSUP }
         }

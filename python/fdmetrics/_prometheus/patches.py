@@ -81,6 +81,7 @@ def _replace_values() -> None:
 
 
 def _replace_metrics() -> None:
+    _put(metrics.MetricWrapperBase, "__init__", _noting_messages(metrics.MetricWrapperBase.__init__))
     for kind in (metrics.Counter, metrics.Gauge, metrics.Summary, metrics.Histogram):
         _put(kind, "_metric_init", _with_context(kind._metric_init))
     _put(metrics.Histogram, "observe", _observe(metrics.Histogram.observe))
@@ -92,6 +93,21 @@ def _replace_metrics() -> None:
     for name, method in (("remove_by_labels", removal.remove_by_labels), ("clear", removal.clear)):
         if hasattr(metrics.MetricWrapperBase, name):
             _put(metrics.MetricWrapperBase, name, method)
+
+
+def _noting_messages(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def initialise(self: Any, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        note_messages(self)
+
+    return initialise
+
+
+def note_messages(metric: Any) -> None:
+    """Lets fdmetrics.zmq know of a family of ZeroMQ messages when it is declared, before the first of them is sent."""
+    if ":zmq:" in metric._name:
+        REGISTRY._records_itself(metric._name)
 
 
 def _with_context(original: Callable[[Any], None]) -> Callable[[Any], None]:

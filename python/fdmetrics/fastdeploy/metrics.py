@@ -238,16 +238,20 @@ class MetricsManager(MetricsManagerInterface):
         self.cache_config_info.labels(**configuration).set(1)
 
     def init_zmq_metrics(self) -> None:
-        """Lets record_zmq_stats record from now on. Further calls do nothing."""
+        """Lets record_zmq_stats record from now on. Further calls do nothing.
+
+        Sockets that fdmetrics.zmq.instrument() has made record leave it to record_zmq_stats: messages count once.
+        """
         self._collect_zmq_metrics = True
+        self.registry._records_itself(self.msg_send_total.name)
 
     # ZeroMQ -----------------------------------------------------------------------------------------------------------
 
     def record_zmq_stats(self, zmq_metrics_stats: ZMQMetricsStats, address: Optional[str] = UNKNOWN_ADDRESS) -> None:
         """Adds what a call to a socket did to the series of an address; None stands for "unknown".
 
-        Nothing before init_zmq_metrics. The services and fdmetrics.zmq do not need it: they record by themselves, into
-        the same series. Errors: ValueError for a negative number, before anything is added.
+        Nothing before init_zmq_metrics. The services and the sockets of fdmetrics.zmq do not need it: they record by
+        themselves, into the same series. Errors: ValueError for a negative number, before anything is added.
         """
         if not self._collect_zmq_metrics:
             return

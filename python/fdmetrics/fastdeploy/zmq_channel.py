@@ -106,6 +106,8 @@ def opened(socket: Any, address: Optional[str], recording: Recording, metrics: A
     if metrics is not None and not _is_manager(metrics):
         channel = RecordedChannel(socket, address, ToldRecorder(metrics, address))
     elif instrumented_socket:
+        # The service does not call record_zmq_stats.
+        state_of(socket).choose(gives_way=False)
         channel = InstrumentedChannel(socket, socket, address)
     # Not isinstance: what a subclass does in its own send and recv must be done.
     elif type(socket) is zmq.Socket:

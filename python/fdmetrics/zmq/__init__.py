@@ -22,7 +22,7 @@ A message may say when it was sent, so that its receiver can take the latency; `
 
 Everything else is pyzmq's: flags, copies, trackers, exceptions, threads. A socket belongs to one thread at a time and
 is not carried over a fork. In the middle of a message of several frames, whose next frame may have been read ahead,
-socket.poll, EVENTS and RCVMORE tell what is there; a zmq.Poller may not.
+socket.poll, EVENTS and RCVMORE tell what is there; a zmq.Poller does under instrument() only.
 """
 
 from __future__ import annotations

@@ -11,13 +11,14 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import zmq
 import zmq._future
+import zmq.sugar.poll
 
 from .._link import DEFAULT_PREFIX
 from ..registry import REGISTRY, registry_of
 from . import _state
 from ._async_recording import AsyncRecording
 from ._monitor import watch
-from ._receiving import Receiving
+from ._receiving import Receiving, polled
 from ._sending import Sending
 from ._serialized import SerializedSends
 from ._settings import Settings
@@ -45,6 +46,10 @@ def instrument(
     modules, or through `from zmq import Context`, or by subclasses that end in pyzmq's methods; those of zmq.asyncio
     too. Their classes stay the same. What goes round those methods does not record: zmq.proxy and zmq.devices.
 
+    libzmq's and pyzmq's own sockets (authentication, monitors, the collector of buffers) are left alone. Where the
+    program itself records its messages into the families of the prefix, as FastDeploy does, its sockets do not: see
+    docs/zmq.md.
+
     prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links:
     {"tcp://0.0.0.0:5555": "engine"}. monitor watches the connections of every socket that is bound or connected from
     now on; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their own settings.
@@ -71,7 +76,7 @@ class Instrumentation:
         self._registry = registry_of(registry)
         self._links = dict(links)
         self._monitor = monitor
-        self._replaced: List[Tuple[type, str, Any]] = []
+        self._replaced: List[Tuple[Any, str, Any]] = []
         self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def undo(self) -> None:
@@ -101,8 +106,10 @@ class Instrumentation:
         blocking = _methods(Settings, SerializedSends, Receiving, Sending)
         self._replace(zmq.Socket, {"_recorder": None, **blocking})
         self._replace(zmq._future._AsyncSocket, _methods(SerializedSends, AsyncRecording))
+        # Of zmq.Poller, zmq.select and their like in zmq.green and zmq.asyncio.
+        self._replace(zmq.sugar.poll, {"zmq_poll": polled})
 
-    def _replace(self, owner: type, methods: Dict[str, Any]) -> None:
+    def _replace(self, owner: Any, methods: Dict[str, Any]) -> None:
         for name, method in methods.items():
             self._replaced.append((owner, name, vars(owner).get(name, _MISSING)))
             setattr(owner, name, method)
@@ -113,7 +120,7 @@ class Instrumentation:
         self._sockets.add(socket)
         if new:
             state.names = self._links
-            state.choose(prefix=self._prefix, registry=self._registry)
+            state.choose(prefix=self._prefix, registry=self._registry, gives_way=True)
             state.carrier = self._carrier
             if type(socket).__module__.startswith("zmq.green"):
                 # It tries each send without waiting first: a full queue is no failure.

@@ -16,12 +16,13 @@ from zmq.utils import jsonapi
 
 from .._link import TRAILER_MAGIC, TRAILER_SIZE, unwrapped
 from ._settings import Settings
-from ._state import DONTWAIT, EVENTS, POLLIN, RCVMORE, SocketState, get_option, state_of
+from ._state import DONTWAIT, EVENTS, POLLIN, RCVMORE, ROUTER, SocketState, get_option, state_of
 
 # Of the backend: one frame.
 _recv: Callable[..., Any] = zmq.backend.Socket.recv
 _recv_into: Callable[..., int] = getattr(zmq.backend.Socket, "recv_into", None)  # type: ignore[assignment]
 
+_zmq_zmq_poll: Callable[..., List[Any]] = zmq.zmq_poll
 _zmq_poll: Callable[..., int] = zmq.Socket.poll
 
 
@@ -40,11 +41,13 @@ class Undecoded:
     def __init__(self, state: SocketState, data: bytes) -> None:
         self.state = state
         self.data = data
-        #: None where more frames follow: the message is then recorded with its last one.
+        #: None where more frames follow: the message is then recorded with its last one; one of libzmq's not at all.
         self.size: Optional[int] = None
         self.trailer = state.trailer
         if state.complete:
             self.size, state.unreceived, state.trailer = state.unreceived, 0, None
+            if state.made:
+                self.size, state.made = None, False
             state.allow_plain()
 
     def record(self, send_seconds: Optional[float] = None) -> None:
@@ -69,8 +72,12 @@ def _follow(socket: Any, state: SocketState, frame: Any, size: int, more: bool, 
     """Takes note of a frame that was received, and reads ahead where more follow."""
     state.unreceived += size
     state.frames += 1
-    if more and state.strips:
-        state.trailer = _read_ahead(socket, state, state.frames, copy, track)
+    if state.takes_made:
+        if state.frames == 1 and state.kind == ROUTER:
+            state.meet(_bytes(frame))
+        state.made = not more and state.is_made(frame, size)
+    if more and state.strips and state.frames >= state.least_frames:
+        state.trailer = _read_ahead(socket, state, copy, track)
         more = state.trailer is None
     if not copy:
         frame.more = more
@@ -81,7 +88,7 @@ def _follow(socket: Any, state: SocketState, frame: Any, size: int, more: bool, 
         state.frames = 0
 
 
-def _read_ahead(socket: Any, state: SocketState, frames: int, copy: bool, track: bool) -> Optional[bytes]:
+def _read_ahead(socket: Any, state: SocketState, copy: bool, track: bool) -> Optional[bytes]:
     """The trailer, if the next frame is the last and is one; else it waits in `ahead`, where a receive takes it."""
     try:
         # All frames of a message arrive together.
@@ -89,7 +96,7 @@ def _read_ahead(socket: Any, state: SocketState, frames: int, copy: bool, track:
     except zmq.ZMQError:
         return None  # The context ends; the next receive says so.
     further = state.ask_more() == 0 and state.more.value != 0
-    if not further and frames >= state.least_frames:
+    if not further:
         data: bytes = ahead if copy else ahead.bytes
         if len(data) == TRAILER_SIZE and data.startswith(TRAILER_MAGIC):
             return data
@@ -102,8 +109,10 @@ def _trailer_of(socket: Any, state: SocketState, data: bytes) -> Optional[bytes]
 
     Else that frame is taken note of: the message is not complete.
     """
-    trailer = _read_ahead(socket, state, 1, True, False) if state.strips else None
+    trailer = _read_ahead(socket, state, True, False) if state.strips and state.least_frames == 1 else None
     if trailer is None:
+        if state.kind == ROUTER:
+            state.meet(data)
         state.unreceived = len(data)
         state.frames = 1
         state.complete = False
@@ -174,7 +183,9 @@ class Receiving(Settings):
             else:
                 size, more = _copy_into(_bytes(state.ahead), buf, nbytes), state.ahead_more
                 state.ahead = None
-            _follow(self, state, None, size, more, True, False)
+            # Of a frame that is longer than the buffer, as much as was received.
+            frame = bytes(memoryview(buf).cast("B")[:size]) if state.takes_made and state.frames == 0 else None
+            _follow(self, state, frame, size, more, True, False)
             if state.complete:
                 state.record_received()
             return size
@@ -270,6 +281,23 @@ def seen(state: Optional[SocketState], option: int, value: Any) -> Any:
         if option == EVENTS:
             return value | POLLIN
     return value
+
+
+def polled(sockets: Any, timeout: int = -1) -> List[Any]:
+    """As zmq.zmq_poll, of which zmq.Poller and zmq.select are made. It knows of frames that were read ahead."""
+    ahead = [
+        socket
+        for socket, events in sockets
+        if events & POLLIN and (state := getattr(socket, "_recorder", None)) is not None and state.ahead is not None
+    ]
+    if not ahead:
+        return _zmq_zmq_poll(sockets, timeout)
+    found = _zmq_zmq_poll(sockets, 0)
+    for socket in ahead:
+        events = sum(events for known, events in found if known is socket)
+        found = [(known, events) for known, events in found if known is not socket]
+        found.append((socket, events | POLLIN))
+    return found
 
 
 def _copy_into(frame: bytes, buf: Any, nbytes: int) -> int:

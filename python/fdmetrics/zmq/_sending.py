@@ -17,7 +17,7 @@ from zmq.utils import jsonapi
 
 from .._link import now, wrapped
 from ._serialized import SerializedSends
-from ._state import DONTWAIT, SNDMORE, XSUB, SocketState, state_of
+from ._state import DONTWAIT, REQ, ROUTER, SNDMORE, SUBSCRIBES, XSUB, SocketState, state_of
 
 _Again = zmq.Again
 
@@ -59,29 +59,57 @@ def _attempt(socket: Any, state: SocketState, data: Any, flags: int, arguments: 
     return _wait(socket, state, put, (data, flags, *arguments), keywords)
 
 
-def _is_subscription(state: SocketState, data: Any) -> bool:
-    # What an XSUB sends upwards is a subscription if its first byte is 0 or 1.
-    return state.kind == XSUB and not state.sending and bytes(memoryview(data)[:1]) in (b"\0", b"\1")
+def _is_command(state: SocketState, data: Any) -> bool:
+    """Whether a frame that ends a message is for libzmq or the kernel: no peer receives it as a message.
+
+    An XSUB's subscription, or the end of one, which is for the socket at the other end and takes one frame only; a
+    ROUTER's routing id alone, which libzmq drops; a STREAM's empty frame, which closes the connection.
+    """
+    if state.kind == ROUTER:
+        return not state.sending
+    try:
+        if state.kind == XSUB:
+            return not state.sending and bytes(memoryview(data)[:1])[:1] in SUBSCRIBES
+        return not state.sending or _size(data) == 0
+    except TypeError:
+        return False  # pyzmq says what is wrong with it.
 
 
 def _put(socket: Any, state: SocketState, data: Any, flags: int, arguments: Any, keywords: Any) -> Any:
     """Sends a frame by the long way: one of several, with a trailer, no bytes, with flags, of a link not open yet."""
     more = bool(flags & SNDMORE)
     try:
-        if state.trailing and not more and not _is_subscription(state, data):
-            calls = state.calls()
-            if calls is not None:
-                stamp = calls.trailer()
-                result = _attempt(socket, state, data, flags | SNDMORE, arguments, keywords)
-                _send(socket, stamp, flags)
-                state.sent(_size(data), False)
-                return result
-        result = _attempt(socket, state, data, flags, arguments, keywords)
+        is_command = state.commands and not more and _is_command(state, data)
+        calls = state.calls() if state.trailing and not more and not is_command else None
+        if calls is None:
+            result = _attempt(socket, state, data, flags, arguments, keywords)
+        else:
+            result = _put_stamped(socket, state, calls.trailer(), data, flags, arguments, keywords)
     except BaseException as error:
         state.refused(error)
         raise
-    state.sent(_size(data), more)
+    if is_command:
+        state.commanded()
+    else:
+        state.sent(_size(data), more)
     return result
+
+
+def _put_stamped(
+    socket: Any, state: SocketState, stamp: bytes, data: Any, flags: int, arguments: Any, keywords: Any
+) -> Any:
+    """Sends the frame that ends a message, and its trailer."""
+    # Who waits for room waits for the next peer; of a message of several frames the others are gone.
+    waits = not (flags & DONTWAIT or state.sending or state.kind == REQ)
+    while True:
+        result = _attempt(socket, state, data, flags | SNDMORE, arguments, keywords)
+        try:
+            _send(socket, stamp, flags | state.trailer_flags)
+            return result
+        except _Again:
+            # The peer went away between the two, and libzmq has dropped the frame with it.
+            if not waits:
+                raise
 
 
 class Sending(SerializedSends):
@@ -120,10 +148,15 @@ class Sending(SerializedSends):
             return _put(self, state, data, flags, (copy, track), {})
         if stamp is not None:
             try:
-                _send(self, trailer)
+                _send(self, trailer, state.trailer_flags)
             except BaseException as error:
-                state.refused(error)
-                raise
+                if error.__class__ is not _Again or state.kind == REQ:
+                    state.refused(error)
+                    raise
+                record = None
+            if record is None:
+                # The peer went away between the two, and libzmq has dropped the payload with it: as above.
+                return _put(self, state, data, flags, (copy, track), {})
         record(len(data))
         return result
 
@@ -145,7 +178,7 @@ class Sending(SerializedSends):
         """As zmq.Socket.send_json; in the envelope if that is the socket's carrier."""
         state = self._recorder or state_of(self)
         failed = state.failed
-        if state._carrier == "envelope":
+        if state.enveloping:
             obj = wrapped(obj, now())
         try:
             if kwargs:

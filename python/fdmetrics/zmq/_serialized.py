@@ -54,7 +54,7 @@ class SerializedSends(Settings):
         """As zmq.Socket.send_pyobj; in the envelope if that is the socket's carrier."""
         state = self._recorder or state_of(self)
         failed = state.failed
-        if state.carrier == "envelope":
+        if state.enveloping:
             obj = wrapped(obj, now())
         try:
             return _zmq_send_pyobj(self, obj, flags, protocol, **kwargs)
@@ -66,7 +66,7 @@ class SerializedSends(Settings):
         """As zmq.Socket.send_json; in the envelope if that is the socket's carrier."""
         state = self._recorder or state_of(self)
         failed = state.failed
-        if state.carrier == "envelope":
+        if state.enveloping:
             obj = wrapped(obj, now())
         try:
             return _zmq_send_json(self, obj, flags, **kwargs)

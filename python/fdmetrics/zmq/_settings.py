@@ -10,10 +10,11 @@ import zmq
 
 from ..registry import Registry, registry_of
 from ._monitor import gave_up, watch
-from ._state import SocketState, checked_carrier, last_endpoint, state_of
+from ._state import SocketState, checked_carrier, last_endpoint, note_monitor, state_of
 
 _bind: Callable[..., Any] = zmq.Socket.bind
 _connect: Callable[..., Any] = zmq.Socket.connect
+_monitor: Callable[..., Any] = zmq.Socket.monitor
 _unbind: Callable[..., Any] = zmq.Socket.unbind
 _disconnect: Callable[..., Any] = zmq.Socket.disconnect
 
@@ -110,6 +111,12 @@ class Settings:
         state = state_of(self)
         result = _connect(self, addr)
         state.attach(last_endpoint(self) or str(addr))
+        return result
+
+    def monitor(self, addr: Any, events: int = int(zmq.EVENT_ALL)) -> Any:
+        """As zmq.Socket.monitor. What connects to the endpoint receives events of libzmq, which do not count."""
+        result = _monitor(self, addr, events)
+        note_monitor(state_of(self), addr)
         return result
 
     def unbind(self, addr: Any) -> None:

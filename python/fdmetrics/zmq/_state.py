@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Set
 
 import zmq
 
@@ -28,7 +29,11 @@ EVENTS = int(zmq.EVENTS)
 DONTWAIT = int(zmq.DONTWAIT)
 SNDMORE = int(zmq.SNDMORE)
 POLLIN = int(zmq.POLLIN)
+XPUB = int(zmq.XPUB)
 XSUB = int(zmq.XSUB)
+ROUTER = int(zmq.ROUTER)
+STREAM = int(zmq.STREAM)
+REQ = int(zmq.REQ)
 
 # Types whose messages have several frames and belong to ZMTP: a trailer can be one of them.
 _WITH_TRAILER = frozenset(
@@ -47,7 +52,10 @@ _WITH_TRAILER = frozenset(
         zmq.XSUB,
     )
 )
-_WITH_FRAMES = _WITH_TRAILER | {int(zmq.STREAM)}
+_WITH_FRAMES = _WITH_TRAILER | {STREAM}
+
+#: What a subscription begins with, or the end of one.
+SUBSCRIBES = (b"\0", b"\1")
 
 get_option: Callable[[Any, int], Any] = zmq.backend.Socket.get
 
@@ -72,8 +80,21 @@ _getsockopt = _find_getsockopt()
 _RCVMORE = ctypes.c_int(RCVMORE)
 
 
-# What pyzmq's get_monitor_socket connects: there are events of the library in it, no messages of the program.
-_MONITOR = "inproc://monitor.s-"
+# Endpoints of libzmq's own and of pyzmq's: there are no messages of the program in them. They are the peers of libzmq's
+# authentication, pyzmq's collector of sent buffers, what get_monitor_socket connects, and the pipe of pyzmq's
+# ThreadAuthenticator. libzmq's own end would take a trailer for a wrong answer.
+_INTERNAL = re.compile(r"inproc://(?:zeromq\.zap\.01$|pyzmq\.gc\.|monitor\.s-|fdmetrics\.monitor-|\d+\.inproc$)")
+
+#: Endpoints at which sockets say their events, whatever the program calls them.
+monitored: weakref.WeakValueDictionary[str, SocketState] = weakref.WeakValueDictionary()
+
+#: So many routing ids of peers are known to a ROUTER; then it begins anew.
+MOST_PEERS = 65_536
+
+# Sockets whose first frames tell more than the rest: they have no short way to send.
+_NO_SHORT_SEND = frozenset((XSUB, ROUTER, STREAM))
+# Sockets that receive what libzmq has made.
+_RECEIVE_MADE = frozenset((XPUB, ROUTER, STREAM))
 
 #: Called when a socket gets its state, with both and whether the state is new; see instrument.
 on_state: List[Callable[[SocketState, Any, bool], None]] = []
@@ -96,13 +117,20 @@ class SocketState(_link.LinkRecorder):
         "ahead",
         "ahead_more",
         "ask_more",
+        "commands",
         "complete",
         "deferring",
+        "enveloping",
         "frames",
+        "internal",
+        "is_new_peer",
         "kind",
         "least_frames",
+        "made",
+        "monitor_endpoint",
         "more",
         "names",
+        "peers",
         "plain_received",
         "plain_sent",
         "plain_stamp",
@@ -110,7 +138,9 @@ class SocketState(_link.LinkRecorder):
         "record_stamped",
         "sending",
         "strips",
+        "takes_made",
         "trailer",
+        "trailer_flags",
         "trailing",
         "watcher",
     )
@@ -123,12 +153,29 @@ class SocketState(_link.LinkRecorder):
         #: Names of links by their endpoints.
         self.names: Mapping[str, str] = {}
         self.kind = int(get_option(socket, zmq.TYPE))
+        #: Whether the socket is libzmq's own or pyzmq's: neither recorded nor changed.
+        self.internal = is_internal(last_endpoint(socket))
+        #: Where the socket says its events.
+        self.monitor_endpoint: Optional[str] = None
+        #: Whether send_json and send_pyobj make envelopes.
+        self.enveloping = False
         #: Whether messages end with a trailer when they are sent, and may when they are received.
         self.trailing = False
-        self.strips = self.kind in _WITH_TRAILER
+        self.strips = self.kind in _WITH_TRAILER and not self.internal
+        #: How a trailer is sent. Never waiting: should the peer go away after the payload, the next one would get the
+        #: trailer alone. A REQ's question has begun all the same, and libzmq drops what is left of it.
+        self.trailer_flags = 0 if self.kind == REQ else DONTWAIT
         #: A trailer follows at least so many frames: a message of one frame has none, and a router's begins with the
-        #: identity of the peer.
-        self.least_frames = 2 if self.kind == zmq.ROUTER else 1
+        #: identity of the peer. Nothing is read ahead before.
+        self.least_frames = 2 if self.kind == ROUTER else 1
+        #: Whether some of what is sent is for libzmq or the kernel; see _sending.
+        self.commands = self.kind in _NO_SHORT_SEND
+        #: Whether some of what is received was made by libzmq, and whether the message that was received is.
+        self.takes_made = self.kind in _RECEIVE_MADE
+        self.made = False
+        #: Of a ROUTER: the peers that it has heard of, and whether the message's is new.
+        self.peers: Set[bytes] = set()
+        self.is_new_peer = False
         #: Records a message of one frame, where there is nothing else to do for one; else None.
         self.plain_sent: Optional[Callable[[int], None]] = None
         self.plain_received: Optional[Callable[[int], None]] = None
@@ -188,7 +235,9 @@ class SocketState(_link.LinkRecorder):
         self._settle()
 
     def _settle(self) -> None:
+        self.strips = self.kind in _WITH_TRAILER and not self.internal
         self.trailing = self._carrier == "trailer" and self.strips and not self._conflates()
+        self.enveloping = self._carrier == "envelope" and not self.internal
         self.allow_plain()
 
     def allow_plain(self) -> None:
@@ -197,10 +246,10 @@ class SocketState(_link.LinkRecorder):
         self.plain_sent = self.plain_received = self.plain_stamp = None
         if calls is None:
             return
-        if not self.sending and not (self.trailing and self.kind == XSUB):
+        if not self.sending and not self.commands:
             self.plain_sent = calls.sent
             self.plain_stamp = calls.trailer if self.trailing else None
-        if self.complete and not self.deferring:
+        if self.complete and not self.deferring and self.kind != XPUB:
             self.plain_received = calls.received
             self.record_stamped = calls.received_trailer
 
@@ -215,6 +264,9 @@ class SocketState(_link.LinkRecorder):
     def attach(self, endpoint: str) -> None:
         super().attach(endpoint)
         self._given_up = None
+        if not self.internal and is_internal(endpoint):
+            self.internal = True
+            self._detach()
         # Options that matter may have been set meanwhile.
         self._settle()
 
@@ -233,14 +285,22 @@ class SocketState(_link.LinkRecorder):
         if endpoint == self.endpoint:
             self._given_up = endpoint
         super().give_up(endpoint)
+        if self.internal and is_internal(endpoint):
+            self.internal = False
+            self._detach()
+            self._settle()
 
     def _open(self) -> Optional[_link.Calls]:
-        address = self.endpoint or self.address
-        if address is not None and address.startswith(_MONITOR):
-            return None
-        calls = super()._open()
+        if not self.internal and is_internal(self.endpoint):
+            # It was connected before its name was known to be a monitor's.
+            self.internal = True
+            self._settle()
+        if self.internal:
+            self._calls = _link.NOTHING
+        else:
+            super()._open()
         self.allow_plain()
-        return calls
+        return self._calls
 
     def _detach(self) -> None:
         super()._detach()
@@ -256,6 +316,13 @@ class SocketState(_link.LinkRecorder):
         super().sent(size, more)
         if more is not self.sending:
             self.sending = more
+            self.allow_plain()
+
+    def commanded(self) -> None:
+        """libzmq took a message that is for itself: it is not counted."""
+        self.unsent = 0
+        if self.sending:
+            self.sending = False
             self.allow_plain()
 
     def refused(self, error: BaseException) -> None:
@@ -275,10 +342,33 @@ class SocketState(_link.LinkRecorder):
 
     # Receiving --------------------------------------------------------------------------------------------------------
 
+    def meet(self, routing_id: bytes) -> None:
+        """A ROUTER's message has begun."""
+        peers = self.peers
+        self.is_new_peer = routing_id not in peers
+        if self.is_new_peer:
+            if len(peers) >= MOST_PEERS:
+                peers.clear()
+            peers.add(routing_id)
+
+    def is_made(self, frame: Any, size: int) -> bool:
+        """Whether the message that this frame ends was made by libzmq, not by a peer's program.
+
+        A STREAM receives an empty message when a connection is made, and when it ends; an XPUB what a SUB subscribes
+        to. A ROUTER's peer with the option PROBE_ROUTER begins with an empty message.
+        """
+        if self.kind == XPUB:
+            return self.frames == 1 and size > 0 and bytes(memoryview(frame)[:1])[:1] in SUBSCRIBES
+        return size == 0 and self.frames == 2 and (self.kind == STREAM or self.is_new_peer)
+
     def record_received(self, send_seconds: Optional[float] = None) -> None:
         """The message whose last frame was taken is recorded, with the stamp of its envelope if it has no trailer."""
         trailer, self.trailer = self.trailer, None
-        self.received(0, False, send_seconds, trailer)
+        if self.made:
+            self.made = False
+            self.unreceived = 0
+        else:
+            self.received(0, False, send_seconds, trailer)
         if self.plain_received is None:
             self.allow_plain()
 
@@ -288,6 +378,20 @@ def checked_carrier(carrier: str) -> str:
     if carrier not in CARRIERS:
         raise InvalidArgumentError(f"{carrier!r} is not a carrier: one of {CARRIERS} is expected")
     return carrier
+
+
+def is_internal(endpoint: Optional[str]) -> bool:
+    """Whether what is at an endpoint is libzmq's own or pyzmq's."""
+    return endpoint is not None and (_INTERNAL.match(endpoint) is not None or endpoint in monitored)
+
+
+def note_monitor(state: SocketState, endpoint: Any) -> None:
+    """The socket says its events at an endpoint from now on; None: nowhere."""
+    if state.monitor_endpoint is not None:
+        monitored.pop(state.monitor_endpoint, None)
+    state.monitor_endpoint = endpoint.decode() if isinstance(endpoint, bytes) else endpoint
+    if state.monitor_endpoint is not None:
+        monitored[state.monitor_endpoint] = state
 
 
 def last_endpoint(socket: Any) -> Optional[str]:
