@@ -94,11 +94,6 @@ _giving_way: MutableSet[LinkRecorder] = weakref.WeakSet()
 _told: MutableSet[Registry] = weakref.WeakSet()
 
 
-def is_own_family(name: str) -> bool:
-    """Whether a program that records into the family of this name records messages by itself."""
-    return name.rpartition(":zmq:")[2] in _OWN_FAMILIES and ":zmq:" in name
-
-
 def _is_recorded_by_program(registry: Registry, prefix: str) -> bool:
     return any(f"{prefix}:zmq:{family}" in registry._own_records for family in _OWN_FAMILIES)
 

@@ -152,6 +152,19 @@ def test_a_peer_is_let_in(way: str, kind: str, carrier: str, mechanism: str, reg
         assert samples.get("fastdeploy:zmq:latency_count", address=address) == (2 if carrier == "trailer" else 0)
 
 
+def test_no_connections_of_a_handler_are_counted(registry: Registry) -> None:
+    with (
+        fdmetrics.zmq.instrument(registry=registry, monitor=True),
+        zmq.Context() as context,
+        authenticator("thread", context, "plain"),
+    ):
+        peers = Peers(context, "plain")
+        peers.talk()
+        peers.close()
+    watched = Samples(registry).named("fastdeploy:zmq:connections")
+    assert {dict(labels)["address"] for labels in watched} == {peers.address}
+
+
 def test_a_handler_that_was_there_before(registry: Registry) -> None:
     with zmq.Context() as context:
         handler = Handler(context, zmq.REP)

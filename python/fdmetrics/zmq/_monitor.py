@@ -145,7 +145,7 @@ class ConnectionWatcher(threading.Thread):
     def follow(self, state: SocketState) -> None:
         """Records for the link that the socket now has. Called by the socket's thread."""
         address = state.address
-        if address is None:
+        if address is None or state.internal:
             return
         link = _link.LinkRecorder()
         link.choose(registry=state.settings.registry, prefix=state.settings.prefix, name=address)

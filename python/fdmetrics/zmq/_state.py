@@ -262,11 +262,11 @@ class SocketState(_link.LinkRecorder):
             return False
 
     def attach(self, endpoint: str) -> None:
-        super().attach(endpoint)
-        self._given_up = None
         if not self.internal and is_internal(endpoint):
             self.internal = True
             self._detach()
+        super().attach(endpoint)
+        self._given_up = None
         # Options that matter may have been set meanwhile.
         self._settle()
 
