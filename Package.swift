@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import PackageDescription
 
 // Layers, lowest first; a target depends on targets above it in this list only:
@@ -270,6 +271,19 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+/// Whether it is another package that is built: SwiftPM works in its folder, or below.
+///
+/// `swift build` of this package builds all targets, and those whose trait is off are empty. In another package an empty
+/// module would be an error at each use of what it lacks; there it is one error, which names the trait.
+var isDependency: Bool {
+    var folder = URL(fileURLWithPath: FileManager.default.currentDirectoryPath).resolvingSymlinksInPath()
+    while !FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) {
+        if folder.path == "/" { return false }
+        folder.deleteLastPathComponent()
+    }
+    return folder.path != URL(fileURLWithPath: Context.packageDirectory).resolvingSymlinksInPath().path
+}
+
 for target in package.targets
 where [.regular, .test, .executable].contains(target.type) && !target.name.hasPrefix("C") {
     target.swiftSettings = [
@@ -278,4 +292,5 @@ where [.regular, .test, .executable].contains(target.type) && !target.name.hasPr
         .enableUpcomingFeature("InternalImportsByDefault"),
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ]
+    if isDependency { target.swiftSettings?.append(.define("FDMETRICS_IS_DEPENDENCY")) }
 }
