@@ -7,6 +7,7 @@ import PackageDescription
 
 // Layers, lowest first; a target depends on targets above it in this list only:
 //   CFDMetrics, CFDMetricsLinux, C...      C: the ABI's header, what Swift cannot import of Linux, system libraries
+//   ...Trait                               nothing, or the error that says which trait a product needs
 //   FDMetricsStore                         the shared memory: bytes, records, cells, processes
 //   FDMetrics                              the instruments: what a counter, a gauge, a histogram means
 //   FDMetricsExposition                    store -> families -> text, OpenMetrics, protobuf; what a scraper asked for
@@ -62,6 +63,10 @@ let package = Package(
         .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CZlib"),
+        .target(name: "CommandLineToolTrait", path: "Sources/Traits/CommandLineTool"),
+        .target(name: "HTTPServerTrait", path: "Sources/Traits/HTTPServer"),
+        .target(name: "SwiftMetricsTrait", path: "Sources/Traits/SwiftMetrics"),
+        .target(name: "ZeroMQTrait", path: "Sources/Traits/ZeroMQ"),
         .target(name: "FDMetricsStore", dependencies: ["CFDMetricsLinux"]),
         .target(name: "FDMetrics", dependencies: ["FDMetricsStore", "CFDMetricsLinux"]),
         .target(name: "FDMetricsExposition", dependencies: ["FDMetrics", "FDMetricsStore"]),
@@ -69,7 +74,7 @@ let package = Package(
         .target(
             name: "FDMetricsZMQ",
             dependencies: [
-                "FDMetricsZMQRecording", "FDMetrics",
+                "FDMetricsZMQRecording", "FDMetrics", "ZeroMQTrait",
                 .target(name: "CZeroMQ", condition: .when(traits: ["ZeroMQ"])),
             ]
         ),
@@ -93,6 +98,7 @@ let package = Package(
             name: "FDMetricsHTTP",
             dependencies: [
                 "FDMetricsInspection", "FDMetricsExposition", "FDMetrics", "FDMetricsStore", "CFDMetricsLinux",
+                "HTTPServerTrait",
                 .target(name: "CZlib", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
@@ -108,7 +114,7 @@ let package = Package(
         .target(
             name: "FDMetricsSwiftMetrics",
             dependencies: [
-                "FDMetrics", "FDMetricsStore",
+                "FDMetrics", "FDMetricsStore", "SwiftMetricsTrait",
                 .product(name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["SwiftMetrics"])),
             ]
         ),
@@ -142,7 +148,7 @@ let package = Package(
             name: "fdmctl",
             dependencies: [
                 "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "FDMetricsHTTP",
-                "FDMetricsPush", "CMalloc",
+                "FDMetricsPush", "CMalloc", "CommandLineToolTrait",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
                     condition: .when(traits: ["CommandLineTool"])),
@@ -274,7 +280,7 @@ let package = Package(
 /// Whether it is another package that is built: SwiftPM works in its folder, or below.
 ///
 /// `swift build` of this package builds all targets, and those whose trait is off are empty. In another package an empty
-/// module would be an error at each use of what it lacks; there it is one error, which names the trait.
+/// module would be an error at each use of what it lacks. There a target of one file is compiled first, and is one error.
 var isDependency: Bool {
     var folder = URL(fileURLWithPath: FileManager.default.currentDirectoryPath).resolvingSymlinksInPath()
     while !FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) {

@@ -52,15 +52,6 @@ func ownDirectory(_ argument: String?) throws(ExitCode) -> String {
 
 #else
 
-#if FDMETRICS_IS_DEPENDENCY
-#error(
-    """
-    fdmctl needs the trait CommandLineTool, which is off. Write in the dependencies of your Package.swift:
-    .package(url: "...", from: "...", traits: [.defaults, "CommandLineTool"])
-    """
-)
-#endif
-
 /// Without the trait CommandLineTool the package has no argument parser, and this is no tool.
 @main
 enum FDMCtl {
