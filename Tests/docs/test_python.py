@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pages' Python is run, by the servers that it is for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from machine import Machine
+from programs import PROGRAMS, Program
+
+#: A whole site in one module, of which the page shows the lines that matter.
+DJANGO = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = __name__
+DEBUG, SECRET_KEY, ALLOWED_HOSTS, ROOT_URLCONF = False, "docs", ["*"], __name__
+MIDDLEWARE, urlpatterns = MIDDLEWARE[:-1], urlpatterns[:-1]
+from django.core.wsgi import get_wsgi_application
+"""
+#: Tasks travel through files, so that another process can send them.
+CELERY = """
+folder = {"data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control"}
+app.conf.update(broker_url="filesystem://", broker_transport_options=folder, task_ignore_result=True)
+"""
+RECEIVER = """
+import zmq
+socket = zmq.Context.instance().socket(zmq.PULL)
+socket.bind("ipc:///run/jobs")
+print(socket.recv_multipart()[0].decode())
+"""
+
+
+def shown(fresh: Machine, command: list[str], *wanted: str) -> None:
+    """A server that answers /metrics with these lines, also to those who are redirected there."""
+    with fresh.running(*command):
+        fresh.answer("http://127.0.0.1:8000/nowhere")
+        answer = fresh.answer("http://127.0.0.1:8000/metrics", "--location")
+        assert answer.status == 200, answer
+        for line in wanted:
+            assert line in answer.body, answer.body
+
+
+GUNICORN = ["gunicorn", "--workers", "2", "--no-control-socket", "page:app"]
+UVICORN = ["uvicorn", "--workers", "2", "page:app"]
+QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+NOWHERE = 'http_requests_total{method="GET",path="<unmatched>",status_code="404"} 1.0'
+
+
+def write(fresh: Machine, program: Program, more: str = "") -> None:
+    """The program as the module `page`."""
+    (fresh.home / "page.py").write_text(program.text + more)
+
+
+def prints(*wanted: str, more: str = "") -> Callable[[Machine, Program], None]:
+    """The program ends well, and has printed this."""
+
+    def check(fresh: Machine, program: Program) -> None:
+        write(fresh, program, more)
+        said = fresh.succeed(sys.executable, "page.py")
+        for line in wanted:
+            assert line in said, said
+
+    return check
+
+
+def serves(command: list[str], *wanted: str, more: str = "") -> Callable[[Machine, Program], None]:
+    """The program is an application that the command serves, and /metrics has these lines."""
+
+    def check(fresh: Machine, program: Program) -> None:
+        write(fresh, program, more)
+        shown(fresh, command, *wanted)
+
+    return check
+
+
+def readme_zmq(fresh: Machine, program: Program) -> None:
+    """What it sends is received."""
+    (fresh.home / "receiver.py").write_text(RECEIVER)
+    write(fresh, program, "import fdmetrics\nprint(fdmetrics.generate_latest().decode())\n")
+    with fresh.running("sh", "-c", f"{sys.executable} receiver.py > received; sleep infinity", ends_well=False):
+        said = fresh.succeed(sys.executable, "page.py")
+        assert 'fastdeploy:zmq:msg_send_total{address="ipc:///run/jobs"} 1.0' in said
+        fresh.succeed("sh", "-c", "until grep -qx work received; do sleep 0.05; done")
+
+
+def celery(fresh: Machine, program: Program) -> None:
+    """A task that another process sends is counted, and the worker's main process shows it."""
+    for name in ("queue", "control"):
+        (fresh.home / name).mkdir()
+    write(fresh, program, CELERY)
+    with fresh.running("celery", "--app", "page", "worker", "--pool", "prefork", "--concurrency", "2", *QUIET):
+        assert fresh.answer("http://127.0.0.1:9808/metrics").status == 200
+        fresh.succeed(sys.executable, "-c", "import page; page.work.delay()")
+        counted = "curl -s http://127.0.0.1:9808/metrics | grep -qx 'tasks_total{name=\"work\"} 1.0'"
+        fresh.succeed("sh", "-c", f"until {counted}; do sleep 0.05; done")
+
+
+def a_test(fresh: Machine, program: Program) -> None:
+    """It is a test, and passes."""
+    (fresh.home / "test_page.py").write_text(program.text)
+    assert "1 passed" in fresh.succeed(sys.executable, "-m", "pytest", "-q", "--basetemp", "temporary", "test_page.py")
+
+
+ASK = """
+import urllib.request
+print(urllib.request.urlopen("http://127.0.0.1:8000/metrics").read().decode())
+"""
+ROUTED = """
+import wsgiref.util
+environ = {"PATH_INFO": "/nowhere"}
+wsgiref.util.setup_testing_defaults(environ)
+print(list(app(environ, lambda status, headers, exc_info=None: None)))
+print(fdmetrics.generate_latest().decode())
+"""
+
+RUNS: dict[tuple[str, tuple[int, ...]], Callable[[Machine, Program], None]] = {
+    ("README.md", (1,)): prints('http_requests_total{method="GET"} 1.0', "http_request_duration_seconds_count 1.0"),
+    ("README.md", (2,)): readme_zmq,
+    ("docs/fastdeploy.md", (1,)): serves(
+        UVICORN, NOWHERE, "fastdeploy:request_success_total 2.0", "fastdeploy:time_to_first_token_seconds_count 2.0"
+    ),
+    ("docs/frameworks/README.md", (1,)): prints(),
+    ("docs/frameworks/README.md", (2,)): prints(NOWHERE, more=ROUTED),
+    ("docs/frameworks/README.md", (3,)): prints(),
+    ("docs/frameworks/celery.md", (1,)): celery,
+    ("docs/frameworks/django.md", (1, 2)): serves(
+        [*GUNICORN[:-1], "page:get_wsgi_application()"], NOWHERE, more=DJANGO
+    ),
+    ("docs/frameworks/fastapi.md", (1,)): serves(UVICORN, NOWHERE),
+    ("docs/frameworks/flask.md", (1,)): serves(GUNICORN, NOWHERE),
+    ("docs/frameworks/flask.md", (2,)): serves(GUNICORN),
+    ("docs/frameworks/starlette.md", (1,)): serves(UVICORN, NOWHERE),
+    ("docs/migration.md", (1,)): prints(),
+    ("docs/migration.md", (2,)): a_test,
+    ("docs/prometheus-client.md", (1,)): prints("requests_total{", more='REQUESTS.labels("GET").inc()\n' + ASK),
+    ("python/README.md", (1,)): prints('requests_total{method="GET"} 1.0', more='answer("GET")\n' + ASK),
+    ("python/README.md", (2,)): prints(),
+}
+
+
+def test_every_program_is_run() -> None:
+    assert {(program.page, program.numbers) for program in PROGRAMS} == set(RUNS)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=str)
+def test_program_does_what_its_page_says(program: Program, fresh: Machine) -> None:
+    RUNS[program.page, program.numbers](fresh, program)
