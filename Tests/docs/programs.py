@@ -58,6 +58,11 @@ from wsgiref.simple_server import demo_app as app
 from fdmetrics.wsgi import MetricsMiddleware
 """
 
+ROUTES = """\
+from starlette.routing import BaseRoute
+routes: list[BaseRoute] = []
+"""
+
 PROGRAMS = [
     Program("README.md", (1,)),
     Program("README.md", (2,)),
@@ -70,10 +75,19 @@ PROGRAMS = [
     Program("docs/frameworks/fastapi.md"),
     Program("docs/frameworks/flask.md", (1,)),
     Program("docs/frameworks/flask.md", (2,), "import fdmetrics\nfrom flask import Flask\napp = Flask(__name__)\n"),
-    Program("docs/frameworks/starlette.md", (1,), "from starlette.routing import BaseRoute\nroutes: list[BaseRoute] = []\n"),
+    Program("docs/frameworks/starlette.md", (1,), ROUTES),
     Program("docs/migration.md", (1,)),
     Program("docs/migration.md", (2,)),
     Program("docs/prometheus-client.md"),
     Program("python/README.md", (1,)),
     Program("python/README.md", (2,), "import zmq\n"),
+]
+
+#: Where the last block stands for a line of the first. test_dashboards runs them.
+DASHBOARDS = [
+    Program("docs/frameworks/celery.md", (1, 2)),
+    Program("docs/frameworks/django.md", (1, 2, 3)),
+    Program("docs/frameworks/fastapi.md", (1, 2)),
+    Program("docs/frameworks/flask.md", (1, 3)),
+    Program("docs/frameworks/starlette.md", (1, 2), ROUTES),
 ]
