@@ -26,12 +26,16 @@ ADDRESS = "10.99.0.1"
 #: Machines that the pages name; all of them are this one.
 NAMES = ("tsdb", "victoria-metrics", "prometheus", "collector", "pushgateway")
 _START = f"""
-mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && mount --bind "$1/hosts" /etc/hosts
-ip link set lo up && ip link add eth0 type dummy && ip link set eth0 up && ip address add {ADDRESS}/24 dev eth0
-echo ready && exec sleep infinity
+mount -t tmpfs none /run
+mount -t tmpfs none /dev/shm
+mount --bind "$1/hosts" /etc/hosts
+ip link set lo up
+ip address add {ADDRESS}/24 dev lo
+echo ready
+exec sleep infinity
 """
-#: What would name a store, or a library, that is not the page's.
-_OURS = ("FDM", "PROMETHEUS_", "ZMQ_")
+#: What would name a store, or a library, that is not the page's; and the way out of a network that this is not in.
+_OURS = ("FDM", "PROMETHEUS_", "ZMQ_", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 
 
 class Answer(NamedTuple):
