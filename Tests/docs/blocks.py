@@ -32,7 +32,11 @@ class Block(NamedTuple):
 
 def pages() -> list[str]:
     """All pages, by their path from the top of the checkout."""
-    found = [*ROOT.glob("*.md"), ROOT / "python/README.md", *(page for each in FOLDERS for page in (ROOT / each).rglob("*.md"))]
+    found = [
+        *ROOT.glob("*.md"),
+        ROOT / "python/README.md",
+        *(page for each in FOLDERS for page in (ROOT / each).rglob("*.md")),
+    ]
     return sorted(str(page.relative_to(ROOT)) for page in found)
 
 

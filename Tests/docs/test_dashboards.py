@@ -46,7 +46,9 @@ class Case(NamedTuple):
         *_, last = [each for each in blocks(page) if each.language == "python"]
         plain = OPTIONS.sub("", last.text).replace("make_metrics_view()", "metrics_view")
         text = block(page, "python").text
-        assert last.text != plain and plain.strip() in text, f"{last} is not a line of the page with options added to it"
+        assert last.text != plain and plain.strip() in text, (
+            f"{last} is not a line of the page with options added to it"
+        )
         return text.replace(plain.strip(), last.text.strip()) + self.more
 
     def __str__(self) -> str:
