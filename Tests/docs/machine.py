@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from running import PACKAGE, fdmctl, library
+from built import PACKAGE, fdmctl, library
 
 #: How long anything may take before the test gives up; nothing is measured with it.
 PATIENCE_SECONDS = 60.0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from blocks import ROOT, Block, block, of_language
-from running import fdmctl, library
+from built import fdmctl, library
 
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'Include'}"]
 ANALYZERS = {

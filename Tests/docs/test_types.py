@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from blocks import of_language
+from built import PACKAGE
 from programs import DASHBOARDS, PROGRAMS, Program
-from running import PACKAGE
 
 TYPED = PROGRAMS + DASHBOARDS
 #: An error: the line of the program, and what is wrong there.

@@ -92,9 +92,9 @@ def _advice() -> str:
     if archive is None:
         return f"Install fdmetrics with its library, or set {VARIABLE} to the path of libfdmetrics.so."
     return (
-        f"fdmetrics is imported out of the zip file {archive}, from which no library can be loaded: leave fdmetrics out "
-        f"of it and install it where the file is run (pip install fdmetrics), or set {VARIABLE} to the path of a "
-        "libfdmetrics.so beside it."
+        f"fdmetrics is imported out of the zip file {archive}, from which no library can be loaded: leave fdmetrics "
+        f"out of it and install it where the file is run (pip install fdmetrics), or set {VARIABLE} to the path of "
+        "a libfdmetrics.so beside it."
     )
 
 
