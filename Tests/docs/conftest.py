@@ -4,7 +4,8 @@
 
 FDMETRICS_LIBRARY  the library (build/lib/self-contained/libfdmetrics.so)
 FDMCTL             the tool (build/bin/fdmctl)
-PATH               prometheus, promtool, victoria-metrics, prometheus-pushgateway (scripts/setup.sh servers), clang, swift
+PATH               clang, swift; prometheus, promtool, victoria-metrics and prometheus-pushgateway, else those beside
+                   the Python that runs this (scripts/setup.sh servers)
 """
 
 from __future__ import annotations

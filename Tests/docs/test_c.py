@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pages' C: gcc and clang take it and their analyzers find nothing; README's program is right, also when it fails."""
+"""The pages' C: the analyzers of gcc and clang find nothing; README's program is right, also when it fails."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ AROUND = {
         """\
 #include <fdmetrics.h>
 void respond(int status, const char *content_type, const char *body, size_t length, uint32_t is_gzipped);
-void answer(fdm_store *store, const char *accept, const char *accept_encoding, const char **names, uint32_t name_count);
-void answer(fdm_store *store, const char *accept, const char *accept_encoding, const char **names, uint32_t name_count) {
+void answer(fdm_store *store, const char *accept, const char *accept_encoding, const char **names, uint32_t count);
+void answer(fdm_store *store, const char *accept, const char *accept_encoding, const char **names, uint32_t count) {
+  uint32_t name_count = count;
 """,
         "}\n",
     ),

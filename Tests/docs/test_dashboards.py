@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboard works with what each framework's page ends with: a server that does it exposes what the panels ask for."""
+"""What each framework's page ends with makes the dashboard work: a server that does it exposes what panels ask."""
 
 from __future__ import annotations
 

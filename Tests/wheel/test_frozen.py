@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that are one file: PyInstaller's, of each way to use the package; and a zipapp, out of which nothing loads."""
+"""Programs in one file: PyInstaller's, of each way to use the package; and a zipapp, out of which nothing loads."""
 
 from __future__ import annotations
 
