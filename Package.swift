@@ -147,8 +147,10 @@ let package = Package(
         .executableTarget(
             name: "fdmctl",
             dependencies: [
-                "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "FDMetricsHTTP",
-                "FDMetricsPush", "CMalloc", "CommandLineToolTrait",
+                "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "CMalloc",
+                "CommandLineToolTrait",
+                .target(name: "FDMetricsHTTP", condition: .when(traits: ["CommandLineTool"])),
+                .target(name: "FDMetricsPush", condition: .when(traits: ["CommandLineTool"])),
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
                     condition: .when(traits: ["CommandLineTool"])),

@@ -140,7 +140,7 @@ class Program(NamedTuple):
     @property
     def said(self) -> str:
         """The end of what it printed."""
-        return self.log.read_text(errors="replace")[-8000:]
+        return self.log.read_text(errors="replace")[-3000:]
 
 
 def with_children(process: subprocess.Popen[bytes], number: int) -> None:
