@@ -81,7 +81,7 @@ class Machine:
 
     @contextmanager
     def running(self, *words: str, ends_well: bool = True, **environment: str) -> Iterator[Program]:
-        """A program that is running meanwhile; SIGTERM ends it, with status 0 unless told otherwise."""
+        """A program that is running meanwhile. SIGTERM ends it, with status 0; or SIGKILL, unless it is to end well."""
         log = self.home / f"log-{time.monotonic_ns()}"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -98,8 +98,7 @@ class Machine:
             program.check()
         finally:
             self._programs.remove(program)
-            # nsenter passes no signal on; the group is the shell's of a command line, and its programs'.
-            with_children(process, signal.SIGTERM)
+            with_children(process, signal.SIGTERM if ends_well else signal.SIGKILL)
             try:
                 process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:

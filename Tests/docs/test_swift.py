@@ -132,13 +132,20 @@ def test_program_of_readme_in_a_package_of_its_own(repository: Path, tmp_path: P
     assert subprocess.run([fdmctl(), "check", store], capture_output=True).returncode == 0
 
 
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where packages are built one after the other: the clone of the repository is made once."""
+    return tmp_path_factory.mktemp("scratch")
+
+
 @pytest.mark.parametrize("product", TRAITS)
-def test_product_whose_trait_is_off_is_one_error(product: str, repository: Path, tmp_path: Path) -> None:
+def test_product_whose_trait_is_off_is_one_error(product: str, repository: Path, scratch: Path, tmp_path: Path) -> None:
     trait, given, right = TRAITS[product]
     line = f'.package(url: "file://{repository}", from: "{fdmetrics.__version__}", traits: {given}),'
-    uses = "\n".join(f"let server{number} = MetricsServer()" for number in range(100))
-    package(tmp_path, line, product, f"import {product}\n{uses}\n")
-    built = swift("build", folder=tmp_path)
+    # Nobody imports a program.
+    uses = "".join(f"let server{number} = MetricsServer()\n" for number in range(100))
+    package(tmp_path, line, product, "" if product == "fdmctl" else f"import {product}\n{uses}")
+    built = swift("build", "--scratch-path", scratch, folder=tmp_path)
     assert built.returncode != 0
     errors = set(re.findall(r"^(/.*: error: .*)", built.stdout, re.M))
     assert len(errors) == 1, built.stdout[-4000:]
