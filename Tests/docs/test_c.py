@@ -79,13 +79,19 @@ def test_analyzer_sees_what_is_wrong(analyzer: str, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """README's program, by README's command with the pkg-config file of the checkout's library."""
+    """README's program, by the command in its first line, where the library is installed."""
     folder = tmp_path_factory.mktemp("readme")
-    (folder / "app.c").write_text(block("README.md", "c").text)
-    options = [f"-I{ROOT / 'Include'}", str(library()), f"-Wl,-rpath,{library().parent}"]
-    made = done(["cc", *WARNINGS, folder / "app.c", "-o", folder / "app", *options])
-    assert made.returncode == 0, made.stderr
-    return folder / "app"
+    text = block("README.md", "c").text
+    (folder / "app.c").write_text(text)
+    places = {"@PREFIX@": folder, "@INCLUDEDIR@": ROOT / "Include", "@LIBDIR@": library().parent, "@VERSION@": "0"}
+    described = (ROOT / "scripts/fdmetrics.pc.in").read_text()
+    for word, place in places.items():
+        described = described.replace(word, str(place))
+    (folder / "fdmetrics.pc").write_text(described)
+    command = f"cd {folder} && {text.splitlines()[0].partition('// ')[2]}"
+    made = done(["sh", "-c", command], PKG_CONFIG_PATH=str(folder), LD_RUN_PATH=str(library().parent))
+    assert (made.returncode, made.stderr) == (0, ""), made.stderr
+    return folder / "a.out"
 
 
 def test_program_of_readme_counts(compiled: Path, tmp_path: Path) -> None:

@@ -32,8 +32,9 @@ TEXT = "text"
 def find(where: Where) -> Block:
     """The block at a place. Errors: AssertionError where it is gone, or is not the only one."""
     page, beginning = where
-    (found,) = [each for each in blocks(page) if each.text.startswith(beginning) and each.language not in COMPILED]
-    return found
+    found = [each for each in blocks(page) if each.text.startswith(beginning) and each.language not in COMPILED]
+    assert len(found) == 1, f"{page} has {len(found)} blocks that begin with '{beginning}', and a table names one"
+    return found[0]
 
 
 def commands(of: Block) -> list[str]:

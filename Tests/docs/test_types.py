@@ -19,6 +19,8 @@ from blocks import of_language
 from built import PACKAGE
 from programs import DASHBOARDS, PROGRAMS, Program
 
+#: A program with an error in its third line, which a checker that finds no fdmetrics would take.
+WRONG = "wrong"
 TYPED = PROGRAMS + DASHBOARDS
 #: An error: the line of the program, and what is wrong there.
 Complaint = tuple[int, str]
@@ -40,6 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("programs")
     for program in TYPED:
         (folder / f"{program.name}.py").write_text(program.text)
+    (folder / f"{WRONG}.py").write_text('import fdmetrics\n\nfdmetrics.Counter("a", "b").inc("c")\n')
     return folder
 
 
@@ -53,7 +56,7 @@ def by_mypy(folder: Path) -> dict[str, list[Complaint]]:
     """The errors that mypy finds, by program."""
     of_django = ",".join(program.name for program in TYPED if "django" in program.name)
     (folder / "mypy.ini").write_text(MYPY_CONFIGURATION.format(package=PACKAGE, django=of_django))
-    names = [f"{program.name}.py" for program in TYPED]
+    names = [path.name for path in sorted(folder.glob("*.py"))]
     command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--no-error-summary", *names]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode in (0, 1), done.stdout + done.stderr
@@ -72,7 +75,7 @@ def by_pyright(folder: Path) -> dict[str, list[Complaint]]:
     configuration = {
         "typeCheckingMode": "strict",
         "extraPaths": [str(PACKAGE)],
-        "include": [f"{program.name}.py" for program in TYPED],
+        "include": ["*.py"],
         "pythonVersion": f"{sys.version_info[0]}.{sys.version_info[1]}",
         "reportMissingTypeStubs": False,
         # A block that shows how to import is used by what follows it.
@@ -97,6 +100,12 @@ def test_every_line_is_accepted(
 ) -> None:
     found = [f"{program.place(line)}: {what}" for line, what in complaints[checker].get(program.name, [])]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_checker_sees_what_is_wrong(checker: str, complaints: dict[str, dict[str, list[Complaint]]]) -> None:
+    ((line, what),) = complaints[checker][WRONG]
+    assert line == 3 and "float" in what
 
 
 def test_every_block_is_in_a_program() -> None:
