@@ -41,7 +41,7 @@ extern "C" {
 
 // The version of this header's contract. The library accepts callers of the same major number.
 #define FDM_ABI_MAJOR 1
-#define FDM_ABI_MINOR 2
+#define FDM_ABI_MINOR 3
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Status
@@ -235,7 +235,7 @@ typedef struct fdm_descriptor {
   const char *unit;                 // appended to the name where it does not end with it; NULL: none
   const char *const *label_names;   // [a-zA-Z_][a-zA-Z0-9_]*, not starting with "__"; "le" is refused for histograms
   size_t label_count;               // at most 64
-  const double *bounds;             // a histogram's bucket bounds, strictly ascending; +Inf may be last or left out
+  const double *bounds;             // a histogram's bucket bounds, strictly ascending; the first may be -Inf; +Inf may be last or left out
   size_t bound_count;               // at most 1,000; 0: the 14 default bounds of prometheus_client
   const char *const *states;        // a state set's states, each once
   size_t state_count;               // 1 to 1,000, for state sets only
@@ -245,6 +245,13 @@ typedef struct fdm_descriptor {
 // one is kept. On an error *family is an inert one, whose series record nothing.
 // Errors: INVALID_ARGUMENT, INVALID_NAME, CONFLICT (the text says what differs), NO_SPACE, SYSTEM, DAMAGED.
 fdm_status fdm_register(fdm_store *store, const fdm_descriptor *descriptor, fdm_family **family);
+
+// The same, for a program that has given up what it had declared under this name: where a family of the name is declared
+// otherwise, it gives way to this one, in all processes. It is not shown any more, and updates through handles of it are not
+// seen unless it is declared in the place of this one again; then it goes on with what it had. Processes that make the same
+// declaration record into the same series, whichever of them was first.
+// Errors: as of fdm_register; CONFLICT where a family of another name has a sample of this family's names. Since ABI 1.3.
+fdm_status fdm_register_replacing(fdm_store *store, const fdm_descriptor *descriptor, fdm_family **family);
 
 // Whether this process may register metric and label names of any UTF-8, as Prometheus 3 takes them; 0: no, which is the
 // default unless the environment has FDMETRICS_UTF8_NAMES=1. It says nothing of what is rendered: see the options there.

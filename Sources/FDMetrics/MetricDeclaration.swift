@@ -127,7 +127,9 @@ package enum MetricDeclaration {
             throw MetricError(.invalidArgument, "\(name) has \(bounds.count) bucket bounds: use at most \(maxBounds)")
         }
         for (index, bound) in bounds.enumerated() {
-            if !bound.isFinite || (index > 0 && bounds[index - 1] >= bound) {
+            // The first may be -Inf, as in prometheus_client: its bucket has what is nothing else.
+            let isNumber = bound.isFinite || (index == 0 && bound == -.infinity)
+            if !isNumber || (index > 0 && bounds[index - 1] >= bound) {
                 throw MetricError(
                     .invalidArgument,
                     "the bucket bounds of \(name) are not strictly ascending numbers at \(bound): sort them")

@@ -122,12 +122,15 @@ public struct MetricRegistry: Sendable {
     }
 
     /// Registers a checked descriptor, and refuses one whose samples would have the names of another family's.
-    package func register(_ descriptor: FamilyDescriptor) throws(MetricError) -> Family {
+    /// - Parameter replacing: a family of the same name that is declared otherwise gives way, in all processes.
+    package func register(
+        _ descriptor: FamilyDescriptor, replacing: Bool = false
+    ) throws(MetricError) -> Family {
         let store = StoreMoves.current(store, now: true)
         let hash = descriptor.hash(seed: store.identity.hashSeed)
         try store.throwIfRefused(hash)
         do {
-            return try registerAnew(descriptor)
+            return try registerAnew(descriptor, replacing: replacing)
         } catch {
             // A conflict is found by two looks at the index, and its sentence says what differs: it is made anew each time.
             if error.code != .conflict { store.remember(hash, error.code) }
@@ -135,7 +138,7 @@ public struct MetricRegistry: Sendable {
         }
     }
 
-    private func registerAnew(_ descriptor: FamilyDescriptor) throws(MetricError) -> Family {
+    private func registerAnew(_ descriptor: FamilyDescriptor, replacing: Bool) throws(MetricError) -> Family {
         for (name, suffixTypes) in descriptor.clashCandidates {
             guard let other = try store.descriptor(ofFamily: name), suffixTypes.contains(other.type),
                 let shared = other.sampleNames.first(where: descriptor.sampleNames.contains)
@@ -147,7 +150,7 @@ public struct MetricRegistry: Sendable {
             store.countDrop(error)
             throw error
         }
-        return try store.family(descriptor)
+        return try store.family(descriptor, replacing: replacing)
     }
 }
 

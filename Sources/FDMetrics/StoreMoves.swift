@@ -71,7 +71,7 @@ package enum StoreMoves {
     // MARK: - What is carried over
 
     private static func carry(_ store: Store, to next: Store) {
-        var families: [UnsafeMutableRawPointer: Family] = [:]
+        var families: [UnsafeMutableRawPointer: Family?] = [:]
         for number in 0..<StoreFormat.maxSegments {
             guard let segment = store.segments[number] else { break }
             for position in 0..<segment.pointee.geometry.indexCapacity {
@@ -87,7 +87,7 @@ package enum StoreMoves {
 
     private static func carry(
         _ series: SeriesRecord, _ segment: UnsafeMutablePointer<Segment>, of store: Store, to next: Store,
-        _ families: inout [UnsafeMutableRawPointer: Family]
+        _ families: inout [UnsafeMutableRawPointer: Family?]
     ) {
         let handle = segment.pointee.handle(ofRecord: series.record - segment.pointee.base)
         guard let record = FamilyRecord(segment.pointee, offset: series.familyOffset) else { return }
@@ -98,8 +98,11 @@ package enum StoreMoves {
         if known == nil, !isShared { return }
         let hasMoved = known.map { next.contains($0) } ?? false
         if hasMoved, record.type != .gauge { return }
-        guard let family = families[record.record] ?? (try? next.family(record.descriptor)) else { return }
-        families[record.record] = family
+        // A declaration that was replaced is not brought back by whoever had it.
+        let registered =
+            families[record.record] ?? (store.isReplaced(record) ? nil : try? next.family(record.descriptor))
+        families[record.record] = .some(registered)
+        guard let family = registered else { return }
         if record.type == .info {
             if isShared { carryInfo(series, family) }
             return

@@ -11,16 +11,32 @@ public func fdm_register(
     _ store: OpaquePointer!, _ descriptor: UnsafePointer<fdm_descriptor>!,
     _ family: UnsafeMutablePointer<OpaquePointer?>!
 ) -> fdm_status {
-    guard let family else { return invalidArgument("fdm_register: family is NULL; give the address of a handle") }
+    register(store, descriptor, family, "fdm_register", replacing: false)
+}
+
+/// Registers a family in the place of one of the same name that is declared otherwise.
+@_cdecl("fdm_register_replacing") @implementation
+public func fdm_register_replacing(
+    _ store: OpaquePointer!, _ descriptor: UnsafePointer<fdm_descriptor>!,
+    _ family: UnsafeMutablePointer<OpaquePointer?>!
+) -> fdm_status {
+    register(store, descriptor, family, "fdm_register_replacing", replacing: true)
+}
+
+private func register(
+    _ store: OpaquePointer?, _ descriptor: UnsafePointer<fdm_descriptor>?,
+    _ family: UnsafeMutablePointer<OpaquePointer?>?, _ function: String, replacing: Bool
+) -> fdm_status {
+    guard let family else { return invalidArgument("\(function): family is NULL; give the address of a handle") }
     family.pointee = inertFamily
-    guard let store = Store.of(store) else { return invalidArgument("fdm_register: store is NULL or closed") }
+    guard let store = Store.of(store) else { return invalidArgument("\(function): store is NULL or closed") }
     guard let descriptor, isSize(descriptor.pointee.struct_size, of: fdm_descriptor.self) else {
         return invalidArgument(
-            "fdm_register: descriptor is NULL or its struct_size is not set to sizeof(fdm_descriptor)")
+            "\(function): descriptor is NULL or its struct_size is not set to sizeof(fdm_descriptor)")
     }
     let given = descriptor.pointee
     return status { () throws(StoreError) in
-        let registered = try MetricRegistry(store: store).register(declaration(given))
+        let registered = try MetricRegistry(store: store).register(declaration(given), replacing: replacing)
         // The store keeps the family; the handle is borrowed.
         family.pointee = OpaquePointer(registered.core)
     }

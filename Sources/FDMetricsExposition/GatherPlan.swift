@@ -11,9 +11,13 @@ import Synchronization
 /// Records are immutable once published, so a plan is only added to: a gather compares each segment's index with what
 /// the plan has seen of it, and looks at new slots alone. Not thread-safe: one gather at a time (see `Renderer`).
 final class GatherPlan {
-    /// One family, merged over segments by its name.
+    /// One family, merged over segments by its name and declaration.
     final class FamilyPlan {
         let descriptor: FamilyDescriptor
+        /// Of its latest record: of the declarations of a name the one with the latest is shown. nil: not of the store.
+        fileprivate(set) var place: FamilyPlace?
+        /// Where the label `le` of a histogram's buckets is written.
+        let bucketLabelPlace: LabelPlace
         let nameBytes: [UInt8]
         /// Whether all names, those of an info's texts included, are of the legacy character set: then `names` is empty, and
         /// what is kept is written as it is under every escaping.
@@ -31,12 +35,17 @@ final class GatherPlan {
         var byLabels: [Int: UInt32]?
         /// Of an info, the latest text of each set of label values: the one that is shown.
         fileprivate(set) var latestTexts: [[UInt8]: Int] = [:]
+        /// Of a gauge of mode `all` or `liveAll`: a process slot or logical worker that has had a value, and whether another one
+        /// has. Only what is in the store decides, so that all who render it agree.
+        var owner: Int?
+        var hasSeveralOwners = false
         /// What the protobuf format has of the family, by the raw value of the escaping of names; made when asked for.
         var protobuf: [ProtobufFamily?] = [nil, nil, nil, nil]
 
         init(_ descriptor: FamilyDescriptor) {
             self.descriptor = descriptor
             nameBytes = Array(descriptor.name.utf8)
+            bucketLabelPlace = LabelPlace(of: "le", among: descriptor.labelNames)
             isLegacy =
                 NameEscaping.isLegacy(metric: descriptor.name)
                 && descriptor.labelNames.allSatisfy { NameEscaping.isLegacy(label: $0) }
@@ -102,8 +111,11 @@ final class GatherPlan {
     }
 
     private var seen: [Seen] = []
+    /// All declarations of each name.
+    private var declared: [[UInt8]: [FamilyPlan]] = [:]
+    /// The one that is shown.
     private var byName: [[UInt8]: FamilyPlan] = [:]
-    /// Sorted by name.
+    /// The same sorted by name.
     private(set) var families: [FamilyPlan] = []
     /// Entries of the index that lead to no sound record, and a later segment that is damaged or missing.
     var damagedRecords: Int { damagedEntries + (isCut ? 1 : 0) }
@@ -114,6 +126,8 @@ final class GatherPlan {
     private var hasNewNames = false
     /// Whether some family is not legacy.
     private var hasOtherNames = false
+    /// Whether other families are shown since they were sorted.
+    private var hasNewFamilies = false
 
     init(_ source: any SegmentSource) { self.source = source }
 
@@ -131,7 +145,6 @@ final class GatherPlan {
 
     /// Takes in what was registered since the last call.
     func refresh() throws(StoreError) {
-        let known = families.count
         var number = 0
         while let segment = try nextSegment(number) {
             if number == seen.count {
@@ -144,10 +157,11 @@ final class GatherPlan {
             for offset in newEntries(segment, number).sorted() { add(segment, number, offset) }
             number += 1
         }
-        if byName.count != known {
+        if hasNewFamilies {
             families = byName.values.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
         }
-        if byName.count != known || hasNewNames {
+        if hasNewFamilies || hasNewNames {
+            hasNewFamilies = false
             hasNewNames = false
             hasOtherNames = families.contains { !$0.isLegacy }
             if hasOtherNames { Self.assignNames(families) }
@@ -259,14 +273,20 @@ final class GatherPlan {
         let descriptor = record.descriptor
         let name = Array(descriptor.name.utf8)
         let plan: FamilyPlan
-        if let known = byName[name] {
-            // The same family in a later segment. Should its descriptor differ, its series cannot be shown with the others.
-            if descriptor.conflict(with: known.descriptor) != nil { return nil }
+        if let known = declared[name]?.first(where: { descriptor.conflict(with: $0.descriptor) == nil }) {
+            // The same family in a later segment, or with a further record.
             plan = known
             if plan.byLabels == nil, plan.descriptor.type != .info { indexLabels(of: plan) }
         } else {
             plan = FamilyPlan(descriptor)
+            declared[name, default: []].append(plan)
+        }
+        let place = FamilyPlace(record, segment: number, offset: offset)
+        if plan.place.map({ $0 < place }) ?? true { plan.place = place }
+        let shown = byName[name]
+        if shown !== plan, shown?.place.map({ $0 < place }) ?? true {
             byName[name] = plan
+            hasNewFamilies = true
         }
         seen[number].families[offset] = plan
         return plan

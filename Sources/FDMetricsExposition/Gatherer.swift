@@ -16,6 +16,9 @@ struct FamilySnapshot {
     ///   histogram              bounds + 2: the count of each bucket (not cumulative, +Inf last), the sum
     ///   state set              1: the index of the state that is on
     var values: [Double] = []
+    /// Of a gauge of mode `all` or `liveAll`: whether all values that it has ever had are of one process slot or logical
+    /// worker. Its samples then have no label for that, as those of a program that runs alone.
+    var hasOneOwner = false
 }
 
 extension FamilySnapshot {
@@ -76,6 +79,29 @@ extension FamilyDescriptor {
 
     /// The label of a state set's states: the family's own name. A label name has no colon.
     package var stateLabel: String { String(name.map { $0 == ":" ? "_" : $0 }) }
+}
+
+/// The label that tells the owners of a family's samples apart, as one scrape writes it.
+struct OwnerLabel {
+    let name: String
+    /// Where it is written among the labels of a series.
+    let place: LabelPlace
+    private let isByPid: Bool
+    private let isShown: Bool
+
+    /// - Parameter byPid: the process id was asked for, which is shown in any case.
+    init(_ family: FamilySnapshot, byPid: Bool) {
+        name = family.plan.descriptor.ownerLabel(byPid: byPid)
+        place = LabelPlace(of: name, among: family.plan.descriptor.labelNames)
+        isByPid = byPid
+        isShown = byPid || !family.hasOneOwner
+    }
+
+    /// Its value in a sample; nil: the sample has no such label.
+    func value(_ series: SeriesSnapshot) -> UInt64? {
+        if series.worker < 0 || !isShown { return nil }
+        return isByPid ? series.pid : UInt64(series.worker)
+    }
 }
 
 /// Reads the numbers of a store into snapshots, family by family: one pass over the cells, no lock, no write.
@@ -227,6 +253,7 @@ struct Gatherer {
         guard let mode = family.descriptor.gaugeMode else { return gatherDifferences(family, &snapshot) }
         let (state, live) = (SeriesLayout.state, SeriesLayout.live)
         let ownToken = source.ownToken
+        let isByOwner = mode == .all || mode == .liveAll
         var contributions: [GaugeContribution] = []
         family.series.withUnsafeBufferPointer { plan in
             for index in plan.indices where !plan[index].isLinked {
@@ -236,13 +263,20 @@ struct Gatherer {
                 while current >= 0 {
                     let series = plan[current]
                     current = series.next
-                    if word(series.record.record + state).pointee.load(ordering: .relaxed) != live { continue }
+                    if word(series.record.record + state).pointee.load(ordering: .relaxed) != live {
+                        // What was removed had its owners too: the label that has come does not go again.
+                        if isByOwner, !family.hasSeveralOwners {
+                            family.take(gaugeContributions(series.record, mode: mode, in: source))
+                        }
+                        continue
+                    }
                     isShown = true
                     appendContributions(of: series.record, mode: mode, in: source, to: &contributions)
                 }
+                if isByOwner { family.take(contributions) }
                 if !isShown { continue }
                 let text = plan[index].text
-                if mode == .all || mode == .liveAll {
+                if isByOwner {
                     appendEach(contributions, mode, text, index, &snapshot)
                     continue
                 }
@@ -252,6 +286,7 @@ struct Gatherer {
                 snapshot.values.append(value)
             }
         }
+        snapshot.hasOneOwner = isByOwner && !family.hasSeveralOwners
     }
 
     /// A gauge without a mode is the difference of the two counters that its states name. The subtrahend is read first, so
@@ -297,7 +332,7 @@ struct Gatherer {
         _ contributions: [GaugeContribution], _ mode: GaugeMode, _ text: UnsafeRawBufferPointer, _ index: Int,
         _ snapshot: inout FamilySnapshot
     ) {
-        func order(_ token: LeaseToken) -> (Int, Int) { (token.worker ?? token.slot, token.worker == nil ? 1 : 0) }
+        func order(_ token: LeaseToken) -> (Int, Int) { (token.number, token.worker == nil ? 1 : 0) }
         var last = -1
         for one in contributions.sorted(by: { order($0.owner) < order($1.owner) }) {
             let number = order(one.owner).0
@@ -310,6 +345,21 @@ struct Gatherer {
                     text: text, first: snapshot.values.count, index: index, worker: number,
                     pid: one.owner.worker.map { UInt64($0) } ?? one.pid))
             snapshot.values.append(value)
+        }
+    }
+}
+
+extension LeaseToken {
+    /// What stands in the label `worker`: the number of the logical worker, or of the process's slot.
+    fileprivate var number: Int { worker ?? slot }
+}
+
+extension GatherPlan.FamilyPlan {
+    /// Takes notice of whose values there are; see `FamilySnapshot.hasOneOwner`.
+    fileprivate func take(_ contributions: [GaugeContribution]) {
+        for one in contributions where !hasSeveralOwners {
+            if let owner, owner != one.owner.number { hasSeveralOwners = true }
+            owner = one.owner.number
         }
     }
 }

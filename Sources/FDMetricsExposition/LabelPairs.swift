@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FDMetricsStore
+
 /// Goes through the labels of a series as the store has them: {a="x","b.c"="y"}. A text that is cut off ends early.
 package struct LabelPairs: Sequence, IteratorProtocol {
     /// One label.
@@ -51,6 +53,26 @@ package struct LabelPairs: Sequence, IteratorProtocol {
         return false
     }
 
+    /// Labels with one more, which stands in its place in the order of names.
+    package static func adding(_ name: String, _ value: String, to labels: String) -> String {
+        var labels = labels
+        return labels.withUTF8 { text in
+            let text = UnsafeRawBufferPointer(text)
+            let place = LabelPlace(of: name, among: LabelPairs(text).map(\.name)).offset(in: text)
+            let before = String(decoding: text[..<place], as: UTF8.self), label = "\(name)=\"\(value)\""
+            if text.isEmpty { return "{\(label)}" }
+            let behind = String(decoding: text[place...], as: UTF8.self)
+            return place <= 1 ? "{\(label),\(behind)" : behind == "}" ? "\(before),\(label)}" : "\(before)\(label),\(behind)"
+        }
+    }
+
+    /// Where the pair with a number begins, counted from 0; where there are no more, the closing brace.
+    static func start(of number: Int, in text: UnsafeRawBufferPointer) -> Int {
+        var pairs = LabelPairs(text)
+        for _ in 0..<number where pairs.next() == nil { break }
+        return Swift.min(pairs.position, Swift.max(0, text.count - 1))
+    }
+
     /// Moves behind the quotation mark that ends what begins here, and returns all of it, and whether there is such a mark.
     private mutating func quotation() -> (text: UnsafeRawBufferPointer, isEnded: Bool) {
         let start = position
@@ -78,5 +100,26 @@ package struct LabelPairs: Sequence, IteratorProtocol {
             }
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// Where a label that a sample has besides those of its series stands among them, which are in the order of their names.
+struct LabelPlace {
+    /// How many of the series' labels are before it.
+    let index: Int
+    /// Whether it is the last one.
+    private let isLast: Bool
+
+    /// - Parameter names: the labels of a series' family, as it was declared.
+    init(of name: String, among names: [String]) {
+        index = names.count { LabelOrder.precedes($0, name) }
+        isLast = index == names.count
+    }
+
+    /// The offset in a series' labels, {a="x",b="y"}, where it is to be put: of the pair behind it, or of the closing brace.
+    @inline(__always)
+    func offset(in text: UnsafeRawBufferPointer) -> Int {
+        if isLast { return Swift.max(0, text.count - 1) }
+        return index == 0 ? Swift.min(1, text.count) : LabelPairs.start(of: index, in: text)
     }
 }

@@ -37,19 +37,23 @@ struct ProtobufFormatWriter: FormatWriter, ~Copyable {
                         for series in family.series { histogram(series, parts, values, bounds) }
                     }
                 case (.stateSet, _):
-                    for series in family.series { states(family.plan.descriptor.states, kept, series, parts, values) }
+                    let place = LabelPlace(
+                        of: family.plan.descriptor.stateLabel, among: family.plan.descriptor.labelNames)
+                    for series in family.series {
+                        states(family.plan.descriptor.states, kept, place, series, parts, values)
+                    }
                 case (_, .single(let tag)):
+                    let owner = OwnerLabel(family, byPid: isByPid)
                     for series in family.series {
                         if series.index >= 0 {
                             single(parts.first(series.index), values[series.first])
                         } else {
-                            single(tag, family.plan.descriptor, series, values[series.first])
+                            single(tag, owner, series, values[series.first])
                         }
                     }
                 case (_, .open):
-                    for series in family.series {
-                        owned(family.plan.descriptor, series, parts, values[series.first])
-                    }
+                    let owner = OwnerLabel(family, byPid: isByPid)
+                    for series in family.series { owned(owner, series, parts, values[series.first]) }
                 }
             }
         }
@@ -86,40 +90,38 @@ struct ProtobufFormatWriter: FormatWriter, ~Copyable {
     }
 
     /// What is not of the store: labels are rendered here.
-    private mutating func single(_ tag: UInt8, _ family: FamilyDescriptor, _ series: SeriesSnapshot, _ value: Double) {
+    private mutating func single(_ tag: UInt8, _ owner: OwnerLabel, _ series: SeriesSnapshot, _ value: Double) {
         var labels = TextBuffer()
         ProtobufLabels.append(pairsOf: series.text, to: &labels)
-        appendOwner(family, series, to: &labels)
-        labels.withUnsafeBytes { metric(tag, $0, value) }
+        labels.withUnsafeBytes { metric(tag, $0, owner, series, value) }
     }
 
     /// A gauge that each process has its own sample of.
     private mutating func owned(
-        _ family: FamilyDescriptor, _ series: SeriesSnapshot, _ parts: ProtobufFamily.Parts, _ value: Double
+        _ owner: OwnerLabel, _ series: SeriesSnapshot, _ parts: ProtobufFamily.Parts, _ value: Double
     ) {
-        if series.index < 0 { return single(ProtobufTag.Metric.gauge, family, series, value) }
-        var labels = TextBuffer()
-        labels.append(parts.first(series.index))
-        appendOwner(family, series, to: &labels)
-        labels.withUnsafeBytes { metric(ProtobufTag.Metric.gauge, $0, value) }
+        if series.index < 0 { return single(ProtobufTag.Metric.gauge, owner, series, value) }
+        metric(ProtobufTag.Metric.gauge, parts.first(series.index), owner, series, value)
     }
 
-    /// The label that tells processes apart; see `FamilyDescriptor.ownerLabel`.
-    private func appendOwner(_ family: FamilyDescriptor, _ series: SeriesSnapshot, to labels: inout TextBuffer) {
-        if series.worker < 0 { return }
-        ProtobufLabels.append(
-            name: family.ownerLabel(byPid: isByPid),
-            value: String(isByPid ? series.pid : UInt64(series.worker)), to: &labels)
+    /// A metric with the label that tells processes apart, if it has one.
+    private mutating func metric(
+        _ tag: UInt8, _ labels: UnsafeRawBufferPointer, _ owner: OwnerLabel, _ series: SeriesSnapshot, _ value: Double
+    ) {
+        guard let number = owner.value(series) else { return metric(tag, labels, value) }
+        var all = TextBuffer()
+        ProtobufLabels.append(labels, with: owner.name, String(number), at: owner.place.index, to: &all)
+        all.withUnsafeBytes { metric(tag, $0, value) }
     }
 
     private mutating func states(
-        _ states: [String], _ kept: ProtobufFamily, _ series: SeriesSnapshot, _ parts: ProtobufFamily.Parts,
-        _ values: UnsafeBufferPointer<Double>
+        _ states: [String], _ kept: ProtobufFamily, _ place: LabelPlace, _ series: SeriesSnapshot,
+        _ parts: ProtobufFamily.Parts, _ values: UnsafeBufferPointer<Double>
     ) {
         for (index, state) in states.enumerated() {
             var labels = TextBuffer()
-            labels.append(parts.first(series.index))
-            ProtobufLabels.append(name: kept.stateLabel, value: state, to: &labels)
+            ProtobufLabels.append(
+                parts.first(series.index), with: kept.stateLabel, state, at: place.index, to: &labels)
             labels.withUnsafeBytes {
                 metric(ProtobufTag.Metric.gauge, $0, Double(index) == values[series.first] ? 1 : 0)
             }

@@ -21,7 +21,7 @@ package struct StoreSnapshot: Sendable {
     package struct Series: Sendable {
         /// {a="x",b="y"}, escaped as the text formats have it; empty without labels.
         package let labels: String
-        /// Of gauges of mode `all` and `liveAll`: the number in the label `worker`.
+        /// Of gauges of mode `all` and `liveAll`: the number in the label `worker`; nil where all values are of one process.
         package let worker: Int?
         /// In the order of `FamilySnapshot.values`.
         package let values: [Double]
@@ -98,7 +98,7 @@ extension StoreSnapshot {
                     family.series.map { series in
                         Series(
                             labels: String(decoding: series.text, as: UTF8.self),
-                            worker: series.worker < 0 ? nil : series.worker,
+                            worker: series.worker < 0 || family.hasOneOwner ? nil : series.worker,
                             values: Array(family.values[series.first..<(series.first + count)]),
                             created: family.created(series))
                     })

@@ -60,11 +60,11 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
                 switch descriptor.type {
                 case .counter:
                     for series in family.series {
-                        counterLine(name, series, values[series.first])
+                        counterLine(name, family, series, values[series.first])
                         createdLine(name, family, series)
                     }
                 case .gauge:
-                    let owner = descriptor.ownerLabel(byPid: labelsByPid)
+                    let owner = OwnerLabel(family, byPid: labelsByPid)
                     for series in family.series { ownedLine(name, "", series, owner, values[series.first]) }
                 case .summary:
                     for series in family.series {
@@ -76,9 +76,7 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
                     }
                 case .histogram:
                     for series in family.series {
-                        histogramLines(
-                            name, family.plan.boundTexts, series, values,
-                            mayBeNegative: (descriptor.bounds.first ?? 0) < 0)
+                        histogramLines(name, family.plan, series, values)
                         createdLine(name, family, series)
                     }
                 case .info:
@@ -172,44 +170,56 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
     }
 
     /// A line with one more label, given rendered: `le="0.005"`.
+    /// - Parameter place: its offset in the series' labels.
     private mutating func line(
         _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer,
-        with label: UnsafeRawBufferPointer, _ value: Double
+        with label: UnsafeRawBufferPointer, at place: Int, _ value: Double
     ) {
-        if isNameQuoted { return quotedLine(name, suffix, labels, label, value) }
+        if isNameQuoted { return quotedLine(name, suffix, labels, (label, place), value) }
         let room =
-            name.count + suffix.utf8CodeUnitCount + labels.count + label.count + CanonicalNumber.maximumLength + 4
+            name.count + suffix.utf8CodeUnitCount + labels.count + label.count + CanonicalNumber.maximumLength + 5
         guard buffer.ensure(room) else { return }
         buffer.appendUnchecked(name)
         buffer.appendUnchecked(suffix)
-        if labels.isEmpty {
-            buffer.appendUnchecked(byte: UInt8(ascii: "{"))
-        } else {
-            // All but the closing brace.
-            buffer.appendUnchecked(UnsafeRawBufferPointer(rebasing: labels[..<(labels.count - 1)]))
-            buffer.appendUnchecked(byte: UInt8(ascii: ","))
-        }
-        buffer.appendUnchecked(label)
+        buffer.appendUnchecked(byte: UInt8(ascii: "{"))
+        appendUnchecked(label, among: labels, at: place)
         buffer.appendUnchecked(byte: UInt8(ascii: "}"))
         finishLine(value)
+    }
+
+    /// The labels of a series with one more, without the braces.
+    @inline(__always)
+    private mutating func appendUnchecked(
+        _ label: UnsafeRawBufferPointer, among labels: UnsafeRawBufferPointer, at place: Int
+    ) {
+        if place > 1 {
+            // With the comma behind the pair, but for the last one, which has none.
+            buffer.appendUnchecked(UnsafeRawBufferPointer(rebasing: labels[1..<place]))
+            if place == labels.count &- 1 { buffer.appendUnchecked(byte: UInt8(ascii: ",")) }
+        }
+        buffer.appendUnchecked(label)
+        if place &+ 1 < labels.count {
+            buffer.appendUnchecked(byte: UInt8(ascii: ","))
+            buffer.appendUnchecked(UnsafeRawBufferPointer(rebasing: labels[place..<(labels.count &- 1)]))
+        }
     }
 
     /// A line whose name is within the braces: {"http.requests_total",method="GET"}.
     private mutating func quotedLine(
         _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer,
-        _ label: UnsafeRawBufferPointer?, _ value: Double
+        _ label: (text: UnsafeRawBufferPointer, place: Int)?, _ value: Double
     ) {
         buffer.append("{\"")
         buffer.append(name)
         buffer.append(suffix)
         buffer.append("\"")
-        if labels.count > 2 {
-            buffer.append(",")
-            buffer.append(UnsafeRawBufferPointer(rebasing: labels[1..<(labels.count - 1)]))
-        }
         if let label {
             buffer.append(",")
-            buffer.append(label)
+            guard buffer.ensure(labels.count + label.text.count + 2) else { return }
+            appendUnchecked(label.text, among: labels, at: label.place)
+        } else if labels.count > 2 {
+            buffer.append(",")
+            buffer.append(UnsafeRawBufferPointer(rebasing: labels[1..<(labels.count - 1)]))
         }
         buffer.append("}")
         if buffer.ensure(CanonicalNumber.maximumLength + 2) { finishLine(value) }
@@ -223,13 +233,16 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
     }
 
     private mutating func histogramLines(
-        _ name: UnsafeRawBufferPointer, _ bounds: [[UInt8]], _ series: SeriesSnapshot,
-        _ values: UnsafeBufferPointer<Double>, mayBeNegative: Bool
+        _ name: UnsafeRawBufferPointer, _ plan: GatherPlan.FamilyPlan, _ series: SeriesSnapshot,
+        _ values: UnsafeBufferPointer<Double>
     ) {
+        let bounds = plan.boundTexts
+        let mayBeNegative = (plan.descriptor.bounds.first ?? 0) < 0
+        let place = plan.bucketLabelPlace.offset(in: series.text)
         var count = 0.0
         for bucket in bounds.indices {
             count += values[series.first + bucket]
-            bounds[bucket].withUnsafeBytes { line(name, "_bucket", series.text, with: $0, count) }
+            bounds[bucket].withUnsafeBytes { line(name, "_bucket", series.text, with: $0, at: place, count) }
         }
         let sum = values[series.first + bounds.count]
         // OpenMetrics has either both or none.
@@ -251,17 +264,21 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
     }
 
     /// A counter of the store belongs to no process; those of `ProcessMetrics` may.
-    private mutating func counterLine(_ name: UnsafeRawBufferPointer, _ series: SeriesSnapshot, _ value: Double) {
-        ownedLine(name, "_total", series, labelsByPid ? "pid" : "worker", value)
+    private mutating func counterLine(
+        _ name: UnsafeRawBufferPointer, _ family: FamilySnapshot, _ series: SeriesSnapshot, _ value: Double
+    ) {
+        if series.worker < 0 { return line(name, "_total", series.text, value) }
+        ownedLine(name, "_total", series, OwnerLabel(family, byPid: labelsByPid), value)
     }
 
     private mutating func ownedLine(
-        _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ series: SeriesSnapshot, _ owner: String,
+        _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ series: SeriesSnapshot, _ owner: OwnerLabel?,
         _ value: Double
     ) {
-        if series.worker < 0 { return line(name, suffix, series.text, value) }
-        var label = "\(owner)=\"\(labelsByPid ? series.pid : UInt64(series.worker))\""
-        label.withUTF8 { line(name, suffix, series.text, with: UnsafeRawBufferPointer($0), value) }
+        guard let owner, let number = owner.value(series) else { return line(name, suffix, series.text, value) }
+        var label = "\(owner.name)=\"\(number)\""
+        let place = owner.place.offset(in: series.text)
+        label.withUTF8 { line(name, suffix, series.text, with: UnsafeRawBufferPointer($0), at: place, value) }
     }
 
     private mutating func stateLines(
@@ -269,6 +286,7 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
     ) {
         // The family's own name is the label, the state its value.
         let labelName = names.map { String(decoding: $0.stateLabel, as: UTF8.self) } ?? descriptor.stateLabel
+        let place = LabelPlace(of: descriptor.stateLabel, among: descriptor.labelNames).offset(in: series.text)
         for (index, state) in descriptor.states.enumerated() {
             var label = labelName + "=\""
             for scalar in state.unicodeScalars {
@@ -281,7 +299,9 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
             }
             label += "\""
             label.withUTF8 {
-                line(name, "", series.text, with: UnsafeRawBufferPointer($0), Double(index) == current ? 1 : 0)
+                line(
+                    name, "", series.text, with: UnsafeRawBufferPointer($0), at: place,
+                    Double(index) == current ? 1 : 0)
             }
         }
     }

@@ -13,7 +13,7 @@ struct WrittenNames {
     /// Whether the stem is written within quotation marks, suffix and all: `{"http.requests_total"}`. Nothing in it needs
     /// a further escape then.
     let isQuoted: Bool
-    /// The labels of the family's declaration, in order, quoted where the scheme has it so.
+    /// The labels of the family's declaration in the order in which a series' text has them, quoted where the scheme has it so.
     let labels: [[UInt8]]
     /// The label of a state set's states.
     let stateLabel: [UInt8]
@@ -46,7 +46,8 @@ struct WrittenNames {
             family.ownerLabel(byPid: false), family.ownerLabel(byPid: true),
             String(decoding: stateLabel, as: UTF8.self), "__name__",
         ]
-        labels = Self.labels(family.labelNames, scheme, reserved)
+        let places = LabelOrder.places(of: family.labelNames)
+        labels = Self.labels(places.map { family.labelNames[$0] }, scheme, reserved)
     }
 
     /// The text of a series' labels, `{"a.b"="x"}`, with the names that this scheme has for them.

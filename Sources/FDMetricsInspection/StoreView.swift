@@ -132,7 +132,6 @@ struct StoreView {
 extension StoreSnapshot.Series {
     /// The labels with the worker's number.
     package var text: String {
-        guard let worker else { return labels }
-        return labels.isEmpty ? "{worker=\"\(worker)\"}" : labels.dropLast() + ",worker=\"\(worker)\"}"
+        worker.map { LabelPairs.adding("worker", String($0), to: labels) } ?? labels
     }
 }

@@ -13,10 +13,16 @@ struct CheckedFamily {
     var removed: Int64 = 0
 }
 
+/// What tells the records of families in one segment apart.
+struct FamilyTime: Hashable {
+    let name: String
+    let time: UInt64
+}
+
 /// What the check of one segment's index gathers.
 struct IndexScan {
     var families: [Int: CheckedFamily] = [:]
-    var familyNames: [String: Int] = [:]
+    var familyTimes: [FamilyTime: Int] = [:]
     /// Which index slot has which record.
     var positions: [Int: Int] = [:]
     /// The live series of a key hash.
@@ -150,8 +156,10 @@ extension StoreCheck {
         let counted = word(record.record + FamilyLayout.seriesCount).pointee.load(ordering: .acquiring)
         let descriptor = record.descriptor
         let place = place(segment, "family \(descriptor.name) at \(offset)")
-        if let other = scan.familyNames.updateValue(offset, forKey: descriptor.name) {
-            error(place, "name", "one record in a segment", "another one at \(other)")
+        // Each further record of a name was made in the place of an earlier one, and has a later time.
+        let time = FamilyTime(name: descriptor.name, time: record.createdTime)
+        if let other = scan.familyTimes.updateValue(offset, forKey: time) {
+            error(place, "time", "another one in each record of a name", "that of the record at \(other)")
         }
         scan.families[offset] = CheckedFamily(
             record: record, descriptor: descriptor, counted: isFirstScan ? Int64(bitPattern: counted) : nil)
@@ -161,15 +169,7 @@ extension StoreCheck {
         if hash.value != record.nameHash { error(place, "hash of the name", hex(hash.value), hex(record.nameHash)) }
         checkMeaning(place, record, descriptor)
 
-        let number = segment.pointee.geometry.number
-        if let first = descriptors[descriptor.name] {
-            if let difference = descriptor.conflict(with: first.descriptor) {
-                let file = StoreFormat.fileName(segment: first.segment)
-                error(place, "descriptor", "that of \(file)", "another: there \(difference)")
-            }
-        } else {
-            descriptors[descriptor.name] = (number, descriptor)
-        }
+        familyNames.insert(descriptor.name)
     }
 
     /// What belongs to the types: bounds to histograms, modes to gauges, states to state sets.

@@ -53,8 +53,8 @@ package struct StoreCheckReport: Sendable {
 package struct StoreCheck {
     let reader: StoreReader
     var report = StoreCheckReport()
-    /// Families by name, as they stand in the lowest segment that has them.
-    var descriptors: [String: (segment: Int, descriptor: FamilyDescriptor)] = [:]
+    /// The names that have a family.
+    var familyNames: Set<String> = []
     /// Key hashes of live series: one that stands in two segments is one.
     var liveKeys: Set<UInt64> = []
     var removedSeries = 0
@@ -127,7 +127,7 @@ package struct StoreCheck {
                 place(first), "removals", "at most \(removedSeries), as many as there are removed series", "\(removals)"
             )
         }
-        report.families = descriptors.count
+        report.families = familyNames.count
         report.series = liveKeys.count
         var probe = try LivenessProbe(directory: reader.directory, segment: first)
         report.liveProcesses = probe.liveLeases().count

@@ -76,6 +76,7 @@ extension StoreListing.FamilyEntry {
             ("labels", .array(descriptor.labelNames.map { .string($0) })),
             ("bounds", .array(descriptor.bounds.map { .number($0) })),
             ("states", .array(descriptor.states.map { .string($0) })),
+            ("replaced", .bool(isReplaced)),
             (
                 "records",
                 .array(

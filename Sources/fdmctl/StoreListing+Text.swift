@@ -54,6 +54,7 @@ extension StoreListing.FamilyEntry {
             head += ", bounds \(descriptor.bounds.map(numberText).joined(separator: ", "))"
         }
         if !descriptor.states.isEmpty { head += ", states \(descriptor.states.map(printable).joined(separator: ", "))" }
+        if isReplaced { head += ", replaced by another declaration" }
         var lines = [head]
         if !descriptor.help.isEmpty { lines.append("  help \(printable(descriptor.help))") }
         for record in records {

@@ -25,9 +25,19 @@ struct StoreListing {
 
     struct FamilyEntry {
         let descriptor: FamilyDescriptor
-        /// The record in each segment that has one.
+        /// Of its latest record.
+        fileprivate(set) var place: FamilyPlace?
+        /// Whether another declaration of the name has taken its place.
+        fileprivate(set) var isReplaced = false
+        /// The records, at least one in each segment that has series of it.
         var records: [(segment: Int, offset: Int, seriesCount: Int64)] = []
         var series: [SeriesEntry] = []
+
+        /// Whether this declaration counts, of two of one name.
+        fileprivate func isLater(than other: FamilyEntry) -> Bool {
+            guard let place else { return false }
+            return other.place.map { $0 < place } ?? true
+        }
     }
 
     struct SeriesEntry {
@@ -84,23 +94,49 @@ struct StoreListing {
         var liveness = Liveness(try LivenessProbe(directory: reader.directory, segment: first), ProcessSlots(first))
         isOpen = liveness.isStoreOpen
         processes = liveness.processes()
-        var byName: [String: FamilyEntry] = [:]
+        var found = FoundFamilies()
         var number = 0
         while let segment = try reader.segment(number) {
             segments.append(
-                readSegment(segment, reader, &liveness, includesRemoved: includesRemoved, into: &byName))
+                readSegment(segment, reader, &liveness, includesRemoved: includesRemoved, into: &found))
             number += 1
         }
-        families = byName.values.sorted { $0.descriptor.name < $1.descriptor.name }
+        // Of one name the one that counts first.
+        families = found.all.sorted { a, b in
+            a.descriptor.name == b.descriptor.name ? a.isLater(than: b) : a.descriptor.name < b.descriptor.name
+        }
+        for index in families.indices.dropFirst()
+        where families[index].descriptor.name == families[index - 1].descriptor.name {
+            families[index].isReplaced = true
+        }
         for index in families.indices {
             families[index].series.sort { ($0.text, $0.segment, $0.offset) < ($1.text, $1.segment, $1.offset) }
         }
     }
 }
 
+/// Families as they are found, by name and declaration.
+private struct FoundFamilies {
+    private var byName: [String: [StoreListing.FamilyEntry]] = [:]
+
+    var all: [StoreListing.FamilyEntry] { byName.values.flatMap { $0 } }
+
+    mutating func update(_ descriptor: FamilyDescriptor, _ change: (inout StoreListing.FamilyEntry) -> Void) {
+        var known = byName[descriptor.name] ?? []
+        var index = known.firstIndex { $0.descriptor.conflict(with: descriptor) == nil }
+        if index == nil {
+            index = known.count
+            known.append(StoreListing.FamilyEntry(descriptor: descriptor))
+        }
+        byName[descriptor.name] = nil
+        change(&known[index.unsafelyUnwrapped])
+        byName[descriptor.name] = known
+    }
+}
+
 private func readSegment(
     _ segment: UnsafeMutablePointer<Segment>, _ reader: StoreReader, _ liveness: inout Liveness, includesRemoved: Bool,
-    into families: inout [String: StoreListing.FamilyEntry]
+    into families: inout FoundFamilies
 ) -> StoreListing.SegmentEntry {
     func header(_ offset: Int) -> UInt64 { segment.pointee.header(offset).pointee.load(ordering: .acquiring) }
     let geometry = segment.pointee.geometry
@@ -119,8 +155,11 @@ private func readSegment(
             let descriptor = family.descriptor
             known[offset] = descriptor
             let count = word(family.record + FamilyLayout.seriesCount).pointee.load(ordering: .relaxed)
-            families[descriptor.name, default: .init(descriptor: descriptor)].records.append(
-                (geometry.number, offset, Int64(bitPattern: count)))
+            let place = FamilyPlace(family, segment: geometry.number, offset: offset)
+            families.update(descriptor) { entry in
+                entry.records.append((geometry.number, offset, Int64(bitPattern: count)))
+                if entry.place.map({ $0 < place }) ?? true { entry.place = place }
+            }
             continue
         }
         guard let series = SeriesRecord(segment.pointee, offset: offset),
@@ -136,11 +175,11 @@ private func readSegment(
         let values = (0..<series.valueCount).map { text(series.value($0)) }
         // An info's keys follow its values.
         let keys = values.suffix(max(0, values.count - family.labelNames.count) / 2)
-        families[family.name, default: .init(descriptor: family)].series.append(
-            .init(
-                segment: geometry.number, offset: offset,
-                labels: Array(zip(family.labelNames + keys, values)).map { ($0, $1) },
-                text: text(series.text), isRemoved: !series.isLive, createdTime: series.createdTime, value: value))
+        let found = StoreListing.SeriesEntry(
+            segment: geometry.number, offset: offset,
+            labels: Array(zip(family.labelNames + keys, values)).map { ($0, $1) },
+            text: text(series.text), isRemoved: !series.isLive, createdTime: series.createdTime, value: value)
+        families.update(family) { $0.series.append(found) }
     }
     return entry
 }

@@ -63,7 +63,7 @@ struct ProtobufFormatTests {
         requests["/a", "PUT"].increment(by: 0.1)
         let family = try messages()["http_request_bytes_total"]
         #expect(family.type == .counter && family.help == "Bytes of requests." && family.unit == "bytes")
-        #expect(family.metric.map(\.labels).sorted() == ["route=/ method=GET", "route=/a method=PUT"])
+        #expect(family.metric.map(\.labels).sorted() == ["method=GET route=/", "method=PUT route=/a"])
         #expect(family.metric.map(\.counter.value).sorted() == [0.1, 3])
         for metric in family.metric {
             let created = metric.counter.createdTimestamp
@@ -85,8 +85,18 @@ struct ProtobufFormatTests {
         let shown = try messages()["memory_bytes"].metric
         #expect(shown.map(\.labels) == ["kind=heap worker=0", "kind=heap worker=1"])
         #expect(shown.map(\.gauge.value) == [1, 2])
-        #expect(try messages()["own"].metric.map(\.labels) == ["worker=w worker_=0"])
-        #expect(try messages(.labelsByPid)["own"].metric.map(\.labels) == ["worker=w pid=\(getpid())"])
+        #expect(try messages()["own"].metric.map(\.labels) == ["worker=w"])
+        #expect(try messages(.labelsByPid)["own"].metric.map(\.labels) == ["pid=\(getpid()) worker=w"])
+    }
+
+    @Test("Labels are in the order of their names, also those that a sample has besides")
+    func labelOrder() throws {
+        let gauge = try registry.gaugeFamily("g", labels: ["x", "a"], mode: .all)
+        gauge["\",x", "}"].set(1)
+        try exposed.join().gaugeFamily("g", labels: ["x", "a"], mode: .all).labels("y", "b").set(2)
+        try registry.stateSet("s", states: ["on"], labels: ["t", "r"]).set("on", labels: ["1", "2"])
+        #expect(try messages()["g"].metric.map(\.labels) == ["a=} worker=0 x=\",x", "a=b worker=1 x=y"])
+        #expect(try messages()["s"].metric.map(\.labels) == ["r=2 s=on t=1"])
     }
 
     @Test("Histograms have cumulative counts up to +Inf, summaries count and sum")
@@ -119,10 +129,10 @@ struct ProtobufFormatTests {
         let phase = try registry.stateSet("app:phase", states: ["a\"b", "ready"], labels: ["node"])
         try phase.set("ready", labels: ["n"])
         let build = try messages()["build_info"]
-        #expect(build.type == .gauge && build.metric.map(\.labels) == ["version=1.2\"3\\ note=a\nb"])
+        #expect(build.type == .gauge && build.metric.map(\.labels) == ["note=a\nb version=1.2\"3\\"])
         #expect(build.metric[0].gauge.value == 1)
         let states = try messages()["app:phase"]
-        #expect(states.metric.map(\.labels) == ["node=n app_phase=a\"b", "node=n app_phase=ready"])
+        #expect(states.metric.map(\.labels) == ["app_phase=a\"b node=n", "app_phase=ready node=n"])
         #expect(states.metric.map(\.gauge.value) == [0, 1])
     }
 

@@ -182,18 +182,81 @@ struct TextExpositionTests {
         #expect(text.count == strlen(text.start))
     }
 
+    @Test(
+        "A gauge of one process alone has no label for it, until a second process has had a value",
+        arguments: [GaugeMode.all, .liveAll])
+    func oneProcess(mode: GaugeMode) throws {
+        let own = try registry.gaugeFamily("level", labels: ["kind"], mode: mode)
+        own["heap"].set(1)
+        own["stack"].set(2)
+        let alone = ["level{kind=\"heap\"} 1.0", "level{kind=\"stack\"} 2.0"]
+        #expect(try exposed.samples() == alone)
+        // One that has it declared, and has never set it, changes nothing.
+        let other = try exposed.join().gaugeFamily("level", labels: ["kind"], mode: mode)
+        _ = try other.labels("heap")
+        #expect(try exposed.samples() == alone)
+        other["stack"].set(3)
+        let both = [
+            "level{kind=\"heap\",worker=\"0\"} 1.0", "level{kind=\"stack\",worker=\"0\"} 2.0",
+            "level{kind=\"stack\",worker=\"1\"} 3.0",
+        ]
+        #expect(try exposed.samples() == both)
+        // What has come stays, also to who sees the store for the first time.
+        try own.remove("stack")
+        #expect(try exposed.samples() == [both[0]])
+        #expect(try exposed.textOfReader().contains(both[0] + "\n"))
+        // Another gauge is another matter.
+        try registry.gauge("depth", mode: mode).set(4)
+        #expect(try exposed.samples() == ["depth 4.0", both[0]])
+    }
+
+    @Test("Labels are written in the order of their names, also those that a sample has besides")
+    func order() throws {
+        let labels = ["zone", "Method", "_a", "method", "kind"]
+        let values = ["1", "2", "3", "4", "5"]
+        try registry.counterFamily("c", labels: labels).labels(values).increment()
+        try registry.histogramFamily("h", labels: labels, bounds: [1]).labels(values).observe(1)
+        try registry.histogramFamily("h1", labels: ["a"], bounds: [1]).labels("b").observe(1)
+        try registry.histogramFamily("h2", labels: ["z", "y"], bounds: [1]).labels("b", ",le=\"").observe(1)
+        let gauge = try registry.gaugeFamily("g", labels: ["x", "a"], mode: .all)
+        gauge["\",x", "}"].set(1)
+        try exposed.join().gaugeFamily("g", labels: ["x", "a"], mode: .all).labels("y", "b").set(2)
+        try registry.stateSet("s", states: ["on"], labels: ["t", "r"]).set("on", labels: ["1", "2"])
+        let all = #"Method="2",_a="3",kind="5""#
+        #expect(
+            try exposed.samples() == [
+                #"c_total{\#(all),method="4",zone="1"} 1.0"#,
+                #"g{a="}",worker="0",x="\",x"} 1.0"#, #"g{a="b",worker="1",x="y"} 2.0"#,
+                #"h_bucket{\#(all),le="1.0",method="4",zone="1"} 1.0"#,
+                #"h_bucket{\#(all),le="+Inf",method="4",zone="1"} 1.0"#,
+                #"h_count{\#(all),method="4",zone="1"} 1.0"#, #"h_sum{\#(all),method="4",zone="1"} 1.0"#,
+                #"h1_bucket{a="b",le="1.0"} 1.0"#, #"h1_bucket{a="b",le="+Inf"} 1.0"#,
+                #"h1_count{a="b"} 1.0"#, #"h1_sum{a="b"} 1.0"#,
+                #"h2_bucket{le="1.0",y=",le=\"",z="b"} 1.0"#, #"h2_bucket{le="+Inf",y=",le=\"",z="b"} 1.0"#,
+                #"h2_count{y=",le=\"",z="b"} 1.0"#, #"h2_sum{y=",le=\"",z="b"} 1.0"#,
+                #"s{r="2",s="on",t="1"} 1.0"#,
+            ])
+    }
+
     @Test("The process's label gives way to a label of the family, so that no sample has one twice")
     func ownWorkerLabel() throws {
+        let other = try exposed.join()
         for mode in [GaugeMode.all, .liveAll] {
             let name = "memory_\(mode.name)"
             try registry.gaugeFamily(name, labels: ["worker"], mode: mode).labels("w").set(1)
             try registry.gaugeFamily("\(name)_2", labels: ["worker_", "pid", "worker"], mode: mode).labels(
                 "a", "b", "c"
             ).set(2)
+            try other.gaugeFamily(name, labels: ["worker"], mode: mode).labels("x").set(3)
+            try other.gaugeFamily("\(name)_2", labels: ["worker_", "pid", "worker"], mode: mode).labels(
+                "a", "b", "c"
+            ).set(4)
             #expect(
                 try exposed.samples().filter { $0.hasPrefix(name) } == [
                     "\(name){worker=\"w\",worker_=\"0\"} 1.0",
-                    "\(name)_2{worker_=\"a\",pid=\"b\",worker=\"c\",worker__=\"0\"} 2.0",
+                    "\(name){worker=\"x\",worker_=\"1\"} 3.0",
+                    "\(name)_2{pid=\"b\",worker=\"c\",worker_=\"a\",worker__=\"0\"} 2.0",
+                    "\(name)_2{pid=\"b\",worker=\"c\",worker_=\"a\",worker__=\"1\"} 4.0",
                 ])
         }
         // Other modes have no such label.

@@ -46,7 +46,7 @@ struct StoreWatchTests {
         #expect(try store.answer("open=2:requests").family("requests").labels.count == 2)
         #expect(
             try store.answer("open=9:requests&open=5:nothing").family("requests").labels
-                == [#"{path="/B",code="200"}"#, #"{path="/a",code="200"}"#, #"{path="/a",code="500"}"#])
+                == [#"{code="200",path="/B"}"#, #"{code="200",path="/a"}"#, #"{code="500",path="/a"}"#])
     }
 
     @Test(
@@ -74,11 +74,11 @@ struct StoreWatchTests {
         #expect(try store.answer("order=name&reverse=1").names == ["requests", "level", "delay_seconds"])
         #expect(try store.answer("order=value&families=1").names == ["requests"])
         let byValue = try store.answer("order=value&open=5:requests").family("requests").labels
-        #expect(byValue.first == #"{path="/a",code="200"}"# && byValue.last == #"{path="/a",code="500"}"#)
+        #expect(byValue.first == #"{code="200",path="/a"}"# && byValue.last == #"{code="500",path="/a"}"#)
         requests["/a", "500"].increment(by: 10.0)
         let byRate = try store.freshAnswer("order=rate&open=5:requests")
         #expect(byRate.names.first == "requests")
-        #expect(byRate.family("requests").labels.first == #"{path="/a",code="500"}"#)
+        #expect(byRate.family("requests").labels.first == #"{code="500",path="/a"}"#)
     }
 
     @Test("Flow counts what comes, whatever is removed or made again")

@@ -107,7 +107,7 @@ struct LabelValueTests {
             try record(try store.series(info, names: ["node"] + keys, values: ["n1"] + values))
         }
         let one = try series(["version", "branch"], ["1.2", "ma\"in"])
-        #expect(one.hasText("{node=\"n1\",version=\"1.2\",branch=\"ma\\\"in\"}"))
+        #expect(one.hasText("{branch=\"ma\\\"in\",node=\"n1\",version=\"1.2\"}"))
         #expect(
             (0..<one.valueCount).map { String(decoding: one.value($0), as: UTF8.self) }
                 == ["n1", "1.2", "ma\"in", "version", "branch"])

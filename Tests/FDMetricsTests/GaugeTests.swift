@@ -52,7 +52,6 @@ struct GaugeTests {
     @Test("Takes any number", arguments: GaugeMode.allCases)
     func anyNumber(mode: GaugeMode) throws {
         let gauge = try place.registry.gauge("level", mode: mode)
-        let label = mode == .all || mode == .liveAll ? "{worker=\"0\"}" : ""
         let numbers: [(Double, String)] = [
             (.infinity, "+Inf"), (-.infinity, "-Inf"), (0, "0.0"), (-0.0, "-0.0"), (1e300, "1e+300"),
             (.leastNonzeroMagnitude, "5e-324"),
@@ -60,19 +59,18 @@ struct GaugeTests {
         for (number, text) in numbers {
             gauge.set(number)
             #expect(gauge.value.bitPattern == number.bitPattern)
-            #expect(try place.samples() == ["level\(label) \(text)"])
+            #expect(try place.samples() == ["level \(text)"])
         }
     }
 
     @Test("Shows NaN, also the one that means unset in the store", arguments: GaugeMode.allCases)
     func notANumber(mode: GaugeMode) throws {
         let gauge = try place.registry.gauge("level", mode: mode)
-        let label = mode == .all || mode == .liveAll ? "{worker=\"0\"}" : ""
         for bits in [Double.nan.bitPattern, Double.signalingNaN.bitPattern, Update.unset, Update.unset | 1 << 63] {
             gauge.set(1)
             gauge.set(Double(bitPattern: bits))
             #expect(gauge.value.isNaN)
-            #expect(try place.samples() == ["level\(label) NaN"])
+            #expect(try place.samples() == ["level NaN"])
         }
         gauge.set(2)
         #expect(gauge.value == 2)

@@ -16,7 +16,7 @@ struct InfoTests {
         let info = try place.registry.info("build")
         #expect(try place.samples().isEmpty)
         try info.set([("version", "1.0"), ("branch", "main")])
-        #expect(try place.samples() == ["build_info{version=\"1.0\",branch=\"main\"} 1.0"])
+        #expect(try place.samples() == ["build_info{branch=\"main\",version=\"1.0\"} 1.0"])
         try info.set([("version", "1.1")])
         #expect(try place.samples() == ["build_info{version=\"1.1\"} 1.0"])
         try place.join().info("build_info").set([("revision", "a\"b\\c\nd")])
@@ -24,7 +24,7 @@ struct InfoTests {
         // What was shown before may come back.
         try info.set([("version", "1.0"), ("branch", "main")])
         try info.set([("version", "1.0"), ("branch", "main")])
-        #expect(try place.samples() == ["build_info{version=\"1.0\",branch=\"main\"} 1.0"])
+        #expect(try place.samples() == ["build_info{branch=\"main\",version=\"1.0\"} 1.0"])
         try info.set([])
         #expect(try place.samples() == ["build_info 1.0"])
     }
@@ -37,8 +37,8 @@ struct InfoTests {
         try info.set([("version", "3")], labels: ["a", "x"])
         #expect(
             try Set(place.samples()) == [
-                "build_info{node=\"a\",zone=\"x\",version=\"3\"} 1.0",
-                "build_info{node=\"b\",zone=\"x\",version=\"2\"} 1.0",
+                "build_info{node=\"a\",version=\"3\",zone=\"x\"} 1.0",
+                "build_info{node=\"b\",version=\"2\",zone=\"x\"} 1.0",
             ])
     }
 

@@ -27,7 +27,7 @@ struct MetricFamilyTests {
         #expect(try family.labels("b", "a").value == 0)
         #expect(
             try place.samples().sorted() == [
-                "jobs_total{queue=\"a\",kind=\"b\"} 5.0", "jobs_total{queue=\"b\",kind=\"a\"} 0.0",
+                "jobs_total{kind=\"a\",queue=\"b\"} 0.0", "jobs_total{kind=\"b\",queue=\"a\"} 5.0",
             ])
     }
 
@@ -93,14 +93,14 @@ struct MetricFamilyTests {
         try family.labels("a", "c").increment()
         try family.remove("a", "b")
         old.increment()
-        #expect(try place.samples() == ["jobs_total{queue=\"a\",kind=\"c\"} 1.0"])
+        #expect(try place.samples() == ["jobs_total{kind=\"c\",queue=\"a\"} 1.0"])
         let new = try family.labels("a", "b")
         #expect(new.value == 0)
         new.increment(by: 7 as UInt64)
         old.increment()
         #expect(
             try place.samples().sorted() == [
-                "jobs_total{queue=\"a\",kind=\"b\"} 7.0", "jobs_total{queue=\"a\",kind=\"c\"} 1.0",
+                "jobs_total{kind=\"b\",queue=\"a\"} 7.0", "jobs_total{kind=\"c\",queue=\"a\"} 1.0",
             ])
         // Removing what is not there is no error.
         try family.remove("never", "there")

@@ -125,6 +125,7 @@ void check_closed_store(void);
 void check_default_store(void);
 void check_registration(void);
 void check_conflicts(void);
+void check_replacing(void);
 void check_labels(void);
 void check_series_limit(void);
 void check_instruments(void);

@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
   check_stores();
   check_registration();
   check_conflicts();
+  check_replacing();
   check_labels();
   check_series_limit();
   check_instruments();

@@ -147,6 +147,59 @@ static void check_conflict(fdm_store *store, const fdm_descriptor *descriptor, c
   CHECK(conflicts_of(store) == before + 2);
 }
 
+// The text of a store, to be freed.
+static char *text_of(fdm_store *store) {
+  char *text = NULL;
+  size_t length = 0;
+  CHECK_OK(fdm_render(store, FDM_FORMAT_TEXT, 0, &text, &length));
+  return text;
+}
+
+void check_replacing(void) {
+  fdm_store *store = open_named("replacing");
+  static const char *const labels[] = {"model"};
+  static const char *const other_labels[] = {"model", "length"};
+  static const char *const values[] = {"a", "4096"};
+  fdm_descriptor old = descriptor_of(FDM_COUNTER, "requests"), wanted = old;
+  old.label_names = labels;
+  old.label_count = 1;
+  wanted.label_names = other_labels;
+  wanted.label_count = 2;
+  fdm_counter *before = NULL, *after = NULL, *again = NULL;
+  CHECK_OK(fdm_counter_labels(registered(store, &old), values, 1, &before));
+  fdm_counter_add_u64(before, 2);
+  check_conflict(store, &wanted, "length");
+
+  fdm_family *family = NULL, *same = NULL;
+  CHECK_OK(fdm_register_replacing(store, &wanted, &family));
+  CHECK_OK(fdm_register_replacing(store, &wanted, &same));
+  CHECK(same == family && registered(store, &wanted) == family);
+  CHECK_OK(fdm_counter_labels(family, values, 2, &after));
+  fdm_counter_inc(after);
+  fdm_counter_inc(before);
+  char *text = text_of(store);
+  CHECK(strstr(text, "requests_total{length=\"4096\",model=\"a\"} 1.0\n") != NULL);
+  CHECK(strstr(text, "requests_total{model=") == NULL);
+  fdm_free(text);
+  check_conflict(store, &old, "length");
+
+  // Back again, with what it had and what was recorded meanwhile.
+  CHECK_OK(fdm_register_replacing(store, &old, &same));
+  CHECK_OK(fdm_counter_labels(same, values, 1, &again));
+  CHECK(again == before && fdm_counter_value(again) == 3);
+  text = text_of(store);
+  CHECK(strstr(text, "requests_total{model=\"a\"} 3.0\n") != NULL);
+  CHECK(strstr(text, "length") == NULL);
+  fdm_free(text);
+
+  CHECK_STATUS(fdm_register_replacing(NULL, &wanted, &family), FDM_ERR_INVALID_ARGUMENT);
+  CHECK_STATUS(fdm_register_replacing(store, NULL, &family), FDM_ERR_INVALID_ARGUMENT);
+  CHECK_STATUS(fdm_register_replacing(store, &wanted, NULL), FDM_ERR_INVALID_ARGUMENT);
+  wanted.name = "no name";
+  CHECK_STATUS(fdm_register_replacing(store, &wanted, &family), FDM_ERR_INVALID_NAME);
+  CHECK_OK(fdm_store_close(store));
+}
+
 void check_conflicts(void) {
   fdm_store *store = open_named("conflicts");
   static const char *const labels[] = {"method", "path"};

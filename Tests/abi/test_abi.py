@@ -179,6 +179,7 @@ def test_exports_have_a_version(library: Path) -> None:
             "fdm_render_directory_scrape",
         },
         "FDMETRICS_1.2": {"fdm_keep_notices", "fdm_take_notice"},
+        "FDMETRICS_1.3": {"fdm_register_replacing"},
     }
 
 

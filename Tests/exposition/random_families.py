@@ -133,8 +133,7 @@ class Families:
                 recorded = self.numbers(kind)
                 for number in recorded:
                     self.recorder.record(kind, handle, number)
-                worker = {"worker_" if "worker" in labels else "worker": "0"} if mode == GAUGE_ALL else {}
-                put_numbers(expected, kind, exposed, {**shown, **worker}, recorded, bounds)
+                put_numbers(expected, kind, exposed, shown, recorded, bounds)
 
     def numbers(self, kind: int) -> list[float]:
         """What to record into one series."""

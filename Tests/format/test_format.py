@@ -165,12 +165,13 @@ def samples(text: str) -> dict[str, float]:
 
 
 def with_label(text: str, name: str, value: str) -> str:
-    """A rendered label set with one more label."""
-    return f'{text[:-1]},{name}="{value}"}}' if text else f'{{{name}="{value}"}}'
+    """A rendered label set with one more label, in the order of names."""
+    pairs = re.findall(r'([^{},="]+)=("(?:[^"\\]|\\.)*")', text)
+    return "{" + ",".join(f"{key}={quoted}" for key, quoted in sorted([*pairs, (name, f'"{value}"')])) + "}"
 
 
-def exposed(series: reader.Series) -> dict[str, float]:
-    """What the library should render of a series."""
+def exposed(series: reader.Series, workers: set[int]) -> dict[str, float]:
+    """What the library should render of a series. workers: the slots that have ever had a value of its family."""
     family, text = series.family, series.text
     if family.type == reader.COUNTER:
         return {f"{family.name}_total{text}": series.total}
@@ -183,7 +184,7 @@ def exposed(series: reader.Series) -> dict[str, float]:
     if family.type == reader.GAUGE:
         if family.mode in (reader.ALL, reader.LIVE_ALL):
             return {
-                family.name + with_label(text, "worker", str(one.slot)): one.value
+                family.name + (with_label(text, "worker", str(one.slot)) if len(workers) > 1 else text): one.value
                 for one in series.instances
                 if one.value is not None and one.is_set() and (family.mode == reader.ALL or one.is_alive)
             }
@@ -204,8 +205,11 @@ def compare(directory: Path, text: str) -> dict[tuple[str, str], reader.Series]:
     try:
         found = store.series()
         expected: dict[str, float] = {}
+        workers: dict[str, set[int]] = {}
         for series in found.values():
-            expected.update(exposed(series))
+            workers.setdefault(series.family.name, set()).update(one.slot for one in series.instances)
+        for series in found.values():
+            expected.update(exposed(series, workers[series.family.name]))
         assert store.damaged == 0
         assert samples(text) == pytest.approx(expected, rel=1e-12)
         helps = {series.family.name: series.family.help for series in found.values()}

@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from scripted import Answer, ScriptedReceiver
 from test_remote_write import PLAIN, scraped
 
+import fdmetrics
+
 
 @pytest.fixture
 def gateway(program: Callable[[str], str], folder: Path) -> Iterator[Server]:
@@ -83,3 +85,21 @@ def test_methods_and_failures(service: Service, receiver: ScriptedReceiver) -> N
     assert done.returncode == 1
     assert "status 400: text format parsing error" in done.stderr
     assert receiver.requests[-1].method == "PUT"
+
+
+def test_the_functions_of_the_python_package(gateway: Server, folder: Path) -> None:
+    registry = fdmetrics.Registry(folder / "store")
+    fdmetrics.Counter("done", "Done.", ["kind"], registry=registry).labels("a").inc(2)
+    done = (("__name__", "done_total"), ("kind", "a"))
+    keys = [{}, {"zone": "z ü%", "path": "/x/y"}, {"zone": ".", "path": ""}]
+    for key in keys:
+        fdmetrics.push_to_gateway(gateway.url, "a/b", registry, key, compression="gzip")
+    labels = [{"job": "a/b", **key} for key in keys]
+    assert sorted(groups(gateway), key=str) == sorted(labels, key=str)
+    fdmetrics.Gauge("depth", "Depth.", registry=registry, multiprocess_mode="livesum").set_function(lambda: 3)
+    registry.attach()
+    fdmetrics.pushadd_to_gateway(gateway.url, "a/b", registry, keys[1])
+    assert shown(gateway, **labels[1]) == {done: 2, (("__name__", "depth"),): 3}
+    fdmetrics.delete_from_gateway(gateway.url, "a/b", keys[2])
+    assert sorted(groups(gateway), key=str) == sorted(labels[:2], key=str)
+    registry.close()

@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     text: str
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=HANG_SECONDS)
         self._path = path
@@ -39,14 +39,14 @@ class Client:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection: _UnixConnection | None = None
+        self._connection: UnixConnection | None = None
         self._left = 0
 
     def send(self, target: str, number: int | None = None) -> None:
         """Sends a GET, with the number of a witnessed request. Errors: OSError."""
         if self._connection is None or self._left == 0:
             self.close()
-            self._connection = _UnixConnection(self._path)
+            self._connection = UnixConnection(self._path)
             self._left = REQUESTS_PER_CONNECTION
         self._left -= 1
         self._connection.request("GET", target, headers={} if number is None else {NUMBER_HEADER: str(number)})

@@ -48,7 +48,7 @@ def test_dump_has_every_value_of_the_store_of_killed_processes(tool: Tool, dead_
     assert awkward["value"] == 7.0
     assert sum(lane["whole"] + lane["fraction"] for lane in awkward["lanes"]) == 7.0
     assert only_series(dump, "requests", path="/")["value"] == 14.0
-    assert awkward["text"] == '{path="C:\\\\temp \\"x\\"\\nä",code="200"}'
+    assert awkward["text"] == '{code="200",path="C:\\\\temp \\"x\\"\\nä"}'
 
     delay = only_series(dump, "delay_seconds")
     assert (delay["count"], delay["sum"]) == (8, 101.6)
@@ -105,7 +105,7 @@ def test_dump_as_text_has_what_people_look_for(tool: Tool, dead_store: Path) -> 
         "family requests: counter, labels path, code\n",
         "family delay_seconds: histogram, unit seconds, bounds 0.1, 1.0, 10.0\n",
         "family level_sum: gauge, mode sum, labels queue\n",
-        'series {path="/",code=""}: 14.0 ',
+        'series {code="",path="/"}: 14.0 ',
         "bucket le=+Inf: count 2, sum 100.0; lane 0: count ",
         "instance of process slot 0, generation 2, dead, pid ",
         "carried from the dead 2.5",
@@ -227,7 +227,7 @@ def test_completions(tool: Tool, tmp_path: Path, shell: str) -> None:
 
 def test_a_scrape(tool: Tool, dead_store: Path) -> None:
     text = tool.run("dump", "--prometheus", str(dead_store)).stdout
-    assert 'requests_total{path="/",code=""} 14.0\n' in text
+    assert 'requests_total{code="",path="/"} 14.0\n' in text
     assert "# TYPE requests_total counter\n" in text
     assert tool.run("dump", "--openmetrics", str(dead_store)).stdout.endswith("# EOF\n")
     for wrong in (["--json", "--prometheus"], ["--prometheus", "--openmetrics"], ["--all", "--openmetrics"]):

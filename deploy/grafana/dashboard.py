@@ -114,6 +114,8 @@ LLM = [
         "Requests",
         Query(total("fastdeploy:num_requests_running", "instance"), "running {{instance}}"),
         Query(total("fastdeploy:num_requests_waiting", "instance"), "waiting {{instance}}"),
+        Query(total("fastdeploy:num_requests_enqueued", "instance"), "enqueued {{instance}}"),
+        Query(total("fastdeploy:num_requests_preempted", "instance"), "preempted {{instance}}"),
         description="Gauges of the mode local are those of the process that answered the scrape: choose livesum or "
         "livemax in FDMETRICS_FASTDEPLOY_GAUGE_MODES where the engine is another process.",
     ),
@@ -136,6 +138,7 @@ LLM = [
         "Requests received and answered",
         Query(rate("fastdeploy:requests_number_total"), "received"),
         Query(rate("fastdeploy:request_success_total"), "answered with success"),
+        Query(rate("fastdeploy:request_preempted_total"), "preempted"),
         Query(rate("fastdeploy:send_cache_failed_num_total"), "caches not sent"),
         unit="reqps",
     ),
@@ -161,6 +164,7 @@ LLM = [
         Query(rate("fastdeploy:prefix_gpu_cache_token_num_total"), "GPU"),
         Query(rate("fastdeploy:prefix_cpu_cache_token_num_total"), "CPU"),
         Query(rate("fastdeploy:prefix_ssd_cache_token_num_total"), "SSD"),
+        Query(rate("fastdeploy:prefix_storage_cache_token_num_total"), "storage"),
         unit=TOKENS,
     ),
     graph(

@@ -36,6 +36,8 @@ increment) raises a ValueError or a TypeError, as in prometheus_client. Linux on
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Dict, List
+
 from . import _environment
 from ._install import install, uninstall
 from ._library import allow_utf8_names
@@ -58,8 +60,8 @@ from .errors import (
     SystemCallError,
     UnsupportedError,
 )
-from .exposition import CONTENT_TYPE_LATEST, generate_latest, start_http_server
-from .instruments import Counter, Enum, Gauge, Histogram, Info, Summary
+from .exposition import CONTENT_TYPE_LATEST, generate_latest, start_http_server, write_to_textfile
+from .instruments import Counter, Enum, Gauge, GaugeMode, Histogram, Info, Summary
 from .metric import Metric
 from .registry import REGISTRY, Registry, attach
 from .store import Statistics, Store, render_directory
@@ -75,6 +77,7 @@ __all__ = [
     "FDMetricsError",
     "ForeignStoreError",
     "Gauge",
+    "GaugeMode",
     "Histogram",
     "Info",
     "InvalidArgumentError",
@@ -96,11 +99,68 @@ __all__ = [
     "__version__",
     "allow_utf8_names",
     "attach",
+    "delete_from_gateway",
     "generate_latest",
     "install",
+    "instance_ip_grouping_key",
+    "make_asgi_app",
+    "make_wsgi_app",
+    "push_to_gateway",
+    "pushadd_to_gateway",
     "render_directory",
     "start_http_server",
     "uninstall",
+    "write_to_textfile",
 ]
+
+# Imported when they are first used: each takes longer to import than all of the rest, and some need another package.
+_MODULES = ("asgi", "django", "fastdeploy", "prometheus_client", "pushgateway", "python_metrics", "wsgi", "zmq")
+_MODULE_OF = {
+    "make_asgi_app": "asgi",
+    "make_wsgi_app": "wsgi",
+    "delete_from_gateway": "pushgateway",
+    "instance_ip_grouping_key": "pushgateway",
+    "push_to_gateway": "pushgateway",
+    "pushadd_to_gateway": "pushgateway",
+}
+_EXTRAS: Dict[str, str] = {"prometheus_client": "prometheus-client", "zmq": "zmq"}
+
+if TYPE_CHECKING:
+    from . import asgi as asgi
+    from . import django as django
+    from . import fastdeploy as fastdeploy
+    from . import prometheus_client as prometheus_client
+    from . import pushgateway as pushgateway
+    from . import python_metrics as python_metrics
+    from . import wsgi as wsgi
+    from . import zmq as zmq
+    from .asgi import make_asgi_app as make_asgi_app
+    from .pushgateway import delete_from_gateway as delete_from_gateway
+    from .pushgateway import instance_ip_grouping_key as instance_ip_grouping_key
+    from .pushgateway import push_to_gateway as push_to_gateway
+    from .pushgateway import pushadd_to_gateway as pushadd_to_gateway
+    from .wsgi import make_wsgi_app as make_wsgi_app
+else:
+    # Type checkers see none, so that they tell of a name that there is not.
+    def __getattr__(name: str) -> object:
+        import importlib
+
+        module = _MODULE_OF.get(name, name)
+        if module not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            value = importlib.import_module(f"{__name__}.{module}")
+        except ImportError as error:
+            # Whoever only looks at what there is, such as help() and hasattr(), expects this class.
+            needs = f": pip install 'fdmetrics[{_EXTRAS[module]}]'" if module in _EXTRAS else ""
+            raise AttributeError(f"{__name__}.{module} cannot be imported ({error}){needs}") from error
+        if name != module:
+            value = globals()[name] = getattr(value, name)
+        return value
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__, *_MODULES})
+
 
 _environment.prepare()

@@ -3,10 +3,11 @@
 """The update callables of the instruments: the only place where they are made.
 
 An instrument keeps them as instance attributes (`counter.inc` is a slot), so that an update costs one call and no
-look-up of the library or the handle. There are three kinds of each:
+look-up of the library or the handle. There are these kinds of each:
   - bound ones hold the address of a series in the store and record;
   - pending ones belong to a metric whose series is not there yet: they bind it and record, or record nothing;
-  - a metric that has label names and was given no values has one that raises.
+  - a metric that has label names and was given no values has one that raises;
+  - silent ones belong to a gauge whose value a function gives.
 The bound ones are builtins where there are such (see _builtins), else functions that call ctypes; both raise the same
 exceptions. None takes a lock. All may be called from any thread and in fork children.
 """
@@ -228,6 +229,27 @@ def pending_gauge_calls(gauge: Gauge, most_recent: bool) -> GaugeCalls:
 
     if most_recent:
         return GaugeCalls(_refused_add("inc"), _refused_add("dec"), set)
+    return GaugeCalls(inc, dec, set)
+
+
+def silent_gauge_calls(gauge: Gauge) -> GaugeCalls:
+    """The callables of a gauge whose value a function gives. They do nothing as long as it does."""
+
+    def inc(amount: float = 1) -> None:
+        amount = _number(amount)
+        if gauge._speaks_again():
+            gauge.inc(amount)
+
+    def dec(amount: float = 1) -> None:
+        amount = _number(amount)
+        if gauge._speaks_again():
+            gauge.dec(amount)
+
+    def set(value: float) -> None:
+        value = _number(value)
+        if gauge._speaks_again():
+            gauge.set(value)
+
     return GaugeCalls(inc, dec, set)
 
 

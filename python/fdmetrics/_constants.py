@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 FDM_ABI_MAJOR = 1
-FDM_ABI_MINOR = 2
+FDM_ABI_MINOR = 3
 
 FDM_OK = 0
 FDM_ERR_INVALID_ARGUMENT = -31001

@@ -2,17 +2,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the middlewares of fdmetrics.asgi, fdmetrics.wsgi and fdmetrics.django record, and the rules for its labels.
 
-Knows nothing of either protocol. The values of all three labels come from small sets, whatever clients send: methods
-and status codes that are none are one value each, and paths are templates, of which a program has so many as it has
-routes.
+Knows nothing of any protocol. The values of the labels come from small sets, whatever clients send: methods and status
+codes that are none are one value each, and paths are templates, of which a program has so many as it has routes.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Collection, Dict, Mapping, Optional, Set, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    List,
+    Mapping,
+    MutableMapping,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+    TypeVar,
+)
 
-from .instruments import Counter, Histogram
+from ._http_options import (
+    DURATION,
+    DURATION_BUCKETS,
+    IN_PROGRESS,
+    LABELS,
+    REQUEST_SIZE,
+    REQUESTS,
+    RESPONSE_SIZE,
+    SIZE_BUCKETS,
+    Options,
+    excludes,
+)
+from ._http_options import Excluded as Excluded
+from .errors import ConflictError
+from .instruments import Counter, Gauge, Histogram
+from .metric import Metric
 from .registry import Registry, registry_of
 
 logger = logging.getLogger("fdmetrics")
@@ -23,26 +50,51 @@ UNMATCHED_PATH = "<unmatched>"
 UNKNOWN_METHOD = "<unknown>"
 #: The label `status_code` of responses whose status is no number of three digits.
 UNKNOWN_STATUS = "<unknown>"
+#: A label whose function has raised.
+UNKNOWN_VALUE = "<unknown>"
 #: The methods of RFC 9110 and RFC 5789.
 METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
 #: The status of a request whose client went away, or whose task was cancelled, before the response started.
 CLIENT_GONE = 499
-#: The paths that are not recorded unless others are given.
-DEFAULT_EXCLUDED_PATHS = frozenset(("/health", "/metrics", "/ping", "/load", "/v1/chat/completions", "/v1/completions"))
-#: The upper bounds of http_request_duration_seconds.
-DURATION_BUCKETS = (
-    *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0),
-    *(3.5, 4.0, 4.5, 5.0, 7.5, 10.0, 30.0, 60.0),
-)
+#: So many digits has a length, of which int() takes no end without complaint.
+MOST_DIGITS = 18
 #: Where an application notes the path of a request, in the scope or the environ: text, or False for no recording.
 PATH_NOTE = "fdmetrics.path"
+# Where the request's InProgress is.
+_PROGRESS_NOTE = "fdmetrics.in_progress"
 
-Excluded = Union[Collection[str], Callable[[str], bool]]
-PathOf = Callable[..., Optional[str]]
+#: The label `path` of a request, and the values of the labels that were added.
+About = Tuple[str, ...]
+Instrument = TypeVar("Instrument", bound=Metric)
 
 
-class _Children(Dict[Tuple[str, str, object], Tuple[Counter, Histogram]]):
-    """The series by method, path and status, right as long as the store's word of removals is `word`."""
+class _Family(Generic[Instrument]):
+    """One of the metrics, and which of a request's values are its labels."""
+
+    __slots__ = ("_columns", "metric")
+
+    def __init__(self, metric: Instrument, columns: Tuple[int, ...]) -> None:
+        self.metric = metric
+        self._columns = columns
+
+    def series(self, *values: str) -> Instrument:
+        return self.metric.labels(*[values[at] for at in self._columns]) if self._columns else self.metric
+
+
+class _Series(NamedTuple):
+    """The series of a method, a status and what a request is about; None where there is no such metric."""
+
+    requests: Optional[Counter]
+    seconds: Optional[Histogram]
+    request_size: Optional[Histogram]
+    response_size: Optional[Histogram]
+
+    def are_bound(self) -> bool:
+        return all(series is None or series._calls is not None for series in self)
+
+
+class _Children(Dict[Tuple[str, About, object], _Series]):
+    """The series of requests, right as long as the store's word of removals is `word`."""
 
     __slots__ = ("word",)
 
@@ -51,35 +103,96 @@ class _Children(Dict[Tuple[str, str, object], Tuple[Counter, Histogram]]):
         self.word = word
 
 
+class InProgress:
+    """A request that the gauge of requests in progress has in it."""
+
+    __slots__ = ("_gauge",)
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge: Optional[Gauge] = gauge
+
+    def leave(self) -> None:
+        """Takes it out, the first time that it is called."""
+        gauge, self._gauge = self._gauge, None
+        if gauge is not None:
+            gauge.dec()
+
+
+def leave_unrecorded(notes: MutableMapping[str, Any]) -> None:
+    """Notes that a request is not recorded: those for the metrics themselves, which so do not count each other."""
+    notes[PATH_NOTE] = False
+    progress = notes.pop(_PROGRESS_NOTE, None)
+    if progress is not None:
+        progress.leave()
+
+
 class HTTPMetrics:
-    """The two metrics of HTTP requests, and what is excluded from them.
+    """The metrics of HTTP requests, and what is excluded from them.
 
     Any thread, and fork children, may call any method. None takes a lock, and none raises: what goes wrong in a
     function that the user gave is logged once through logging.getLogger("fdmetrics").
     """
 
-    def __init__(self, registry: object, excluded: Excluded, path_of: PathOf) -> None:
-        """Errors: TypeError where `excluded` is one text; ConflictError where a name is declared otherwise."""
-        if isinstance(excluded, (str, bytes)):
-            raise TypeError(f"excluded must be several paths or a function of a path, not {excluded!r}: write a list")
-        self._excludes: Callable[[str], bool] = excluded if callable(excluded) else frozenset(excluded).__contains__
-        self._path_of = path_of
-        self._registry: Registry = registry_of(registry)
-        self._requests = Counter(
-            "http_requests_total",
-            "HTTP requests answered, by method, route and status code.",
-            ("method", "path", "status_code"),
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "http_request_duration_seconds",
-            "Seconds from an HTTP request to the end of its response.",
-            ("method", "path"),
-            registry=self._registry,
-            buckets=DURATION_BUCKETS,
-        )
-        self._children = _Children(None)
+    def __init__(self, options: Options, path_of: Callable[..., object]) -> None:
+        """A metric that this process has declared otherwise is left out, and logged.
+
+        path_of: what gives the label `path` where no option does; it takes all that about() is given of a request.
+        Errors: TypeError, InvalidArgumentError and InvalidNameError, for an option that can never be right.
+        """
+        options.check()
         self._logged: Set[str] = set()
+        self._excludes = excludes(options.excluded)
+        self._chosen_path_of = options.path_of
+        self._path_of = path_of
+        self._registry: Registry = registry_of(options.registry)
+        self._options = options
+        self._values_of: Tuple[Tuple[str, object], ...] = tuple((options.labels or {}).items())
+        self._groups_status = options.group_status
+        self._requests = self._declared(
+            Counter, REQUESTS, "HTTP requests answered, by method, route and status code.", LABELS
+        )
+        self._seconds = self._histogram(
+            DURATION, "Seconds from an HTTP request to the end of its response.", options.buckets, DURATION_BUCKETS
+        )
+        self._in_progress = self._request_size = self._response_size = None
+        if options.in_progress:
+            self._in_progress = self._declared(
+                Gauge, IN_PROGRESS, "HTTP requests being answered.", ("method",), multiprocess_mode="livesum"
+            )
+        sizes = (options.size_buckets, SIZE_BUCKETS)
+        if options.request_size:
+            self._request_size = self._histogram(REQUEST_SIZE, "Bytes of the bodies of HTTP requests.", *sizes)
+        if options.response_size:
+            self._response_size = self._histogram(RESPONSE_SIZE, "Bytes of the bodies of HTTP responses.", *sizes)
+        #: Whether record() has a use for the size of a request, and of a response.
+        self.wants_request_size = self._request_size is not None
+        self.wants_response_size = self._response_size is not None
+        self._children = _Children(None)
+
+    def _histogram(self, name: str, text: str, buckets: Any, default: Any) -> Optional[_Family[Histogram]]:
+        return self._declared(
+            Histogram, name, text, ("method", "path"), buckets=default if buckets is None else buckets
+        )
+
+    def _declared(
+        self, kind: Callable[..., Instrument], name: str, text: str, labels: Tuple[str, ...], **more: Any
+    ) -> Optional[_Family[Instrument]]:
+        options = self._options
+        chosen = options.name(name)
+        if chosen is None:
+            return None
+        columns = [at for at, label in enumerate(LABELS) if label in labels and options.name(label) is not None]
+        label_names = [options.name(LABELS[at]) for at in columns]
+        if "path" in labels:
+            # What is added is known when the path is: at the end.
+            columns += range(len(LABELS), len(LABELS) + len(self._values_of))
+            label_names += [added for added, _ in self._values_of]
+        try:
+            metric = kind(chosen, text, label_names, namespace=options.prefix, registry=self._registry, **more)
+        except ConflictError as error:
+            logger.error("fdmetrics: no HTTP request is recorded into %s: %s", chosen, error)
+            return None
+        return _Family(metric, tuple(columns))
 
     def excludes(self, path: str) -> bool:
         """Whether requests for a path are not recorded."""
@@ -89,36 +202,83 @@ class HTTPMetrics:
             self._log("the function given as `excluded`")
             return False
 
-    def path_of(self, notes: Mapping[str, Any], *request: Any) -> Optional[str]:
-        """The label `path` of a request: what was noted, else what the function of a path gives for it.
+    def begin(self, method: str, notes: MutableMapping[str, Any]) -> Optional[InProgress]:
+        """Takes a request into the gauge of those in progress; None where there is none. record() takes it out."""
+        if self._in_progress is None:
+            return None
+        try:
+            gauge = self._in_progress.series(method if method in METHODS else UNKNOWN_METHOD)
+            gauge.inc()
+            if gauge._calls is None:
+                return None  # It has not counted, so it must not be taken out when the store is there again.
+            progress = notes[_PROGRESS_NOTE] = InProgress(gauge)
+            return progress
+        except Exception:
+            self._log("the recording")
+            return None
+
+    def about(self, notes: Mapping[str, Any], *request: Any) -> Optional[About]:
+        """The label `path` of a request, what was noted, else what the function of a path gives for it; and the values
+        of the labels that were added, which are functions of the first argument.
 
         None where the request must not be recorded.
         """
+        path = UNMATCHED_PATH
         try:
-            label = notes.get(PATH_NOTE)
-            if label is False:
+            found = notes.get(PATH_NOTE)
+            if found is None:
+                found = self._path_of(*request) if self._chosen_path_of is None else self._chosen_path_of(request[0])
+            if found is False:
                 return None
-            if label is None:
-                label = self._path_of(*request)
-            return UNMATCHED_PATH if label is None else str(label)
+            path = UNMATCHED_PATH if found is None else str(found)
         except Exception:
             self._log("path_of")
-            return UNMATCHED_PATH
+        if not self._values_of:
+            return (path,)
+        return (path, *[self._value(name, value, request[0]) for name, value in self._values_of])
 
-    def record(self, method: str, path: Optional[str], status: object, seconds: float) -> None:
-        """Counts a request and observes how long it took; nothing where path is None."""
-        if path is None:
-            return
+    def _value(self, name: str, value: object, request: object) -> str:
+        if not callable(value):
+            return str(value)
         try:
+            given = value(request)
+            return "" if given is None else str(given)
+        except Exception:
+            self._log(f"the function of the label {name}")
+            return UNKNOWN_VALUE
+
+    def record(
+        self,
+        method: str,
+        about: Optional[About],
+        status: object,
+        seconds: float,
+        progress: Optional[InProgress] = None,
+        request_size: Optional[int] = None,
+        response_size: Optional[int] = None,
+    ) -> None:
+        """Counts a request and observes how long it took, and its sizes where they are known; nothing where about is
+        None. A request in progress is none any more."""
+        try:
+            if progress is not None:
+                progress.leave()
+            if about is None:
+                return
             children = self._children
             store = self._registry._store
             if store is None or store.removals[0] != children.word:
                 children = self._renewed()
-            child = children.get((method, path, status))
-            if child is None:
-                child = self._child(children, method, path, status)
-            child[0].inc()
-            child[1].observe(seconds)
+            series = children.get((method, about, status))
+            if series is None:
+                series = self._series(children, method, about, status)
+            if series.requests is not None:
+                series.requests.inc()
+            if series.seconds is not None:
+                series.seconds.observe(seconds)
+            if request_size is not None and series.request_size is not None:
+                series.request_size.observe(request_size)
+            if response_size is not None and series.response_size is not None:
+                series.response_size.observe(response_size)
         except Exception:
             self._log("the recording")
 
@@ -131,16 +291,23 @@ class HTTPMetrics:
         children = self._children = _Children(None if store is None else store.removals[0])
         return children
 
-    def _child(self, children: _Children, method: str, path: str, status: object) -> Tuple[Counter, Histogram]:
+    def _series(self, children: _Children, method: str, about: About, status: object) -> _Series:
         known = method if method in METHODS else UNKNOWN_METHOD
         code = str(status)
-        if len(code) != 3 or not code.isdecimal():
+        is_code = len(code) == 3 and code.isdecimal()
+        if not is_code:
             code = UNKNOWN_STATUS
-        child = (self._requests.labels(known, path, code), self._seconds.labels(known, path))
-        if known == method and code != UNKNOWN_STATUS:
-            # Only what a label may be is a key, so that the dictionary has as many entries as the metric has series.
-            children[(method, path, status)] = child
-        return child
+        elif self._groups_status:
+            code = code[0] + "xx"
+        path, *added = about
+        values = (known, path, code, *added)
+        families: List[Any] = [self._requests, self._seconds, self._request_size, self._response_size]
+        series = _Series(*[family and family.series(*values) for family in families])
+        if known == method and is_code and series.are_bound():
+            # Only what a label may be, and what the store has room for, is a key: so the dictionary has not many more
+            # entries than the metrics have series.
+            children[method, about, status] = series
+        return series
 
     def _log(self, what: str) -> None:
         if what not in self._logged:

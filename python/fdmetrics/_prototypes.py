@@ -102,6 +102,7 @@ PROTOTYPES: Dict[str, Prototype] = {
     "fdm_store_join": slow(c_status, c_handle, ctypes.POINTER(u32)),
     "fdm_store_removals": quick(out_u64, c_handle),
     "fdm_register": slow(c_status, c_handle, ctypes.POINTER(Descriptor), out_handle),
+    "fdm_register_replacing": slow(c_status, c_handle, ctypes.POINTER(Descriptor), out_handle),
     "fdm_labels": slow(c_status, c_handle, strings, size, out_handle),
     "fdm_remove": slow(c_status, c_handle, strings, size),
     "fdm_clear": slow(c_status, c_handle),

@@ -29,10 +29,11 @@ _SUFFIXES: Dict[int, str] = {
 def rendered_series(registry: Registry, descriptor: Descriptor) -> Iterator[Tuple[str, ...]]:
     """The label values of each rendered series of a labelled family; some come more than once.
 
-    Errors: those of Registry.render.
+    Errors: those of Store() and Store.render.
     """
     name = descriptor.name + _SUFFIXES.get(descriptor.kind, "")
-    text = registry.render(escaping="allow-utf-8", names=(descriptor.name,))
+    # Not by Registry.render, which has the functions of gauges called.
+    text = registry._ready().render(escaping="allow-utf-8", names=(descriptor.name,))
     starts = (name + "{", '{"' + _SPECIAL.sub(_escaped, name) + '",')
     for line in text.decode("utf-8", "replace").split("\n"):
         for start in starts:

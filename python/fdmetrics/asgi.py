@@ -19,19 +19,15 @@ all processes of the service. Its labels have few values, whatever clients send:
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter
-from typing import Any, Awaitable, Callable, MutableMapping, Optional
+from typing import Any, Callable, Coroutine, Literal, Mapping, Optional, Union, overload
 
-from ._http_metrics import (
-    CLIENT_GONE,
-    DEFAULT_EXCLUDED_PATHS,
-    METHODS,
-    PATH_NOTE,
-    UNKNOWN_METHOD,
-    UNMATCHED_PATH,
-    Excluded,
-    HTTPMetrics,
-)
+from ._asgi_exchange import ASGIApp as ASGIApp
+from ._asgi_exchange import Exchange
+from ._asgi_exchange import Receive as Receive
+from ._asgi_exchange import Scope as Scope
+from ._asgi_exchange import Send as Send
+from ._http_metrics import METHODS, UNKNOWN_METHOD, UNMATCHED_PATH, HTTPMetrics, leave_unrecorded
+from ._http_options import DEFAULT_EXCLUDED_PATHS, Buckets, Excluded, Names, Options
 from ._route_templates import RouteTemplates
 from ._scrape import Answer, Request, Scrape
 from .store import ProcessMetrics
@@ -46,13 +42,6 @@ __all__ = [
     "make_asgi_app",
     "metrics_app",
 ]
-
-# The types of the ASGI specification, alike to those of asgiref and Starlette.
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class MetricsMiddleware:
@@ -70,70 +59,68 @@ class MetricsMiddleware:
         app: ASGIApp,
         *,
         registry: object = None,
-        excluded: Excluded = DEFAULT_EXCLUDED_PATHS,
-        path_of: Optional[Callable[[Scope], Optional[str]]] = None,
+        excluded: Optional[Excluded] = None,
+        path_of: Optional[Callable[[Scope], Union[str, Literal[False], None]]] = None,
+        prefix: str = "",
+        names: Optional[Names] = None,
+        labels: Optional[Mapping[str, Union[str, Callable[[Scope], object]]]] = None,
+        buckets: Optional[Buckets] = None,
+        group_status: bool = False,
+        in_progress: bool = False,
+        request_size: bool = False,
+        response_size: bool = False,
+        size_buckets: Optional[Buckets] = None,
     ) -> None:
         """
         app: the application; add_middleware of Starlette and FastAPI gives it.
         registry: a fdmetrics.Registry; anything else stands for the process's default one.
-        excluded: the paths that are not recorded, without the root path, compared whole; or a function of a path.
-        path_of: gives the label `path` of a scope after the application has answered, None for "<unmatched>"; unless
-        given, the template of Starlette's and FastAPI's routes. It must give few different texts. What an application
-        puts into the scope as "fdmetrics.path" comes first: a text, or False for a request that is not recorded.
-        Errors: TypeError where `excluded` is one text; ConflictError where a metric of these names is declared
-        otherwise.
+        excluded: the paths that are not recorded, without the root path: each a text, which is compared whole, or a
+        pattern of re.compile, which is searched for; or a function of a path. None: DEFAULT_EXCLUDED_PATHS.
+        path_of: gives the label `path` of a scope after the application has answered, None for "<unmatched>", False for
+        a request that is not recorded; unless given, the template of Starlette's and FastAPI's routes. It must give few
+        different texts. What an application puts into the scope as "fdmetrics.path" comes first.
+        prefix: put before the names of all metrics, with an underscore.
+        names: other names for metrics and labels of the table, {"path": "handler"}; None in it leaves one out.
+        labels: more labels of all metrics but the gauge: each a text, or a function of the scope, which is called when
+        path_of is, and must give few different values too. None is the empty value; one that raises gives "<unknown>".
+        buckets: the upper bounds of http_request_duration_seconds.
+        group_status: status_code is "2xx", and not "200".
+        in_progress: also records http_requests_in_progress{method}, a gauge of the requests that are being answered.
+        request_size, response_size: also records http_request_size_bytes and http_response_size_bytes{method,path},
+        histograms of the bodies' bytes, with the upper bounds of size_buckets.
+
+        A metric that this process has declared otherwise is not recorded, with a line in the log; the others are.
+        Errors: TypeError and ValueError, for an argument that can never be right.
         """
         self.app = app
-        templates = RouteTemplates(app).template
-        self._metrics = HTTPMetrics(registry, excluded, templates if path_of is None else _of_scope(path_of))
+        self._metrics = HTTPMetrics(
+            Options(
+                registry,
+                excluded,
+                path_of,
+                prefix,
+                names,
+                labels,
+                buckets,
+                group_status,
+                in_progress,
+                request_size,
+                response_size,
+                size_buckets,
+            ),
+            RouteTemplates(app).template,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the application for one connection."""
-        metrics = self._metrics
         # Read now, because a router that hands on to a mounted application moves the border between the two.
         path, root = scope.get("path", ""), scope.get("root_path", "")
         if root and path.startswith(root + "/"):
             path = path[len(root) :]
-        if scope["type"] != "http" or metrics.excludes(path):
+        if scope["type"] != "http" or self._metrics.excludes(path):
             await self.app(scope, receive, send)
-            return
-
-        start = perf_counter()
-        status = 0
-        gone = ended = False
-
-        def end(status: int) -> None:
-            nonlocal ended
-            ended = True
-            seconds = perf_counter() - start
-            metrics.record(scope["method"], metrics.path_of(scope, scope, path), status, seconds)
-
-        async def watched_receive() -> Message:
-            nonlocal gone
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                gone = True
-            return message
-
-        # Not a coroutine function, because that would cost one more coroutine a message.
-        def watched_send(message: Message) -> Awaitable[None]:
-            nonlocal status
-            kind = message["type"]
-            if kind == "http.response.start":
-                status = message["status"]
-            elif kind == "http.response.body" and not ended and not message.get("more_body", False):
-                end(status)
-            return send(message)
-
-        try:
-            await self.app(scope, watched_receive, watched_send)
-        except BaseException as error:
-            if not ended:
-                # What is no Exception is a cancellation, or the end of the process.
-                end(status or (CLIENT_GONE if gone or not isinstance(error, Exception) else 500))
-            raise
-        if not ended:
-            end(status or (CLIENT_GONE if gone else 500))
+        else:
+            await Exchange(self._metrics, scope, path, receive, send).run(self.app)
 
 
 class MetricsApp:
@@ -156,10 +143,26 @@ class MetricsApp:
         """The arguments are those of fdmetrics.generate_latest."""
         self._scrape = Scrape(registry, pid_label, process_metrics, self_metrics)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one connection; refuses websockets."""
+    @overload
+    def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> Coroutine[Any, Any, None]: ...
+
+    @overload
+    def __call__(self, request: Any, /) -> Coroutine[Any, Any, Any]: ...
+
+    async def __call__(self, scope: Any, receive: Any = None, send: Any = None, /) -> Any:
+        """Answers one connection; refuses websockets.
+
+        With a request of Starlette alone it is an endpoint, and gives the response to it: the application itself, which
+        answers any request. So it is one by its type too, for add_route.
+        """
+        if send is None:
+            return self
+        await self._answer_connection(scope, receive, send)
+        return None
+
+    async def _answer_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope[PATH_NOTE] = False
+            leave_unrecorded(scope)
             await self._serve(scope, send)
         elif scope["type"] == "lifespan":
             await _live(receive, send)
@@ -198,10 +201,6 @@ def make_asgi_app(
 
 
 metrics_app = make_asgi_app
-
-
-def _of_scope(path_of: Callable[[Scope], Optional[str]]) -> Callable[[Scope, str], Optional[str]]:
-    return lambda scope, _path: path_of(scope)
 
 
 def _request(scope: Scope) -> Request:

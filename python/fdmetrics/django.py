@@ -9,23 +9,32 @@ The middleware records http_requests_total{method,path,status_code} and http_req
 all processes of the service, under WSGI and ASGI, with the labels of fdmetrics.asgi: `path` is the route as the program
 has it, with a slash before it, "/items/<int:id>", and "<unmatched>" where there was none.
 
+The options are in the setting FDMETRICS, a dict with the names of fdmetrics.asgi.MetricsMiddleware's arguments:
+
+    FDMETRICS = {"prefix": "shop", "labels": {"site": "eu", "staff": lambda request: request.user.is_staff}}
+
 It is a middleware of Django, because Django tells a server, and what is around it, nothing of its routes.
 """
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Awaitable, Callable, ClassVar, Collection, Optional, Union
+from typing import Any, AsyncIterator, Awaitable, Callable, ClassVar, Iterator, Literal, Optional, Union
 
-from ._http_metrics import CLIENT_GONE, DEFAULT_EXCLUDED_PATHS, PATH_NOTE, HTTPMetrics
+from ._http_metrics import CLIENT_GONE, MOST_DIGITS, HTTPMetrics, InProgress, leave_unrecorded
+from ._http_options import Excluded, Options
 from ._scrape import Request, Scrape
+from ._wsgi_exchange import request_size_of
 from .store import ProcessMetrics
 
 __all__ = ["MetricsMiddleware", "make_metrics_view", "metrics_view"]
 
 
 class MetricsMiddleware:
-    """Records the requests of a Django site. Make a subclass to choose `excluded`, `path_of` or `registry`.
+    """Records the requests of a Django site, as the setting FDMETRICS says.
+
+    Its functions take the HttpRequest, after it was answered. A subclass may choose `registry`, `excluded` and
+    `path_of`, which go before the setting.
 
     A request is timed until Django closes the response, which is after the last part of a stream. A view that raises
     counts as 500, as Django answers it; a task that is cancelled before there is a response as 499.
@@ -37,27 +46,33 @@ class MetricsMiddleware:
     sync_capable: ClassVar[bool] = True
     async_capable: ClassVar[bool] = True
 
-    #: A fdmetrics.Registry; anything else stands for the process's default one.
+    #: A fdmetrics.Registry; None: that of the setting, else the process's default one.
     registry: ClassVar[object] = None
-    #: The paths (request.path_info) that are not recorded, compared whole.
-    excluded: ClassVar[Collection[str]] = DEFAULT_EXCLUDED_PATHS
+    #: The paths (request.path_info) that are not recorded; None: those of the setting.
+    excluded: ClassVar[Optional[Excluded]] = None
 
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
-        """Django calls it. Errors: TypeError where `excluded` is one text; ConflictError where a metric of these names
-        is declared otherwise."""
+        """Django calls it. Errors: TypeError and ValueError, for a setting that can never be right."""
         from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+        from django.conf import settings  # type: ignore[import-untyped]
 
+        options = Options.of(getattr(settings, "FDMETRICS", {}), "the setting FDMETRICS")
+        if self.registry is not None:
+            options = options._replace(registry=self.registry)
+        if self.excluded is not None:
+            options = options._replace(excluded=self.excluded)
+        if type(self).path_of is not MetricsMiddleware.path_of:
+            options = options._replace(path_of=self.path_of)
         self.get_response = get_response
-        self._metrics = HTTPMetrics(self.registry, self.excluded, self.path_of)
+        self._metrics = HTTPMetrics(options, self.path_of)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
 
-    def path_of(self, request: Any) -> Optional[str]:
-        """The label `path` of an HttpRequest after it was answered; None for "<unmatched>".
+    def path_of(self, request: Any) -> Union[str, Literal[False], None]:
+        """The label `path` of an HttpRequest after it was answered; None for "<unmatched>", False for no recording.
 
-        It must give few different texts. What a view puts into request.META as "fdmetrics.path" comes first: a text,
-        or False for a request that is not recorded.
+        It must give few different texts. What a view puts into request.META as "fdmetrics.path" comes first.
         """
         match = request.resolver_match
         # Django takes the ^ of a regular expression away where a route is included, and leaves the others.
@@ -67,46 +82,89 @@ class MetricsMiddleware:
         """Answers one request."""
         if self._metrics.excludes(request.path_info):
             return self.get_response(request)
-        return self._answer_async(request) if self._is_async else self._answer(request)
+        exchange = _Exchange(self._metrics, request)
+        return self._answer_async(request, exchange) if self._is_async else self._answer(request, exchange)
 
-    def _answer(self, request: Any) -> Any:
-        start = perf_counter()
+    def _answer(self, request: Any, exchange: _Exchange) -> Any:
         try:
             response = self.get_response(request)
         except BaseException:
-            self._record(request, 500, start)
+            exchange.end(500)
             raise
-        return self._watched(request, response, start)
+        return exchange.watched(response)
 
-    async def _answer_async(self, request: Any) -> Any:
-        start = perf_counter()
+    async def _answer_async(self, request: Any, exchange: _Exchange) -> Any:
         try:
             response = await self.get_response(request)
         except BaseException as error:
-            self._record(request, 500 if isinstance(error, Exception) else CLIENT_GONE, start)
+            exchange.end(500 if isinstance(error, Exception) else CLIENT_GONE)
             raise
-        return self._watched(request, response, start)
+        return exchange.watched(response)
 
-    def _watched(self, request: Any, response: Any, start: float) -> Any:
+
+class _Exchange:
+    """One request and its response. Belongs to one thread or task at a time."""
+
+    __slots__ = ("_metrics", "_progress", "_request", "_sent", "_start")
+
+    def __init__(self, metrics: HTTPMetrics, request: Any) -> None:
+        self._metrics = metrics
+        self._request = request
+        #: How many bytes of the response's body there are, as far as that is known.
+        self._sent: Optional[int] = None
+        self._start = perf_counter()
+        self._progress: Optional[InProgress] = metrics.begin(request.method or "", request.META)
+
+    def watched(self, response: Any) -> Any:
+        """The response, whose end is recorded."""
         if not getattr(response, "streaming", False):
-            self._record(request, response.status_code, start)
+            if self._metrics.wants_response_size:
+                self._sent = len(response.content)
+            self.end(response.status_code)
             return response
+        if self._metrics.wants_response_size:
+            self._watch_parts(response)
         close = response.close
 
         def watched_close() -> None:
             try:
                 close()
             finally:
-                self._record(request, response.status_code, start)
+                self.end(response.status_code)
 
         # Whoever sends a stream calls it at the end, a wsgi.file_wrapper included.
         response.close = watched_close
         return response
 
-    def _record(self, request: Any, status: int, start: float) -> None:
-        seconds = perf_counter() - start
-        path = self._metrics.path_of(request.META, request)
-        self._metrics.record(request.method or "", path, status, seconds)
+    def _watch_parts(self, response: Any) -> None:
+        length = response.get("Content-Length", "")
+        if length.isdecimal() and len(length) <= MOST_DIGITS:
+            self._sent = int(length)
+        elif getattr(response, "file_to_stream", None) is None:
+            # A file stays one, so that the server may send it in its own way: its bytes do not pass here.
+            self._sent = 0
+            parts = response.streaming_content
+            response.streaming_content = self._counted_async(parts) if response.is_async else self._counted(parts)
+
+    def _counted(self, parts: Any) -> Iterator[bytes]:
+        for part in parts:
+            self._sent = (self._sent or 0) + len(part)
+            yield part
+
+    async def _counted_async(self, parts: Any) -> AsyncIterator[bytes]:
+        async for part in parts:
+            self._sent = (self._sent or 0) + len(part)
+            yield part
+
+    def end(self, status: int) -> None:
+        """Records the request."""
+        seconds = perf_counter() - self._start
+        metrics, request = self._metrics, self._request
+        method = request.method or ""
+        about = metrics.about(request.META, request)
+        request_size = request_size_of(request.META) if metrics.wants_request_size else None
+        response_size = 0 if method == "HEAD" and self._sent is not None else self._sent
+        metrics.record(method, about, status, seconds, self._progress, request_size, response_size)
 
 
 def metrics_view(request: Any) -> Any:
@@ -136,7 +194,7 @@ def make_metrics_view(
 def _view(scrape: Scrape, request: Any) -> Any:
     from django.http import HttpResponse  # type: ignore[import-untyped]
 
-    request.META[PATH_NOTE] = False
+    leave_unrecorded(request.META)
     meta = request.META
     answer = scrape.answer(
         Request(

@@ -1,10 +1,13 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rendering, and an HTTP endpoint for it."""
+"""Rendering, to a text, a file or an HTTP endpoint."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Collection, Optional, Tuple
+import contextlib
+import os
+from _thread import get_ident
+from typing import TYPE_CHECKING, Collection, Optional, Tuple, Union
 
 from .registry import registry_of
 from .store import TEXT_CONTENT_TYPE, ProcessMetrics
@@ -41,6 +44,33 @@ def generate_latest(
         escaping=escaping,
         names=names,
     )
+
+
+def write_to_textfile(
+    path: Union[str, os.PathLike[str]],
+    registry: object = None,
+    escaping: str = "allow-utf-8",
+    tmpdir: Optional[Union[str, os.PathLike[str]]] = None,
+) -> None:
+    """Writes what generate_latest gives to a file, for the node exporter's textfile collector: its name ends in .prom.
+
+    The file is replaced at once, so that nobody reads half of one; until then the text is in a file of tmpdir, which
+    must be on the same file system, else beside it. The arguments are prometheus_client's. Errors: OSError, and those
+    of generate_latest; then the file is as it was.
+    """
+    target = os.fspath(path)
+    folder = os.path.dirname(target) if tmpdir is None else os.fspath(tmpdir)
+    text = generate_latest(registry, escaping=escaping)
+    # Not by tempfile, whose files nobody else may read. The textfile collector reads names that end in .prom alone.
+    temporary = os.path.join(folder, f"{os.path.basename(target)}.{os.getpid()}.{get_ident()}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(text)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def start_http_server(

@@ -11,17 +11,17 @@ Their common arguments are:
 Declaring a metric again, alike, is fine and gives the same series. Declaring it otherwise raises ConflictError, a
 ValueError. A wrong name raises InvalidNameError, a ValueError. Exemplars are accepted and not exposed yet.
 
-Left out, because the value would live in one process: Gauge.set_function and Counter.reset.
+Left out, because totals belong to no process whose part could be taken out: Counter.reset.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Literal, Optional, Tuple, Union
 
-from . import _bindings
+from . import _bindings, _gauge_functions
 from . import _constants as c
-from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, full_name, strings
+from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, strings
 from ._library import import_rare_prototypes
 from .context_managers import ExceptionCounter, Exceptions, InprogressTracker, Timer
 from .errors import InvalidArgumentError, InvalidNameError
@@ -42,10 +42,34 @@ GAUGE_MODES: Dict[str, int] = {
     "livemostrecent": c.FDM_GAUGE_LIVEMOSTRECENT,
     "local": c.FDM_GAUGE_LOCAL,
 }
+#: Their names.
+GaugeMode = Literal[
+    "all",
+    "liveall",
+    "min",
+    "livemin",
+    "max",
+    "livemax",
+    "sum",
+    "livesum",
+    "mostrecent",
+    "livemostrecent",
+    "local",
+]
 _MOST_RECENT = (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
 
 
-def _put(owner: type, metric: Metric, name: str, call: object) -> None:
+def gauge_mode(name: str, mode: str) -> int:
+    """The number of a mode. Errors: InvalidArgumentError; `name` is the gauge's."""
+    number = GAUGE_MODES.get(mode)
+    if number is None:
+        expected = ", ".join(GAUGE_MODES)
+        raise InvalidArgumentError(f"Invalid multiprocess mode: {mode} of {name}; one of {expected}")
+    return number
+
+
+def put(owner: type, metric: Metric, name: str, call: object) -> None:
+    """Puts an update callable of a class of this module into a metric."""
     # Through the slot itself: a subclass that defines a method of the same name keeps it.
     owner.__dict__[name].__set__(metric, call)
 
@@ -69,19 +93,18 @@ class Counter(Metric):
         subsystem: str = "",
         unit: str = "",
         registry: object = REGISTRY,
-        _labelvalues: Optional[Sequence[object]] = None,
     ) -> None:
         """Declares a counter; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError."""
-        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry)
 
     def _connect(self, handle: int) -> _bindings.Increment:
         call = _bindings.counter_inc(self._family.registry._attach().library, handle)
-        _put(Counter, self, "inc", call)
+        put(Counter, self, "inc", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("counter") if self._is_parent else _bindings.pending_inc(self)
-        _put(Counter, self, "inc", call)
+        put(Counter, self, "inc", call)
 
     def count_exceptions(self, exception: Exceptions = Exception) -> ExceptionCounter:
         """Counts exceptions of the given type, or types, that leave a block or a function. Errors: ValueError."""
@@ -121,26 +144,23 @@ class Gauge(Metric):
         subsystem: str = "",
         unit: str = "",
         registry: object = REGISTRY,
-        _labelvalues: Optional[Sequence[object]] = None,
-        multiprocess_mode: str = "all",
+        *,
+        multiprocess_mode: GaugeMode = "all",
     ) -> None:
         """Declares a gauge; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError,
         InvalidArgumentError (no such mode)."""
-        mode = GAUGE_MODES.get(multiprocess_mode)
-        if mode is None:
-            expected = ", ".join(GAUGE_MODES)
-            raise InvalidArgumentError(f"Invalid multiprocess mode: {multiprocess_mode} of {name}; one of {expected}")
-        self._declare(
-            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, gauge_mode=mode
-        )
+        mode = gauge_mode(name, multiprocess_mode)
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, gauge_mode=mode)
 
     @property
     def _most_recent(self) -> bool:
         return self._family.descriptor.gauge_mode in _MOST_RECENT
 
     def _put_calls(self, calls: _bindings.GaugeCalls) -> None:
+        if self._family.registry._functions and _gauge_functions.has(self._family, self._values):
+            calls = _bindings.silent_gauge_calls(self)
         for name in calls._fields:
-            _put(Gauge, self, name, getattr(calls, name))
+            put(Gauge, self, name, getattr(calls, name))
 
     def _connect(self, handle: int) -> _bindings.GaugeCalls:
         calls = _bindings.gauge_calls(self._family.registry._attach().library, handle, self._most_recent)
@@ -155,9 +175,44 @@ class Gauge(Metric):
             else _bindings.pending_gauge_calls(self, self._most_recent)
         )
 
+    def _speaks_again(self) -> bool:
+        """Whether no function gives the value any more: then the callables are the usual ones again."""
+        if _gauge_functions.has(self._family, self._values):
+            return False
+        if self._calls is None:
+            self._disconnect()
+        else:
+            self._put_calls(self._calls)
+        return True
+
     def set_to_current_time(self) -> None:
         """Sets the value to the seconds since the epoch."""
         self.set(time.time())
+
+    def set_function(self, f: Callable[[], float]) -> None:
+        """Has a function give this process's value of the gauge, whenever this process renders it.
+
+        Other processes show what it returned last, by the gauge's mode; before the first time the process has no value.
+        What the function raises is raised by the rendering: an endpoint answers 500 with it, and shows no wrong value.
+        It is called in the thread that renders, by several at once where several do. inc(), dec() and set() do nothing
+        in this process from then on; remove() ends it. A fork child does not have it: set one there, too. Errors:
+        ValueError where label values are missing.
+        """
+        if self._is_parent:
+            _bindings.missing_labels("gauge")()
+        _gauge_functions.put(self._family, self._values, f)
+        self._put_calls(_bindings.silent_gauge_calls(self))
+
+    def _remove(self, series: Iterable[Tuple[str, ...]]) -> None:
+        removed = list(series)
+        _gauge_functions.drop(self._family, removed)
+        super()._remove(removed)
+
+    def clear(self) -> None:
+        """Removes all series of this metric, for all processes; nothing where it has no label names."""
+        if self._is_parent:
+            _gauge_functions.drop_all(self._family)
+        super().clear()
 
     def time(self) -> Timer:
         """Times a block or a function, and sets the gauge to the duration in seconds."""
@@ -187,19 +242,18 @@ class Summary(Metric):
         subsystem: str = "",
         unit: str = "",
         registry: object = REGISTRY,
-        _labelvalues: Optional[Sequence[object]] = None,
     ) -> None:
         """Declares a summary; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError."""
-        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry)
 
     def _connect(self, handle: int) -> _bindings.Observe:
         call = _bindings.summary_observe(self._family.registry._attach().library, handle)
-        _put(Summary, self, "observe", call)
+        put(Summary, self, "observe", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("summary") if self._is_parent else _bindings.pending_observe(self)
-        _put(Summary, self, "observe", call)
+        put(Summary, self, "observe", call)
 
     def time(self) -> Timer:
         """Times a block or a function, and observes the duration in seconds."""
@@ -226,7 +280,7 @@ class Histogram(Metric):
         subsystem: str = "",
         unit: str = "",
         registry: object = REGISTRY,
-        _labelvalues: Optional[Sequence[object]] = None,
+        *,
         buckets: Iterable[Union[float, str]] = DEFAULT_BUCKETS,
     ) -> None:
         """Declares a histogram; see fdmetrics.instruments for the arguments.
@@ -235,18 +289,16 @@ class Histogram(Metric):
         ConflictError.
         """
         bounds = checked_bounds(name, buckets)
-        self._declare(
-            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, bounds=bounds
-        )
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, bounds=bounds)
 
     def _connect(self, handle: int) -> _bindings.Observe:
         call = _bindings.histogram_observe(self._family.registry._attach().library, handle)
-        _put(Histogram, self, "observe", call)
+        put(Histogram, self, "observe", call)
         return call
 
     def _disconnect(self) -> None:
         call = _bindings.missing_labels("histogram") if self._is_parent else _bindings.pending_observe(self)
-        _put(Histogram, self, "observe", call)
+        put(Histogram, self, "observe", call)
 
     def time(self) -> Timer:
         """Times a block or a function, and observes the duration in seconds."""
@@ -294,10 +346,9 @@ class Info(_Text):
         subsystem: str = "",
         unit: str = "",
         registry: object = REGISTRY,
-        _labelvalues: Optional[Sequence[object]] = None,
     ) -> None:
         """Declares an info; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError."""
-        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry)
 
     def _bind(self) -> Optional[bool]:
         # There is nothing to show before info(): the family alone is registered.
@@ -335,15 +386,13 @@ class Enum(_Text):
         subsystem: str = "",
         unit: str = "",
         registry: object = REGISTRY,
-        _labelvalues: Optional[Sequence[object]] = None,
+        *,
         states: Optional[Iterable[str]] = None,
     ) -> None:
         """Declares an enum of states; see fdmetrics.instruments for the arguments. Errors: InvalidNameError,
         ConflictError."""
-        checked = checked_states(full_name(self._kind, name, namespace, subsystem, unit), states)
-        self._declare(
-            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, states=checked
-        )
+        checked = checked_states(name, states)
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, states=checked)
 
     def state(self, state: str) -> None:
         """Turns one state on and the others off, for all processes. Errors: ValueError where there is no such state."""

@@ -69,28 +69,33 @@ def _text(value: object) -> str:
     return str.__str__(value) if isinstance(value, str) else str(value)
 
 
+_LABELS_TEXT = """labels(*values, **values_by_name): the series with these label values, made at the first call.
+
+Takes the values in the order of the label names, or all of them by name; what is not a string becomes one by str(). The
+same strings give the same object, at the cost of one dictionary look-up. Where the store refuses a new series, the
+object records nothing, and its updates try again after a second; once a series of the store was removed, the next
+look-up tries at once, and gives another object.
+Errors: ValueError where the metric has no label names, or the values do not match them."""
+
+
 class Metric:
     """The base class of the instruments: a metric without labels, one with label names, or one series of the latter.
 
     Methods may be called from any thread and in fork children. None takes a lock.
     """
 
-    __slots__ = {
-        "__weakref__": None,
-        "_calls": None,
-        "_children": None,
-        "_family": None,
-        "_removals": None,
-        "_retry_at": None,
-        "_values": None,
-        "labels": """labels(*values, **values_by_name): the series with these label values, made at the first call.
-
-        Takes the values in the order of the label names, or all of them by name; what is not a string becomes one by
-        str(). The same strings give the same object, at the cost of one dictionary look-up. Where the store refuses a
-        new series, the object records nothing, and its updates try again after a second; once a series of
-        the store was removed, the next look-up tries at once, and gives another object.
-        Errors: ValueError where the metric has no label names, or the values do not match them.""",
-    }
+    if not TYPE_CHECKING:
+        # Pyright takes a method whose name is a slot's for a function that is not bound.
+        __slots__ = {
+            "__weakref__": None,
+            "_calls": None,
+            "_children": None,
+            "_family": None,
+            "_removals": None,
+            "_retry_at": None,
+            "_values": None,
+            "labels": _LABELS_TEXT,
+        }
 
     _kind: ClassVar[int]
 
@@ -107,7 +112,7 @@ class Metric:
         subsystem: str,
         unit: str,
         registry: object,
-        labelvalues: Optional[Sequence[object]],
+        labelvalues: Optional[Sequence[object]] = None,
         **specific: Any,
     ) -> None:
         name = full_name(self._kind, name, namespace, subsystem, unit)

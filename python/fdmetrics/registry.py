@@ -10,7 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol
 
-from . import _environment, _library, _log
+from . import _environment, _gauge_functions, _library, _log
 from ._descriptor import Descriptor
 from .errors import REFUSALS, ConflictError, FDMetricsError, StoreClosedError
 from .store import Path, ProcessMetrics, Statistics, Store, absolute
@@ -70,10 +70,15 @@ class Registry:
 
             self._attachments = weakref.WeakSet()
         self._refusals = _log.Refusals()
+        #: What Gauge.set_function was given.
+        self._functions: _gauge_functions.Functions = {}
         #: How often something was refused, by the exception's class name. Not exact under several threads.
         self.failures: Dict[str, int] = {}
         #: Recording calls that had nothing to record into. Not exact under several threads.
         self.lost_updates = 0
+
+    def __repr__(self) -> str:
+        return f"fdmetrics.Registry({'' if self._directory is None else repr(self._directory)})"
 
     def attach(self) -> Store:
         """Attaches the store now and registers every declared metric.
@@ -97,10 +102,13 @@ class Registry:
     ) -> bytes:
         """All series of the store, of all processes, in a text format or protobuf; see Store.render.
 
-        Errors: those of Store() and Store.render.
+        Calls the functions that this process has given to Gauge.set_function, of the gauges that are rendered. Errors:
+        those of Store() and Store.render, and what such a function raises.
         """
-        store = self._attach()
-        self._register_pending()
+        store = self._ready()
+        if self._functions:
+            # A name that is not of the classic character set may be asked for by one that stands for it.
+            _gauge_functions.evaluate(self, lambda name: not names or name in names or not name.isidentifier())
         return store.render(
             pid_label=pid_label,
             process_metrics=process_metrics,
@@ -109,6 +117,12 @@ class Registry:
             escaping=escaping,
             names=names,
         )
+
+    def _ready(self) -> Store:
+        """The store, with all that this process has declared in it. Errors: those of Store()."""
+        store = self._attach()
+        self._register_pending()
+        return store
 
     def statistics(self) -> Statistics:
         """The numbers of the store. Errors: those of Store()."""
@@ -133,6 +147,7 @@ class Registry:
         if self._directory is None:
             return
         self._closed = True
+        self._functions.clear()
         store = self.__dict__.pop("_store", None)
         for attachment in list(self._attachments or ()):
             attachment._detach()

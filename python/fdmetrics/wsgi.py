@@ -12,21 +12,13 @@ it, "/items/<int:id>", and "<unmatched>" where there was none. For Django there 
 
 from __future__ import annotations
 
-from time import perf_counter
-from types import TracebackType
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Type, Union
+from typing import Callable, Iterable, Literal, Mapping, Optional, Union
 
 from ._flask_rules import rule_of_environ, rule_of_url
-from ._http_metrics import (
-    DEFAULT_EXCLUDED_PATHS,
-    METHODS,
-    PATH_NOTE,
-    UNKNOWN_METHOD,
-    UNMATCHED_PATH,
-    Excluded,
-    HTTPMetrics,
-)
+from ._http_metrics import METHODS, UNKNOWN_METHOD, UNMATCHED_PATH, HTTPMetrics, leave_unrecorded
+from ._http_options import DEFAULT_EXCLUDED_PATHS, Buckets, Excluded, Names, Options
 from ._scrape import Request, Scrape
+from ._wsgi_exchange import Environ, Exchange, StartResponse
 from .store import ProcessMetrics
 
 __all__ = [
@@ -39,13 +31,6 @@ __all__ = [
     "make_wsgi_app",
     "metrics_app",
 ]
-
-Environ = Dict[str, Any]
-Headers = List[Tuple[str, str]]
-ErrorInfo = Union[Tuple[Type[BaseException], BaseException, TracebackType], Tuple[None, None, None]]
-# start_response and an application, as loose as what Flask's and other frameworks' hints say of them.
-StartResponse = Callable[..., Callable[[bytes], object]]
-WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class MetricsMiddleware:
@@ -67,21 +52,47 @@ class MetricsMiddleware:
         app: Callable[..., Iterable[bytes]],
         *,
         registry: object = None,
-        excluded: Excluded = DEFAULT_EXCLUDED_PATHS,
-        path_of: Optional[Callable[[Environ], Optional[str]]] = None,
+        excluded: Optional[Excluded] = None,
+        path_of: Optional[Callable[[Environ], Union[str, Literal[False], None]]] = None,
+        prefix: str = "",
+        names: Optional[Names] = None,
+        labels: Optional[Mapping[str, Union[str, Callable[[Environ], object]]]] = None,
+        buckets: Optional[Buckets] = None,
+        group_status: bool = False,
+        in_progress: bool = False,
+        request_size: bool = False,
+        response_size: bool = False,
+        size_buckets: Optional[Buckets] = None,
     ) -> None:
         """
         app: the application.
-        registry: a fdmetrics.Registry; anything else stands for the process's default one.
-        excluded: the paths (PATH_INFO) that are not recorded, compared whole; or a function of a path.
+        excluded: the paths (PATH_INFO) that are not recorded: each a text, which is compared whole, or a pattern of
+        re.compile, which is searched for; or a function of a path. None: DEFAULT_EXCLUDED_PATHS.
         path_of: gives the label `path` of an environ when the response starts, or the application has raised; None for
-        "<unmatched>". Unless given, the rule of Flask's route. It must give few different texts. What an application
-        puts into the environ as "fdmetrics.path" comes first: a text, or False for a request that is not recorded.
-        Errors: TypeError where `excluded` is one text; ConflictError where a metric of these names is declared
-        otherwise.
+        "<unmatched>", False for a request that is not recorded. Unless given, the rule of Flask's route. It must give
+        few different texts. What an application puts into the environ as "fdmetrics.path" comes first.
+        labels: more labels of all metrics but the gauge: each a text, or a function of the environ, called when path_of
+        is. The others, and the errors, are those of fdmetrics.asgi.MetricsMiddleware. The size of a request whose body
+        comes in chunks is not recorded.
         """
         self.app = app
-        self._metrics = HTTPMetrics(registry, excluded, path_of or self._flask_rule)
+        self._metrics = HTTPMetrics(
+            Options(
+                registry,
+                excluded,
+                path_of,
+                prefix,
+                names,
+                labels,
+                buckets,
+                group_status,
+                in_progress,
+                request_size,
+                response_size,
+                size_buckets,
+            ),
+            self._flask_rule,
+        )
 
     def _flask_rule(self, environ: Environ) -> Optional[str]:
         return rule_of_environ(environ) or rule_of_url(self.app, environ)
@@ -91,145 +102,13 @@ class MetricsMiddleware:
         metrics = self._metrics
         if metrics.excludes(environ.get("PATH_INFO", "")):
             return self.app(environ, start_response)
-        exchange = _Exchange(metrics, environ, start_response)
+        exchange = Exchange(metrics, environ, start_response)
         try:
             body = self.app(environ, exchange.start_response)
         except BaseException:
             exchange.end(failed=True)
             raise
         return exchange.watched(body)
-
-
-class _Exchange:
-    """One request and its response. Belongs to one thread at a time."""
-
-    __slots__ = (
-        *("_ended", "_environ", "_metrics", "_path", "_start", "_start_response", "_started", "_status"),
-        "left",
-    )
-
-    def __init__(self, metrics: HTTPMetrics, environ: Environ, start_response: StartResponse) -> None:
-        self._metrics = metrics
-        self._environ = environ
-        self._start_response = start_response
-        self._start = perf_counter()
-        self._started = self._ended = False
-        self._path: Optional[str] = None
-        self._status = "500"
-        #: How many bytes of the body are still to come; None where the headers do not say it.
-        self.left: Optional[int] = None
-
-    def start_response(
-        self, status: str, headers: Headers, exc_info: Optional[ErrorInfo] = None
-    ) -> Callable[[bytes], object]:
-        """The start_response of the application."""
-        # What a framework knows of the request may be gone as soon as it has answered.
-        self._path = self._metrics.path_of(self._environ, self._environ)
-        self._started = True
-        self._status = status[:3]
-        self.left = _content_length(headers)
-        if exc_info is None:
-            return self._start_response(status, headers)
-        return self._start_response(status, headers, exc_info)
-
-    def end(self, failed: bool = False) -> None:
-        """Records the request, the first time that it is called."""
-        if self._ended:
-            return
-        self._ended = True
-        seconds = perf_counter() - self._start
-        if not self._started:
-            self._path = self._metrics.path_of(self._environ, self._environ)
-        method = self._environ.get("REQUEST_METHOD", "")
-        self._metrics.record(method, self._path, "500" if failed else self._status, seconds)
-
-    def watched(self, body: Iterable[bytes]) -> Iterable[bytes]:
-        """The body that is given to the server in place of the application's."""
-        if type(body) in (list, tuple):
-            self.end()
-            return body
-        wrapper = self._environ.get("wsgi.file_wrapper")
-        if isinstance(wrapper, type) and isinstance(body, wrapper):
-            self._watch_close(body)
-            return body
-        return _SizedBody(self, body) if hasattr(body, "__len__") else _Body(self, body)
-
-    def _watch_close(self, body: Any) -> None:
-        close = getattr(body, "close", None)
-
-        def watched_close() -> None:
-            try:
-                if close is not None:
-                    close()
-            finally:
-                self.end()
-
-        try:
-            body.close = watched_close
-        except (AttributeError, TypeError):
-            self.end()
-
-
-def _content_length(headers: Headers) -> Optional[int]:
-    for name, value in headers:
-        if len(name) == 14 and name.lower() == "content-length" and value.isdecimal():
-            return int(value)
-    return None
-
-
-class _Body:
-    """The chunks of a body, which says when it has ended."""
-
-    __slots__ = ("_chunks", "_exchange", "_iterator", "_sent")
-
-    def __init__(self, exchange: _Exchange, chunks: Iterable[bytes]) -> None:
-        self._exchange = exchange
-        self._chunks = chunks
-        self._iterator: Optional[Iterator[bytes]] = None
-        self._sent = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            if self._iterator is None:
-                self._iterator = iter(self._chunks)
-            chunk = next(self._iterator)
-        except StopIteration:
-            self._exchange.end()
-            raise
-        except BaseException:
-            # A server that has sent nothing yet answers with 500 itself.
-            self._exchange.end(failed=not self._sent)
-            raise
-        if chunk:
-            self._sent = True
-        left = self._exchange.left
-        if left is not None:
-            self._exchange.left = left = left - len(chunk)
-            if left <= 0:
-                # The client has the whole response before the server comes back for more.
-                self._exchange.end()
-        return chunk
-
-    def close(self) -> None:
-        """Closes the application's body."""
-        try:
-            close = getattr(self._chunks, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._exchange.end()
-
-
-class _SizedBody(_Body):
-    """A body of a known number of chunks, from which a server concludes the length of one chunk."""
-
-    __slots__ = ()
-
-    def __len__(self) -> int:
-        return len(self._chunks)  # type: ignore[arg-type]
 
 
 class MetricsApp:
@@ -254,7 +133,7 @@ class MetricsApp:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
-        environ[PATH_NOTE] = False
+        leave_unrecorded(environ)
         method = environ.get("REQUEST_METHOD", "")
         answer = self._scrape.answer(_request(environ))
         start_response(f"{answer.status} {answer.reason}", answer.headers)

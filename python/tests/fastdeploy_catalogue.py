@@ -21,12 +21,15 @@ _BUCKETS = {
 _ALWAYS = """
 num_requests_running fastdeploy:num_requests_running gauge - sum -
 num_requests_waiting fastdeploy:num_requests_waiting gauge - local -
+num_requests_enqueued fastdeploy:num_requests_enqueued gauge - local -
+num_requests_preempted fastdeploy:num_requests_preempted gauge - local -
 gpu_cache_usage_perc fastdeploy:gpu_cache_usage_perc gauge - local -
 batch_size fastdeploy:batch_size gauge - local -
 max_batch_size fastdeploy:max_batch_size gauge - local -
 available_gpu_block_num fastdeploy:available_gpu_block_num gauge - local -
 free_gpu_block_num fastdeploy:free_gpu_block_num gauge - local -
 max_gpu_block_num fastdeploy:max_gpu_block_num gauge - local -
+max_cpu_block_num fastdeploy:max_cpu_block_num gauge - local -
 available_gpu_resource fastdeploy:available_gpu_resource gauge - local -
 first_token_latency fastdeploy:first_token_latency gauge - local -
 infer_latency fastdeploy:infer_latency gauge - local -
@@ -43,11 +46,14 @@ generation_tokens_total fastdeploy:generation_tokens_total counter - - -
 request_prefill_time fastdeploy:request_prefill_time_seconds histogram - REQUEST seconds
 request_decode_time fastdeploy:request_decode_time_seconds histogram - REQUEST seconds
 request_generation_tokens fastdeploy:request_generation_tokens histogram - TOKENS tokens
+request_token_ratio fastdeploy:request_token_ratio histogram - TOKENS tokens_per_second
 request_success_total fastdeploy:request_success_total counter - - -
+request_preempted_total fastdeploy:request_preempted_total counter - - -
 prefix_cache_token_num fastdeploy:prefix_cache_token_num_total counter - - -
 prefix_gpu_cache_token_num fastdeploy:prefix_gpu_cache_token_num_total counter - - -
 prefix_cpu_cache_token_num fastdeploy:prefix_cpu_cache_token_num_total counter - - -
 prefix_ssd_cache_token_num fastdeploy:prefix_ssd_cache_token_num_total counter - - -
+prefix_storage_cache_token_num fastdeploy:prefix_storage_cache_token_num_total counter - - -
 requests_number fastdeploy:requests_number_total counter - - -
 send_cache_failed_num fastdeploy:send_cache_failed_num_total counter - - -
 http_requests_total http_requests_total counter method,path,status_code - -

@@ -6,23 +6,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import pytest
 
 import fdmetrics
-from fdmetrics import asgi
+from fdmetrics import _asgi_exchange, asgi
 from fdmetrics.asgi import MetricsMiddleware
 
 from .frameworks_support import BODY, PART, START, Clock, Connection, Message, exposition, recorded
+from .support import Samples, run_program
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the middleware."""
     clock = Clock()
-    monkeypatch.setattr(asgi, "perf_counter", clock)
+    monkeypatch.setattr(_asgi_exchange, "perf_counter", clock)
     return clock
 
 
@@ -160,7 +162,7 @@ def test_other_connections_pass_untouched(registry: fdmetrics.Registry, kind: st
     assert recorded(registry) == {}
 
 
-@pytest.mark.parametrize("path", ["/health", "/metrics", "/ping", "/load", "/v1/chat/completions", "/v1/completions"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/livez", "/metrics", "/readyz"])
 def test_excluded_paths_are_compared_whole(registry: fdmetrics.Registry, path: str) -> None:
     middleware = MetricsMiddleware(App(START, BODY), registry=registry)
     Connection(path).run(middleware)
@@ -171,20 +173,32 @@ def test_excluded_paths_are_compared_whole(registry: fdmetrics.Registry, path: s
     Connection("/apix" + path, root_path="/api").run(middleware)
     assert recorded(registry) == {("GET", "/items/{id}", "200"): 5}
     assert path in asgi.DEFAULT_EXCLUDED_PATHS
-    assert len(asgi.DEFAULT_EXCLUDED_PATHS) == 6
+    assert len(asgi.DEFAULT_EXCLUDED_PATHS) == 5
 
 
 def test_excluded_paths_may_be_chosen(registry: fdmetrics.Registry) -> None:
     def internal(path: str) -> bool:
         return path.startswith("/internal/")
 
-    for excluded in (["/internal/a"], {"/internal/a"}, internal):
+    pattern = re.compile("^/internal/")
+    several: List[Any] = [
+        ["/internal/a"],
+        {"/internal/a"},
+        internal,
+        pattern,
+        ["/x", pattern],
+        (re.compile("rnal/a$"),),
+    ]
+    for excluded in several:
         middleware = MetricsMiddleware(App(START, BODY), registry=registry, excluded=excluded)
         Connection("/internal/a").run(middleware)
         Connection("/health").run(middleware)
-    assert recorded(registry) == {("GET", "/items/{id}", "200"): 3}
-    with pytest.raises(TypeError, match="write a list"):
-        MetricsMiddleware(App(), registry=registry, excluded="/health")
+        Connection("/x/internal/b").run(middleware)
+    assert recorded(registry) == {("GET", "/items/{id}", "200"): 12}
+    wrong: Any
+    for wrong, match in ((["/a", b"/b"], "excluded has b'/b'"), ("/health", "write a list")):
+        with pytest.raises(TypeError, match=match):
+            MetricsMiddleware(App(), registry=registry, excluded=wrong)
 
 
 def test_an_application_may_refuse_the_recording(registry: fdmetrics.Registry) -> None:
@@ -273,8 +287,9 @@ def test_a_closed_registry_fails_no_request(registry: fdmetrics.Registry) -> Non
 def test_removed_series_start_again(registry: fdmetrics.Registry) -> None:
     middleware = MetricsMiddleware(App(START, BODY), registry=registry)
     Connection().run(middleware)
-    middleware._metrics._requests.clear()
-    middleware._metrics._seconds.clear()
+    for family in (middleware._metrics._requests, middleware._metrics._seconds):
+        assert family is not None
+        family.metric.clear()
     assert recorded(registry) == {}
     for _ in range(2):
         Connection().run(middleware)
@@ -287,7 +302,40 @@ def test_two_middlewares_record_into_the_same_series(registry: fdmetrics.Registr
     assert recorded(registry) == {("GET", "/items/{id}", "200"): 2}
 
 
-def test_another_declaration_of_the_names_is_told(registry: fdmetrics.Registry) -> None:
-    fdmetrics.Counter("http_requests_total", "x", ["method"], registry=registry)
-    with pytest.raises(fdmetrics.ConflictError, match="http_requests"):
-        MetricsMiddleware(App(), registry=registry)
+@pytest.mark.parametrize("labels", [["method"], ["method", "path", "status_code", "more"]])
+def test_a_metric_that_is_declared_otherwise_is_left_out_and_the_others_go_on(
+    registry: fdmetrics.Registry, caplog: pytest.LogCaptureFixture, labels: List[str]
+) -> None:
+    mine = fdmetrics.Counter("http_requests", "Mine.", labels, registry=registry)
+    with caplog.at_level(logging.ERROR, "fdmetrics"):
+        middleware = MetricsMiddleware(App(START, BODY), registry=registry)
+        for _ in range(3):
+            assert Connection("/items/5").run(middleware) == [START, BODY]
+    (record,) = caplog.records
+    assert (
+        "no HTTP request is recorded into http_requests_total: Metric http_requests is already" in record.getMessage()
+    )
+    mine.labels(*["GET" for _ in labels]).inc()
+    samples = Samples(registry)
+    assert samples.all_values("http_requests_total") == [1]
+    assert samples.get("http_request_duration_seconds_count", method="GET", path="/items/{id}") == 3
+
+
+def test_a_metric_that_another_process_declares_otherwise_is_left_out(
+    directory: Path, registry: fdmetrics.Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = """
+        import sys, fdmetrics
+        registry = fdmetrics.Registry(sys.argv[1])
+        fdmetrics.Counter("http_requests", "Mine.", ["method"], registry=registry).labels("GET").inc()
+    """
+    run_program(program, directory)
+    middleware = MetricsMiddleware(App(START, BODY), registry=registry)
+    with caplog.at_level(logging.ERROR, "fdmetrics"):
+        for _ in range(3):
+            assert Connection("/items/5").run(middleware) == [START, BODY]
+    (record,) = caplog.records
+    assert "nothing is recorded into metric http_requests:" in record.getMessage()
+    samples = Samples(registry)
+    assert samples.get("http_requests_total", method="GET") == 1
+    assert samples.get("http_request_duration_seconds_count", method="GET", path="/items/{id}") == 3

@@ -44,11 +44,14 @@ def fail_once(ends: Ends, pickled: bool) -> None:
 def test_a_send_on_a_socket_that_was_not_made_yet(registry: Registry, tmp_path: Path) -> None:
     ends = Ends(registry, tmp_path)
     try:
-        # Neither connect() nor any other call has made the client's socket.
-        assert ends.client.socket is None
+        # Neither connect() nor any other call has connected the client's socket, or made another one.
         ends.client.send_json([1])
         assert ends.receive() == [1]
-        assert ends.counts()["msg_send"] == 1
+        ends.client.socket.close()
+        ends.client.socket = None
+        ends.client.send_json([1])
+        assert ends.receive() == [1]
+        assert ends.counts()["msg_send"] == 2
     finally:
         ends.close()
 

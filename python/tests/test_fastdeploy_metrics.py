@@ -198,7 +198,7 @@ def test_register_all_registers_with_the_store(registry: Registry, metrics: Metr
     metrics.init_speculative_metrics("mtp", 2)
     metrics.register_all()
     metrics.register_all(registry)
-    assert registry.statistics().families == 43 + 5 + 2
+    assert registry.statistics().families == 49 + 5 + 2
     with pytest.raises(ValueError, match="another registry"):
         metrics.register_all(Registry("/nowhere"))
 
@@ -260,7 +260,7 @@ def test_register_all_is_about_its_own_metrics(tmp_path: Path) -> None:
     speculative.init_speculative_metrics("mtp", 1)
     plain.register_all()
     speculative.register_all()
-    assert (registry.statistics().families, other.statistics().families) == (43, 43 + 5 + 1)
+    assert (registry.statistics().families, other.statistics().families) == (49, 49 + 5 + 1)
     registry.close()
     other.close()
 

@@ -122,7 +122,8 @@ def test_a_request_of_another_shape_is_dropped(
         assert server.receive_result_handle_once()
     assert len(caplog.records) == 2 and server.req_dict == {}
     assert not server.receive_result_handle_once()
-    assert counts_of(registry, server)["msg_recv"] == 2
+    counts = counts_of(registry, server)
+    assert (counts["msg_recv"], counts["msg_recv_failed"]) == (2, 2)
 
 
 def test_requests_are_taken_by_a_thread_until_the_server_is_closed(server: ZmqIpcServer, client: Asking) -> None:
@@ -138,10 +139,10 @@ def test_requests_are_taken_by_a_thread_until_the_server_is_closed(server: ZmqIp
     server.running = True
 
 
-class Stepwise(ZmqIpcServer):
-    """A server that sends the responses of a step to whoever began, and answers commands, past send_response."""
+class Bypassing(ZmqIpcServer):
+    """A server that sends responses in a form of its own, and answers commands, past what it inherits."""
 
-    def send_response(self, req_id: str, data: Sequence[Part]) -> None:
+    def send_text(self, req_id: str, data: Sequence[Part]) -> None:
         with self.response_token_lock:
             self.socket.send_multipart([self.req_dict[req_id], b"", b"|".join(part.text.encode() for part in data)])
 
@@ -153,12 +154,12 @@ class Stepwise(ZmqIpcServer):
 
 
 def test_what_a_subclass_sends_and_receives_in_its_own_way_is_counted(registry: Registry, tmp_path: Path) -> None:
-    with Stepwise("t", zmq.ROUTER, directory=str(tmp_path), registry=registry) as server:
+    with Bypassing("t", zmq.ROUTER, directory=str(tmp_path), registry=registry) as server:
         server.socket.rcvtimeo = PATIENCE
         client = Asking(server)
         client.socket.send_multipart([b"", b"pause"])
         assert server.recv_control_cmd() == "pause"
-        server.send_response("pause", [Part("a"), Part("b")])
+        server.send_text("pause", [Part("a"), Part("b")])
         assert client.socket.recv_multipart() == [b"", b"a|b"]
         counts = counts_of(registry, server)
         client.close()
@@ -170,8 +171,9 @@ def test_what_a_subclass_sends_and_receives_in_its_own_way_is_counted(registry: 
 def test_without_a_socket_it_says_so(server: ZmqIpcServer) -> None:
     server.close()
     server.socket = None
-    with pytest.raises(RuntimeError, match="Router socket not created"):
+    with pytest.raises(RuntimeError, match=r"^Router socket not created\. Call create_router\(\) first\.$") as caught:
         server.send_response("r1", [Part("a")])
+    assert "was closed" in str(caught.value.__cause__)
 
 
 def test_answers_over_tcp_are_packed_as_one_says() -> None:

@@ -101,8 +101,8 @@ def test_an_error_is_told_once_and_closes_the_service(ends: Ends, caplog: pytest
     assert error and data is None
     assert error in caplog.text
     assert not ends.server.running
-    assert ends.server.receive_json_once() == ("zmq socket has closed", None)
-    assert ends.server.receive_pyobj_once() == ("zmq socket has closed", None)
+    assert ends.server.receive_json_once() == ("zmp socket has closed", None)
+    assert ends.server.receive_pyobj_once() == ("zmp socket has closed", None)
 
 
 def test_a_service_that_has_no_socket_and_makes_none() -> None:
@@ -111,8 +111,8 @@ def test_a_service_that_has_no_socket_and_makes_none() -> None:
             return None
 
     server = Nothing(pickle=True)
-    assert server.receive_json_once() == ("zmq socket has closed", None)
-    assert server.receive_pyobj_once(block=True) == ("zmq socket has closed", None)
+    assert server.receive_json_once() == ("zmp socket has closed", None)
+    assert server.receive_pyobj_once(block=True) == ("zmp socket has closed", None)
     assert server.running
 
 
@@ -125,21 +125,24 @@ def test_an_error_of_making_the_socket_is_told(tmp_path: Path) -> None:
 
 def test_a_socket_that_was_closed_elsewhere(sockets: Ends) -> None:
     sockets.server.socket.close()
-    assert sockets.server.receive_json_once() == ("zmq socket has closed", None)
+    assert sockets.server.receive_json_once() == ("zmp socket has closed", None)
 
 
 def test_a_closed_service_stays_closed(ends: Ends) -> None:
     ends.client.close()
     ends.client.close()
     if ends.stand_in is None:
-        assert ends.client.socket is None
+        with pytest.raises(zmq.ZMQError):
+            ends.client.send_json([1])
+        # Not even a socket that is taken away is made anew.
+        ends.client.socket = None
         with pytest.raises(RuntimeError, match="was closed"):
             ends.client.send_json([1])
         ends.server.close()
         with pytest.raises(zmq.ZMQError):
             ends.server.recv_json()
         assert ends.server.context.closed and ends.server.socket.closed
-    assert ends.client.receive_json_once() == ("zmq socket has closed", None)
+    assert ends.client.receive_json_once() == ("zmp socket has closed", None)
 
 
 def test_close_does_not_wait_for_what_nobody_receives(registry: Registry, tmp_path: Path) -> None:
@@ -151,7 +154,9 @@ def test_close_does_not_wait_for_what_nobody_receives(registry: Registry, tmp_pa
     assert client.context.closed
 
 
-@pytest.mark.parametrize(("mode", "name"), [(zmq.PULL, "t.socket"), (zmq.ROUTER, "router_t.ipc")])
+@pytest.mark.parametrize(
+    ("mode", "name"), [(zmq.PULL, "t.socket"), (zmq.ROUTER, "router_t.ipc"), (zmq.PUSH, "response_t.push")]
+)
 def test_the_file_of_an_ipc_server_is_there_until_it_is_closed(tmp_path: Path, mode: int, name: str) -> None:
     with ZmqIpcServer(name="t", mode=mode, directory=str(tmp_path)) as server:
         assert server.file_name == str(tmp_path / name)
@@ -159,6 +164,22 @@ def test_the_file_of_an_ipc_server_is_there_until_it_is_closed(tmp_path: Path, m
         assert server.socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode() == server.address
         assert (tmp_path / name).is_socket()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mode_that_no_ipc_server_has_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"mode of 't' is .*zmq\.PULL, zmq\.ROUTER or zmq\.PUSH"):
+        ZmqIpcServer("t", zmq.PUB, directory=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_a_client_may_be_set_before_it_is_connected(tmp_path: Path) -> None:
+    with ZmqIpcClient("t", zmq.PUSH, directory=str(tmp_path)) as client:
+        client.socket.sndtimeo = 7
+        client.socket.sndhwm = 1
+        client.connect()
+        with pytest.raises(zmq.Again):
+            while True:
+                client.send_json([1])
 
 
 def test_the_file_of_another_server_is_left_alone(tmp_path: Path) -> None:
@@ -185,7 +206,7 @@ def test_a_file_that_cannot_be_removed_is_only_logged(
     monkeypatch.setattr("fdmetrics.fastdeploy.zmq_server.os.remove", refuse)
     with caplog.at_level(logging.WARNING, "fdmetrics"):
         server._clear_ipc(server.file_name)
-    assert f"could not remove {server.file_name}: not {server.file_name}" in caplog.text
+    assert f"Failed to remove IPC file {server.file_name} - not {server.file_name}" in caplog.text
     server.close()
 
 
@@ -194,7 +215,8 @@ def test_the_default_directory_is_the_one_of_shared_memory() -> None:
     assert client.file_name == "/dev/shm/fdmetrics-test.socket"
     assert client.address == "ipc:///dev/shm/fdmetrics-test.socket"
     client.close()
-    assert ZmqIpcClient("x", zmq.DEALER, directory="/d").file_name == "/d/router_x.ipc"
+    with ZmqIpcClient("x", zmq.DEALER, directory="/d") as dealer:
+        assert dealer.file_name == "/d/router_x.ipc"
 
 
 def test_socket_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,6 +275,35 @@ def test_pickle_over_a_given_socket_goes_by_where_that_leads(registry: Registry,
             with pytest.raises(PickleRefusedError, match=r"tcp://127\.0\.0\.1"):
                 call()
         server.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [(None, True), ("a name", True), ("ipc:///x", True), ("tcp://*:1", False), ("pgm://x", False)],
+)
+def test_pickle_through_what_stands_for_a_socket_goes_by_its_address(address: Any, allowed: bool) -> None:
+    class Standing(ZmqServerBase):
+        def _create_socket(self) -> Any:
+            return None
+
+    server = Standing(socket=StandIn())
+    server.address = address
+    if allowed:
+        server.send_pyobj({1})
+        assert server.recv_pyobj() == {1}
+        return
+    for call in (server.recv_pyobj, lambda: server.send_pyobj(1)):
+        with pytest.raises(PickleRefusedError):
+            call()
+
+
+def test_pickle_is_refused_before_it_is_known_where_a_socket_leads() -> None:
+    class Late(ZmqServerBase):
+        def _create_socket(self) -> Any:
+            raise AssertionError("not to be made")
+
+    with pytest.raises(PickleRefusedError):
+        Late().recv_pyobj()
 
 
 def test_an_address_in_use_is_told_and_nothing_stays_open() -> None:

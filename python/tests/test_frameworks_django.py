@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from pathlib import Path
 from typing import Any, Callable, ClassVar, Dict, Iterator, Optional
 from wsgiref.util import FileWrapper
@@ -20,12 +21,14 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, RequestFactory
 from django.test import Client as DjangoClient
+from django.test.utils import override_settings
 from django.urls import include, path, re_path
 
 import fdmetrics
 import fdmetrics.django
 
 from .frameworks_support import Clock, Connection, Key, recorded
+from .support import Samples
 
 if not settings.configured:
     settings.configure(
@@ -221,3 +224,84 @@ def test_a_task_that_raises_or_is_cancelled(
 
     asyncio.run(cancel())
     assert recorded(registry) == {("GET", "<unmatched>", status): 1}
+
+
+def test_the_setting(registry: fdmetrics.Registry, send: Send) -> None:
+    setting = {
+        "prefix": "shop",
+        "names": {"path": "view"},
+        "labels": {
+            "site": "eu",
+            "id": lambda request: request.resolver_match and request.resolver_match.kwargs.get("id"),
+        },
+        "excluded": [re.compile("^/async/"), "/boom"],
+        "group_status": True,
+        "in_progress": True,
+        "request_size": True,
+        "response_size": True,
+        "buckets": [1],
+        "size_buckets": [5, 10],
+    }
+    with override_settings(FDMETRICS=setting):
+        for url in ("/items/5", "/async/5", "/boom", "/nothing", "/own-metrics"):
+            send("GET", url)
+        send("POST", "/items/6", data=b"12345678")
+    samples = Samples(registry)
+    items = {"view": "/items/<int:id>", "site": "eu"}
+    requests = samples.named("shop_http_requests_total")
+    assert requests == {
+        frozenset({"method": "GET", "id": "5", "status_code": "2xx", **items}.items()): 1,
+        frozenset({"method": "POST", "id": "6", "status_code": "2xx", **items}.items()): 1,
+        frozenset({"method": "GET", "id": "", "status_code": "4xx", **items, "view": "<unmatched>"}.items()): 1,
+    }
+    assert samples.get("shop_http_request_duration_seconds_bucket", method="GET", id="5", le="1.0", **items) == 1
+    assert samples.get("shop_http_request_size_bytes_sum", method="POST", id="6", **items) == 8
+    assert samples.get("shop_http_request_size_bytes_bucket", method="POST", id="6", le="5.0", **items) == 0
+    assert samples.get("shop_http_response_size_bytes_sum", method="POST", id="6", **items) == 5
+    assert samples.get("shop_http_requests_in_progress", method="GET") == 0
+
+
+def test_requests_in_progress_do_not_have_the_metrics_themselves(registry: fdmetrics.Registry, send: Send) -> None:
+    with override_settings(FDMETRICS={"in_progress": True}):
+        send("GET", "/items/5")
+        text = send("GET", "/own-metrics").content
+    assert Samples(text).get("http_requests_in_progress", method="GET") == 0
+
+
+@pytest.mark.parametrize("wrapper", [None, FileWrapper])
+def test_sizes_of_streams(registry: fdmetrics.Registry, wrapper: Optional[Any]) -> None:
+    length = Path(__file__).stat().st_size
+    with override_settings(FDMETRICS={"response_size": True}):
+        for url in ("/stream", "/file"):
+            response = wsgi_response(url, **({} if wrapper is None else {"wsgi.file_wrapper": wrapper}))
+            assert len(b"".join(response)) == (4 if url == "/stream" else length)
+            response.close()
+        connection = Connection("/stream-async")
+        connection.run(ASGIHandler())
+    assert b"".join(message.get("body", b"") for message in connection.sent) == b"xxxx"
+    samples = Samples(registry)
+    for url, size in (("/stream", 4), ("/file", length), ("/stream-async", 4)):
+        assert samples.get("http_response_size_bytes_sum", method="GET", path=url) == size
+        assert samples.get("http_response_size_bytes_count", method="GET", path=url) == 1
+
+
+def test_what_goes_before_the_setting(
+    registry: fdmetrics.Registry, monkeypatch: pytest.MonkeyPatch, send: Send
+) -> None:
+    monkeypatch.setattr(Middleware, "excluded", ["/boom"])
+    monkeypatch.setattr(Middleware, "path_of", lambda self, request: "/mine")
+    with override_settings(FDMETRICS={"excluded": ["/"], "path_of": lambda request: "/other", "registry": None}):
+        for url in ("/", "/boom"):
+            send("GET", url)
+    assert recorded(registry) == {("GET", "/mine", "200"): 1}
+
+
+def test_a_function_of_the_setting(registry: fdmetrics.Registry, send: Send) -> None:
+    with override_settings(FDMETRICS={"path_of": lambda request: "/other"}):
+        send("GET", "/items/5")
+    assert recorded(registry) == {("GET", "/other", "200"): 1}
+
+
+def test_a_setting_that_is_none(send: Send) -> None:
+    with override_settings(FDMETRICS={"exclude": []}), pytest.raises(ValueError, match="FDMETRICS has 'exclude': the"):
+        send("GET", "/")

@@ -9,13 +9,14 @@ from typing import Any, Dict
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
 import fdmetrics
 from fdmetrics import asgi
 
 from .frameworks_support import Client, Key, recorded
+from .support import Samples
 
 
 def make_app(registry: fdmetrics.Registry) -> FastAPI:
@@ -154,3 +155,59 @@ def test_a_root_path(registry: fdmetrics.Registry) -> None:
     for path in ("/items/5", "/api/items/5", "/api/health"):
         client.get(path)
     assert recorded(registry) == {("GET", "/items/{id}", "200"): 2}
+
+
+def test_a_service_with_another_metric_of_the_name_goes_on(registry: fdmetrics.Registry) -> None:
+    requests = fdmetrics.Counter("http_requests", "Requests handled", ["method"], registry=registry)
+    app = FastAPI()
+    app.add_middleware(asgi.MetricsMiddleware, registry=registry)
+    app.add_route("/metrics", asgi.make_asgi_app(registry))
+
+    @app.get("/items/{id}")
+    async def item(id: int) -> int:
+        requests.labels(method="GET").inc()
+        return id
+
+    client = Client(app)
+    for _ in range(3):
+        assert client.get("/items/5").status_code == 200
+    samples = Samples(client.get("/metrics").text)
+    assert samples.get("http_requests_total", method="GET") == 3
+    assert samples.get("http_request_duration_seconds_count", method="GET", path="/items/{id}") == 3
+
+
+def test_a_label_from_the_state_of_the_request(registry: fdmetrics.Registry) -> None:
+    app = FastAPI()
+    app.add_middleware(
+        asgi.MetricsMiddleware,
+        registry=registry,
+        labels={"tenant": lambda scope: scope["state"]["tenant"]},
+        in_progress=True,
+        response_size=True,
+    )
+
+    @app.get("/items/{id}")
+    async def item(id: int, request: Request) -> int:
+        request.state.tenant = "acme"
+        return id
+
+    assert Client(app).get("/items/5").text == "5"
+    samples = Samples(registry)
+    labels = {"method": "GET", "path": "/items/{id}", "tenant": "acme"}
+    assert samples.get("http_requests_total", **labels, status_code="200") == 1
+    assert samples.get("http_response_size_bytes_sum", **labels) == 1
+    assert samples.get("http_requests_in_progress", method="GET") == 0
+
+
+def test_the_metrics_application_is_an_endpoint_that_is_a_function(registry: fdmetrics.Registry) -> None:
+    fdmetrics.Counter("jobs", "Jobs.", registry=registry).inc()
+    application = asgi.make_asgi_app(registry)
+    app = FastAPI()
+
+    async def metrics(request: Request) -> Response:
+        response: Response = await application(request)
+        return response
+
+    app.add_route("/metrics", metrics)
+    response = Client(app).get("/metrics")
+    assert (response.status_code, Samples(response.text).get("jobs_total")) == (200, 1)

@@ -14,9 +14,10 @@ from flask.views import MethodView
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 import fdmetrics
-from fdmetrics import wsgi
+from fdmetrics import _wsgi_exchange, wsgi
 
 from .frameworks_support import Clock, Key, recorded
+from .support import Samples
 
 
 class Resource(MethodView):
@@ -134,7 +135,7 @@ def test_the_application_object_may_be_wrapped(registry: fdmetrics.Registry, tmp
 
 def test_streams(registry: fdmetrics.Registry, app: flask.Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(wsgi, "perf_counter", clock)
+    monkeypatch.setattr(_wsgi_exchange, "perf_counter", clock)
 
     @app.route("/stream/<id>")
     def stream(id: str) -> flask.Response:
@@ -173,3 +174,26 @@ def test_the_metrics_beside_the_application(registry: fdmetrics.Registry, app: f
     assert (response.status_code, response.content_type) == (200, fdmetrics.CONTENT_TYPE_LATEST)
     assert response.data == registry.render()
     assert recorded(registry) == {("GET", "/items/<int:id>", "200"): 1}
+
+
+def test_a_label_from_what_flask_knows_of_the_request(registry: fdmetrics.Registry) -> None:
+    fdmetrics.Counter("http_requests", "Mine.", registry=registry)
+    app = flask.Flask(__name__)
+    app.wsgi_app = wsgi.MetricsMiddleware(  # type: ignore[method-assign]
+        app.wsgi_app, registry=registry, labels={"tenant": lambda _: flask.g.tenant}, response_size=True
+    )
+
+    @app.route("/items/<int:id>")
+    def item(id: int) -> str:
+        flask.g.tenant = "acme"
+        return str(id)
+
+    assert app.test_client().get("/items/5").text == "5"
+    assert app.test_client().get("/nothing").status_code == 404
+    samples = Samples(registry)
+    assert samples.all_values("http_requests_total") == [0]
+    labels = {"method": "GET", "path": "/items/<int:id>", "tenant": "acme"}
+    assert samples.get("http_request_duration_seconds_count", **labels) == 1
+    assert samples.get("http_response_size_bytes_sum", **labels) == 1
+    unmatched = {"method": "GET", "path": "<unmatched>", "tenant": "<unknown>"}
+    assert samples.get("http_request_duration_seconds_count", **unmatched) == 1

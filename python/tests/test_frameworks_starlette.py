@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 import fdmetrics
-from fdmetrics import asgi
+from fdmetrics import _asgi_exchange, asgi
 
 from .frameworks_support import Client, Clock, Connection, Key, recorded
 
@@ -239,7 +239,7 @@ def test_streams_files_and_background_tasks(
     registry: fdmetrics.Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(asgi, "perf_counter", clock)
+    monkeypatch.setattr(_asgi_exchange, "perf_counter", clock)
 
     async def stream(request: Request) -> Response:
         async def parts() -> Any:
@@ -275,7 +275,7 @@ def test_streams_files_and_background_tasks(
 
 def test_the_metrics_beside_the_application(registry: fdmetrics.Registry, routes: Any) -> None:
     app = Starlette(routes=[*routes, Mount("/below", app=asgi.make_asgi_app(registry))])
-    app.add_route("/metrics", asgi.make_asgi_app(registry))  # type: ignore[arg-type]
+    app.add_route("/metrics", asgi.make_asgi_app(registry))
     app.add_middleware(asgi.MetricsMiddleware, registry=registry)
     client = Client(app)
     client.get("/items/5")

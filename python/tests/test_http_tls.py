@@ -9,6 +9,7 @@ import http.client
 import socket
 import ssl
 import subprocess
+import urllib.error
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -18,6 +19,7 @@ import fdmetrics.prometheus_client as dropin
 from fdmetrics import Counter, Registry, start_http_server
 from fdmetrics._http_tls import TLS
 from fdmetrics.http_server import Limits
+from fdmetrics.pushgateway import tls_auth_handler
 
 from .http_support import PATIENCE, connected, get, responses, serving, until_the_end
 
@@ -217,3 +219,18 @@ def test_the_drop_in_keeps_to_loopback_names_and_answers_at_every_path(registry:
         thread.join()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.server_port), timeout=PATIENCE)
+
+
+def test_a_gateway_may_ask_for_a_certificate(registry: Registry, keys: Path) -> None:
+    # The server of the metrics is no gateway: whom it lets in, it tells so.
+    context = TLS(str(keys / "server.both"), client_cafile=str(keys / "ca.pem"), client_auth_required=True).context()
+    certificate = (str(keys / "client.pem"), str(keys / "client.key"))
+    with serving(registry, context=context) as port:
+        url = f"https://localhost:{port}/metrics"
+        trusted = tls_auth_handler(url, "PUT", PATIENCE, [], b"", *certificate, cafile=str(keys / "ca.pem"))
+        any_one = tls_auth_handler(url, "PUT", PATIENCE, [], b"", *certificate, insecure_skip_verify=True)
+        for send in (trusted, any_one):
+            with pytest.raises(urllib.error.HTTPError, match=r"405: .*: GET and HEAD are expected"):
+                send()
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            tls_auth_handler(url, "PUT", PATIENCE, [], b"", *certificate, cafile=str(keys / "other.pem"))()

@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 import pytest
 
-from fdmetrics import Counter, Gauge, Histogram, InvalidNameError, Registry, Summary
+from fdmetrics import Counter, Gauge, GaugeMode, Histogram, InvalidNameError, Registry, Summary
 
 from .support import Samples
 
@@ -141,7 +141,7 @@ def test_numbers_of_any_type_are_taken(registry: Registry, attached: bool) -> No
 
 @pytest.mark.parametrize("mode", ["mostrecent", "livemostrecent"])
 @pytest.mark.parametrize("attached", [False, True])
-def test_most_recent_gauges_are_only_set(registry: Registry, mode: str, attached: bool) -> None:
+def test_most_recent_gauges_are_only_set(registry: Registry, mode: GaugeMode, attached: bool) -> None:
     if attached:
         registry.attach()
     gauge = Gauge("recent", "", registry=registry, multiprocess_mode=mode)
@@ -153,7 +153,7 @@ def test_most_recent_gauges_are_only_set(registry: Registry, mode: str, attached
 
 def test_an_unknown_mode_is_refused(registry: Registry) -> None:
     with pytest.raises(ValueError, match="Invalid multiprocess mode: median"):
-        Gauge("depth", "", registry=registry, multiprocess_mode="median")
+        Gauge("depth", "", registry=registry, multiprocess_mode="median")  # type: ignore[arg-type]
 
 
 def test_names_are_put_together_as_in_prometheus_client(registry: Registry) -> None:

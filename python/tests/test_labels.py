@@ -220,8 +220,3 @@ def test_threads_that_look_up_at_once_share_the_series(registry: Registry) -> No
     values = Samples(registry).named("hits_total")
     assert len(values) == 50
     assert set(values.values()) == {80}
-
-
-def test_a_child_may_be_made_with_its_values(registry: Registry) -> None:
-    Counter("hits", "", ["a"], registry=registry, _labelvalues=["x"]).inc()
-    assert Samples(registry).get("hits_total", a="x") == 1

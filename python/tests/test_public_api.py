@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any, Iterator, Tuple, get_args
 
 import prometheus_client
+import pytest
 
 import fdmetrics
+
+from .support import run_program
 
 
 def test_everything_exported_is_there_and_documented() -> None:
@@ -38,11 +44,117 @@ def test_update_callables_are_documented() -> None:
 def test_constructors_take_prometheus_client_s_arguments_in_its_order() -> None:
     for name in ("Counter", "Gauge", "Histogram", "Summary", "Info", "Enum"):
         ours = inspect.signature(getattr(fdmetrics, name)).parameters
-        theirs = inspect.signature(getattr(prometheus_client, name)).parameters
+        theirs = dict(inspect.signature(getattr(prometheus_client, name)).parameters)
+        # A private one of prometheus_client. Those after it come by name, so that none is taken for another.
+        at = list(theirs).index("_labelvalues")
+        del theirs["_labelvalues"]
         assert list(ours) == list(theirs), name
+        assert {ours[after].kind for after in list(theirs)[at:]} <= {inspect.Parameter.KEYWORD_ONLY}
         for parameter in theirs.values():
             if parameter.name != "registry":
                 assert ours[parameter.name].default == parameter.default, f"{name}({parameter.name})"
+
+
+def public_callables(module: ModuleType) -> Iterator[Tuple[str, Any]]:
+    """The public functions and classes of a module, and the public methods and constructors of the latter."""
+    for name in getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]):
+        value = getattr(module, name)
+        if not getattr(value, "__module__", "").startswith("fdmetrics"):
+            continue
+        if inspect.isfunction(value) or inspect.isclass(value):
+            yield f"{module.__name__}.{name}", value
+        for member, attribute in vars(value).items() if inspect.isclass(value) else ():
+            if inspect.isfunction(attribute) and (not member.startswith("_") or member in ("__init__", "__call__")):
+                yield f"{module.__name__}.{name}.{member}", attribute
+
+
+def test_no_signature_has_a_private_parameter() -> None:
+    modules = ("asgi", "context_managers", "django", "errors", "exposition", "http_server", "instruments", "metric")
+    more = ("pushgateway", "registry", "store", "wsgi", "fastdeploy", "zmq", "zmq.asyncio")
+    seen = 0
+    for module in ("fdmetrics", *(f"fdmetrics.{name}" for name in (*modules, *more))):
+        for name, value in public_callables(importlib.import_module(module)):
+            try:
+                parameters = inspect.signature(value).parameters
+            except ValueError:
+                continue  # Of an exception, whose constructor is C's.
+            seen += 1
+            assert not [one for one in parameters if one.startswith("_")], name
+    assert seen > 200
+
+
+def test_a_type_of_every_mode() -> None:
+    assert sorted(get_args(fdmetrics.GaugeMode)) == sorted(fdmetrics.instruments.GAUGE_MODES)
+
+
+MODULES = ("asgi", "django", "fastdeploy", "prometheus_client", "pushgateway", "python_metrics", "wsgi", "zmq")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_importing_the_package_is_enough_for_its_modules(name: str) -> None:
+    program = f"""
+        import sys
+        import fdmetrics
+        assert {name!r} in dir(fdmetrics)
+        assert "fdmetrics.{name}" not in sys.modules
+        assert fdmetrics.{name} is sys.modules["fdmetrics.{name}"]
+        from fdmetrics import {name}
+        assert {name} is fdmetrics.{name}
+    """
+    run_program(program)
+
+
+def test_importing_the_package_imports_little() -> None:
+    program = f"""
+        import sys
+        before = set(sys.modules)
+        import fdmetrics
+        fdmetrics.Counter("jobs", "Jobs.")
+        for name in ("asyncio", "urllib.request", "logging", "http.server", "importlib.metadata", "ssl"):
+            assert name not in set(sys.modules) - before, name
+        for name in {MODULES!r}:
+            assert "fdmetrics." + name not in sys.modules, name
+    """
+    run_program(program)
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [("zmq", "zmq", "zmq"), ("prometheus_client", "prometheus_client", "prometheus-client")],
+)
+def test_a_module_whose_package_is_missing_says_what_to_install(name: str, package: str, extra: str) -> None:
+    program = f"""
+        import sys
+        sys.modules[{name!r}] = None
+        import fdmetrics
+        assert not hasattr(fdmetrics, {name!r})
+        try:
+            fdmetrics.{name}
+        except AttributeError as error:
+            print(error)
+        import pydoc
+        assert "make_asgi_app" in pydoc.render_doc(fdmetrics)
+    """
+    text = run_program(program)
+    assert text.startswith(f"fdmetrics.{name} cannot be imported (")
+    assert text.endswith(f"): pip install 'fdmetrics[{extra}]'\n")
+
+
+def test_a_name_that_there_is_not() -> None:
+    with pytest.raises(AttributeError, match=r"module 'fdmetrics' has no attribute 'Countre'"):
+        fdmetrics.Countre  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_what_is_imported_late_is_what_its_module_has() -> None:
+    assert fdmetrics.make_asgi_app is fdmetrics.asgi.make_asgi_app
+    assert fdmetrics.make_wsgi_app is fdmetrics.wsgi.make_wsgi_app
+    assert fdmetrics.push_to_gateway is fdmetrics.pushgateway.push_to_gateway
+    assert set(fdmetrics.__all__) <= set(dir(fdmetrics))
+
+
+def test_registries_say_whose_they_are(registry: fdmetrics.Registry) -> None:
+    assert repr(fdmetrics.REGISTRY) == "fdmetrics.Registry()"
+    assert repr(registry) == f"fdmetrics.Registry({registry.path!r})"
 
 
 def test_left_out_methods_are_the_documented_ones() -> None:

@@ -18,7 +18,7 @@ from wsgiref.validate import validator
 import pytest
 
 import fdmetrics
-from fdmetrics import wsgi
+from fdmetrics import _wsgi_exchange, wsgi
 from fdmetrics.wsgi import MetricsMiddleware, make_wsgi_app
 
 from .frameworks_support import Clock, exposition, recorded
@@ -28,7 +28,7 @@ from .frameworks_support import Clock, exposition, recorded
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the middleware."""
     clock = Clock()
-    monkeypatch.setattr(wsgi, "perf_counter", clock)
+    monkeypatch.setattr(_wsgi_exchange, "perf_counter", clock)
     return clock
 
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-package import Glibc
+import Glibc
 
 // Where in the directory that a user names the store is.
 //

@@ -7,13 +7,16 @@ package import Synchronization
 package final class Family: @unchecked Sendable {
     package let store: Store
     package let descriptor: FamilyDescriptor
+    /// That of its first record; see `FamilyPlace`.
+    let createdTime: UInt64
     package let core: UnsafeMutablePointer<FamilyCore>
     /// The same family in the store that has taken this one's place. 0: not known.
     let movedBits = Atomic<UInt>(0)
 
-    init(store: Store, descriptor: FamilyDescriptor, nameHash: UInt64) {
+    init(store: Store, descriptor: FamilyDescriptor, createdTime: UInt64, nameHash: UInt64) {
         self.store = store
         self.descriptor = descriptor
+        self.createdTime = createdTime
         core = .allocate(capacity: 1)
         let records = UnsafeMutablePointer<Atomic<UInt32>>.allocate(capacity: StoreFormat.maxSegments)
         for number in 0..<StoreFormat.maxSegments { (records + number).initialize(to: Atomic(0)) }

@@ -77,6 +77,21 @@ package struct FamilyRecord {
     }
 }
 
+/// Which of two records of one name is the later one: of the declarations of a name, that of the latest record counts.
+package struct FamilyPlace: Comparable, Sendable {
+    private let createdTime: UInt64
+    private let address: StoreAddress
+
+    package init(_ record: FamilyRecord, segment: Int, offset: Int) {
+        createdTime = record.createdTime
+        address = StoreAddress(segment: segment, offset: offset)
+    }
+
+    package static func < (a: FamilyPlace, b: FamilyPlace) -> Bool {
+        (a.createdTime, a.address.bits) < (b.createdTime, b.address.bits)
+    }
+}
+
 /// A series record that was found sound: offsets checked, checksum verified.
 package struct SeriesRecord {
     package let record: UnsafeMutableRawPointer

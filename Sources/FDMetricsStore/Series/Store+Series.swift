@@ -196,7 +196,8 @@ package enum InstanceSpace {
     case refused(StoreError.Code)
 }
 
-/// The rendered labels of a series, {a="x",b="y"}, escaped as the text formats want it, and where the values stand in it.
+/// The rendered labels of a series, {a="x",b="y"}, in the order of their names, escaped as the text formats want it, and where
+/// the values stand in it.
 /// A name that is not [a-zA-Z_][a-zA-Z0-9_]* is in quotes: {"a.b"="x"}.
 struct LabelText {
     private(set) var bytes: [UInt8] = []
@@ -206,15 +207,16 @@ struct LabelText {
     init(names: [String], values: [String]) {
         if names.isEmpty { return }
         bytes.append(UInt8(ascii: "{"))
-        for (name, value) in zip(names, values) {
+        ranges = Array(repeating: nil, count: values.count)
+        for index in LabelOrder.places(of: names) where index < values.count {
             if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-            if Self.needsNoQuotes(name) {
-                bytes.append(contentsOf: name.utf8)
+            if Self.needsNoQuotes(names[index]) {
+                bytes.append(contentsOf: names[index].utf8)
             } else {
-                _ = appendQuoted(name)
+                _ = appendQuoted(names[index])
             }
             bytes.append(UInt8(ascii: "="))
-            ranges.append(appendQuoted(value))
+            ranges[index] = appendQuoted(values[index])
         }
         bytes.append(UInt8(ascii: "}"))
     }
@@ -253,6 +255,18 @@ struct LabelText {
             isFirst = false
         }
         return !isFirst
+    }
+}
+
+/// The order in which the labels of a sample are written: that of their names' bytes, as in prometheus_client and
+/// client_golang. Values are given in the order of a family's declaration.
+package enum LabelOrder {
+    /// Whether a label is written before another.
+    package static func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+
+    /// The places that names have in their declaration, in the order in which they are written.
+    package static func places(of names: [String]) -> [Int] {
+        names.indices.sorted { precedes(names[$0], names[$1]) }
     }
 }
 

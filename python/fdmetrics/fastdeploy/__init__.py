@@ -8,7 +8,7 @@
     main_process_metrics.obs_value("time_to_first_token", 0.05)
     get_filtered_metrics()                                   # of all processes; what /metrics answers
 
-The services need pyzmq (pip install fdmetrics[zmq]):
+The services need pyzmq, and msgpack for some of what they do (pip install fdmetrics[fastdeploy]):
 
     import zmq
     from fdmetrics.fastdeploy import ZmqIpcClient, ZmqIpcServer
@@ -22,7 +22,8 @@ The services need pyzmq (pip install fdmetrics[zmq]):
 Every message is recorded at each end, with its latency, for the address of the link; see fdmetrics.zmq for the series.
 
 One module has one part, as in FastDeploy: metrics, stats, interface, metrics_middleware, prometheus_multiprocess_setup,
-zmq_server and zmq_client. catalogue has the names of all metrics; zmq_service what server and client share; zmq_channel
+zmq_server, zmq_client and envs. catalogue has the names of all metrics, inert what stands for one that is not there;
+zmq_service what server and client share; zmq_responses how a server answers, and zmq_packing in which form; zmq_channel
 how a message is put into its envelope and recorded. Each is imported when a name of it is first used.
 """
 

@@ -7,9 +7,9 @@ Names and buckets are what dashboards are built on: they change for no reason of
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union, cast
 
-from ..instruments import Counter, Gauge, Histogram
+from ..instruments import Counter, Gauge, GaugeMode, Histogram
 from ..registry import Registry
 
 Instrument = Union[Counter, Gauge, Histogram]
@@ -35,7 +35,7 @@ class Declaration(NamedTuple):
         if issubclass(self.type, Histogram):
             return Histogram(self.name, self.description, self.labelnames, registry=registry, buckets=self.buckets)
         if issubclass(self.type, Gauge):
-            mode = multiprocess_mode or self.multiprocess_mode
+            mode = cast(GaugeMode, multiprocess_mode or self.multiprocess_mode)
             return Gauge(self.name, self.description, self.labelnames, registry=registry, multiprocess_mode=mode)
         return Counter(self.name, self.description, self.labelnames, registry=registry)
 
@@ -89,6 +89,12 @@ def _histogram(name: str, description: str, buckets: Sequence[float], *labelname
 GAUGES: Declarations = {
     "num_requests_running": _gauge("fastdeploy:num_requests_running", "Number of requests that are running", "sum"),
     "num_requests_waiting": _gauge("fastdeploy:num_requests_waiting", "Number of requests that wait to run"),
+    "num_requests_enqueued": _gauge(
+        "fastdeploy:num_requests_enqueued", "Number of requests in the queue that the scheduler has not taken yet"
+    ),
+    "num_requests_preempted": _gauge(
+        "fastdeploy:num_requests_preempted", "Number of requests that were preempted and wait for cache blocks"
+    ),
     "gpu_cache_usage_perc": _gauge(
         "fastdeploy:gpu_cache_usage_perc", "Used part of the KV cache on the GPU (ratio, 1 is all of it)"
     ),
@@ -102,6 +108,9 @@ GAUGES: Declarations = {
     "free_gpu_block_num": _gauge("fastdeploy:free_gpu_block_num", "Number of GPU cache blocks that are free"),
     "max_gpu_block_num": _gauge(
         "fastdeploy:max_gpu_block_num", "Number of all GPU cache blocks, as set when the service started"
+    ),
+    "max_cpu_block_num": _gauge(
+        "fastdeploy:max_cpu_block_num", "Number of all CPU cache blocks, as set when the service started"
     ),
     "available_gpu_resource": _gauge(
         "fastdeploy:available_gpu_resource", "Part of all GPU cache blocks that is to be had (ratio, 1 is all of them)"
@@ -155,8 +164,14 @@ CORE: Declarations = {
     "request_generation_tokens": _histogram(
         "fastdeploy:request_generation_tokens", "Tokens generated for a request (in tokens)", _TOKENS
     ),
+    "request_token_ratio": _histogram(
+        "fastdeploy:request_token_ratio", "Tokens generated for a request, by its time (in tokens per second)", _TOKENS
+    ),
     "request_success_total": _counter(
         "fastdeploy:request_success_total", "Total number of requests answered with success"
+    ),
+    "request_preempted_total": _counter(
+        "fastdeploy:request_preempted_total", "Total number of times that a request was preempted"
     ),
     "prefix_cache_token_num": _counter(
         "fastdeploy:prefix_cache_token_num", "Total number of tokens taken from the prefix cache"
@@ -169,6 +184,9 @@ CORE: Declarations = {
     ),
     "prefix_ssd_cache_token_num": _counter(
         "fastdeploy:prefix_ssd_cache_token_num", "Total number of tokens taken from the prefix cache on the SSD"
+    ),
+    "prefix_storage_cache_token_num": _counter(
+        "fastdeploy:prefix_storage_cache_token_num", "Total number of tokens taken from the prefix cache in storage"
     ),
     "requests_number": _counter("fastdeploy:requests_number", "Total number of requests received"),
     "send_cache_failed_num": _counter(
@@ -280,6 +298,9 @@ def cache_config_info(labelnames: Sequence[str]) -> Declaration:
         multiprocess_mode=CACHE_CONFIG_INFO_MODE,
     )
 
+
+#: What is an attribute once it is initialised, and none before.
+LATER = frozenset((*SPECULATIVE, *SPECULATIVE_MTP, HEADS_ATTRIBUTE))
 
 #: The attributes of all gauges, each of which may be given another mode.
 GAUGE_ATTRIBUTES = (

@@ -48,7 +48,7 @@ class MetricsManagerInterface:
             histogram.observe(value)
 
     def _found(self, name: str, kind: Type[_Kind], labelvalues: LabelValues) -> Optional[_Kind]:
-        metric = getattr(self, name, None)
+        metric = self._found_attribute(name)
         if not isinstance(metric, kind):
             return None
         names = metric._family.descriptor.label_names
@@ -57,3 +57,11 @@ class MetricsManagerInterface:
         if labelvalues is None:
             return metric.labels(*("" for _ in names))
         return metric.labels(**labelvalues)
+
+    def _found_attribute(self, name: str) -> object:
+        """What there is under a name, and None where that is nothing: not what stands for a metric that is missing."""
+        try:
+            found: object = object.__getattribute__(self, name)
+        except AttributeError:
+            return None
+        return found

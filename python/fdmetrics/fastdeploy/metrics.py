@@ -13,18 +13,18 @@ Needs neither prometheus_client nor pyzmq.
 
 from __future__ import annotations
 
-import os
-from typing import Any, ClassVar, Dict, List, Mapping, Optional, Protocol, Set, Union
+from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Protocol, Set, Type, TypeVar, Union
 
 from ..errors import InvalidArgumentError
 from ..exposition import generate_latest
 from ..instruments import GAUGE_MODES, Counter, Gauge, Histogram
 from ..metric import Metric
 from ..registry import Registry, register_each, registry_of
-from . import catalogue
-from .catalogue import REQUEST_LATENCY_BUCKETS, Declarations, build_1_2_5_buckets
+from . import catalogue, envs
+from .catalogue import REQUEST_LATENCY_BUCKETS, Declaration, Declarations, build_1_2_5_buckets
 from .collector import CollectorRegistry, FamilyCollector
 from .gauge_modes import chosen as chosen_modes
+from .inert import Inert
 from .interface import MetricsManagerInterface
 from .stats import ZMQMetricsStats
 
@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _LOCAL = GAUGE_MODES["local"]
+_Declared = TypeVar("_Declared", Counter, Gauge, Histogram)
 
 #: The address of messages whose link has none.
 UNKNOWN_ADDRESS = "unknown"
@@ -55,9 +56,12 @@ class MetricsManager(MetricsManagerInterface):
     """Every metric of the catalogue, under its attribute name.
 
     Several may be made, in one process and in many: a name is one series, and its total that of all processes. Those of
-    speculative decoding and cache_config_info are there once they are initialised. Making one touches nothing outside
-    of the process. Methods may be called from any thread and in fork children, and raise nothing for the store's sake
-    but where it is said; a label name that a metric does not have is a ValueError.
+    speculative decoding and cache_config_info are there once they are initialised. An attribute that the catalogue does
+    not know, of a later FastDeploy say, is an inert metric: its updates do nothing, and one log line tells its name;
+    see declare. Names that begin with an underscore are no metrics, and missing ones an AttributeError.
+
+    Making one touches nothing outside of the process. Methods may be called from any thread and in fork children, and
+    raise nothing for the store's sake but where it is said; a label name that a metric does not have is a ValueError.
     """
 
     #: The groups. HTTP's are in METRICS, as in FastDeploy.
@@ -68,12 +72,15 @@ class MetricsManager(MetricsManagerInterface):
 
     num_requests_running: Gauge
     num_requests_waiting: Gauge
+    num_requests_enqueued: Gauge
+    num_requests_preempted: Gauge
     gpu_cache_usage_perc: Gauge
     batch_size: Gauge
     max_batch_size: Gauge
     available_gpu_block_num: Gauge
     free_gpu_block_num: Gauge
     max_gpu_block_num: Gauge
+    max_cpu_block_num: Gauge
     available_gpu_resource: Gauge
     first_token_latency: Gauge
     infer_latency: Gauge
@@ -91,11 +98,14 @@ class MetricsManager(MetricsManagerInterface):
     request_prefill_time: Histogram
     request_decode_time: Histogram
     request_generation_tokens: Histogram
+    request_token_ratio: Histogram
     request_success_total: Counter
+    request_preempted_total: Counter
     prefix_cache_token_num: Counter
     prefix_gpu_cache_token_num: Counter
     prefix_cpu_cache_token_num: Counter
     prefix_ssd_cache_token_num: Counter
+    prefix_storage_cache_token_num: Counter
     requests_number: Counter
     send_cache_failed_num: Counter
 
@@ -142,6 +152,58 @@ class MetricsManager(MetricsManagerInterface):
     def _declare(self, group: Declarations) -> None:
         for attribute, declaration in group.items():
             setattr(self, attribute, declaration.declared(self.registry, self._gauge_modes.get(attribute)))
+
+    # What the catalogue does not have ---------------------------------------------------------------------------------
+
+    def declare(
+        self,
+        attribute: str,
+        type: Type[_Declared],
+        name: str,
+        description: str,
+        labelnames: Iterable[str] = (),
+        *,
+        buckets: Iterable[float] = Histogram.DEFAULT_BUCKETS,
+        multiprocess_mode: str = catalogue.DEFAULT_MODE,
+    ) -> _Declared:
+        """Adds a metric to this object, as the attribute of a name, and returns it.
+
+            main_process_metrics.declare("kv_bytes", Counter, "fastdeploy:kv_bytes", "KV cache sent (in bytes)")
+
+        type is fdmetrics.Counter, Gauge or Histogram. buckets are a histogram's upper bounds, multiprocess_mode is a
+        gauge's. Every process that records it must declare it, alike. The same again gives the metric that is there.
+        Errors: InvalidArgumentError for a type or a mode that is none, and for an attribute that is something else;
+        InvalidNameError; ConflictError, where this process has declared the name otherwise.
+        """
+        if type not in (Counter, Gauge, Histogram):
+            raise InvalidArgumentError(f"type of {attribute!r} is {type!r}: fdmetrics.Counter, Gauge or Histogram")
+        if isinstance(labelnames, str):
+            raise InvalidArgumentError(f"labelnames of {attribute!r} are one text, {labelnames!r}: write a list")
+        if not attribute.isidentifier() or attribute.startswith("_"):
+            raise InvalidArgumentError(f"attribute {attribute!r} is no name that a metric can have here")
+        there = self._found_attribute(attribute)
+        declaration = Declaration(type, name, description, tuple(labelnames), tuple(buckets), multiprocess_mode)
+        taken = there is not None or attribute in catalogue.LATER or hasattr(MetricsManager, attribute)
+        # What is alike may be declared again, by each of several modules.
+        if taken and not (isinstance(there, type) and there.name == _family_name(type, name)):
+            raise InvalidArgumentError(f"attribute {attribute!r} is something else already: choose another name")
+        metric = declaration.declared(self.registry)
+        assert isinstance(metric, type)
+        setattr(self, attribute, metric)
+        return metric
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if name in catalogue.LATER:
+            raise AttributeError(f"no {name} yet: call init_speculative_metrics() of the method that has it")
+        known: Dict[str, Inert] = self.__dict__.setdefault("_inert", {})
+        if name not in known:
+            new = Inert(name)
+            # Of several threads that come at once, one tells it.
+            if known.setdefault(name, new) is new:
+                _tell_unknown(name)
+        return known[name]
 
     # What there is once it is initialised -----------------------------------------------------------------------------
 
@@ -253,11 +315,27 @@ class MetricsManager(MetricsManagerInterface):
         return {declaration.name for declaration in cls.GAUGE_METRICS.values()}
 
 
+def _family_name(kind: Type[Metric], name: str) -> str:
+    """The name that a metric has, of the one that it was declared with."""
+    return name[: -len("_total")] if kind is Counter and name.endswith("_total") else name
+
+
+def _tell_unknown(name: str) -> None:
+    # Imported here: it costs more than the rest of this package.
+    import logging
+
+    logging.getLogger("fdmetrics").warning(
+        "fdmetrics: the catalogue has no metric %s: what is recorded into it is dropped. "
+        "MetricsManager.declare() adds it. This is told once a name",
+        name,
+    )
+
+
 #: The metrics of this process, and with it those of the service. Not for the main process alone, as FastDeploy's name
 #: has it.
 main_process_metrics = MetricsManager()
 
-if os.environ.get("FD_DEBUG", "0") not in ("", "0"):
+if envs.FD_DEBUG:
     main_process_metrics.init_zmq_metrics()
 
 #: The names that get_excluded_metrics gives.

@@ -3,14 +3,13 @@
 """How a service's messages are serialised, put into the envelope, sent, received and recorded.
 
 There are two ways to the same result: through a socket of fdmetrics.zmq, which records by itself, and through any other
-object that has send and recv, around which the recording is done here.
+object that has send and recv, around which the recording is done here. Nothing else of the services records.
 """
 
 from __future__ import annotations
 
-import pickle
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Sequence, Union
 
 import zmq
 from zmq.utils import jsonapi
@@ -19,6 +18,8 @@ from .. import _link
 from .. import zmq as instrumented
 from ..registry import registry_of
 from ..zmq._state import state_of
+from .interface import MetricsManagerInterface
+from .stats import ZMQMetricsStats
 
 
 class Recording(NamedTuple):
@@ -27,6 +28,12 @@ class Recording(NamedTuple):
     link: Optional[str] = None
     prefix: Optional[str] = None
     registry: object = None
+
+    def of(self, metrics: Any) -> Recording:
+        """With the registry of a MetricsManager, where none was said."""
+        if self.registry is None and _is_manager(metrics):
+            return self._replace(registry=getattr(metrics, "registry", None))
+        return self
 
     def apply(self, socket: instrumented.Socket) -> None:
         """Makes a socket record there."""
@@ -57,6 +64,10 @@ class Channel(Protocol):
     def address(self) -> Optional[str]:
         """The address that the service had when this was opened."""
 
+    @property
+    def metrics(self) -> Any:
+        """What was in the place of main_process_metrics then."""
+
     def send_json(self, data: Any, flags: int, /) -> Any: ...
 
     def recv_json(self, flags: int, /) -> Any: ...
@@ -65,6 +76,8 @@ class Channel(Protocol):
 
     def recv_pyobj(self, flags: int, /) -> Any: ...
 
+    def send(self, frame: Any, /) -> None: ...
+
     def send_multipart(self, frames: Sequence[Any], /) -> None: ...
 
     def recv_multipart(self, flags: int, /) -> List[bytes]: ...
@@ -72,23 +85,44 @@ class Channel(Protocol):
     def send_failed(self) -> None:
         """A message could not be made."""
 
+    def receive_failed(self) -> None:
+        """A message that was received could not be decoded."""
 
-def opened(socket: Any, address: Optional[str], recording: Recording) -> Channel:
-    """The channel through a socket, or through what stands for one."""
+
+def _is_manager(metrics: object) -> bool:
+    # Not isinstance: a mock with the specification of one says that it is one.
+    return issubclass(type(metrics), MetricsManagerInterface)
+
+
+def opened(socket: Any, address: Optional[str], recording: Recording, metrics: Any = None) -> Channel:
+    """The channel through a socket, or through what stands for one.
+
+    metrics is what a program has put in the place of main_process_metrics; None: nothing. Of a MetricsManager the
+    registry is used. Another object is told of each call, by its record_zmq_stats, beside what a socket itself records.
+    """
+    channel: Union[InstrumentedChannel, RecordedChannel]
     # zmq.Socket itself is one, too, while fdmetrics.zmq.instrument() is in force.
-    if isinstance(socket, zmq.Socket) and hasattr(type(socket), "_recorder"):
-        return InstrumentedChannel(socket, socket, address)
+    instrumented_socket = isinstance(socket, zmq.Socket) and hasattr(type(socket), "_recorder")
+    if metrics is not None and not _is_manager(metrics):
+        channel = RecordedChannel(socket, address, ToldRecorder(metrics, address))
+    elif instrumented_socket:
+        channel = InstrumentedChannel(socket, socket, address)
     # Not isinstance: what a subclass does in its own send and recv must be done.
-    if type(socket) is zmq.Socket:
+    elif type(socket) is zmq.Socket:
         recording_socket = instrumented.Socket.shadow(socket)
         recording_socket.carrier = "envelope"
-        recording._replace(link=recording.link or address).apply(recording_socket)
-        return InstrumentedChannel(socket, recording_socket, address)
-    return RecordedChannel(socket, address, recording)
+        recording._replace(link=recording.link or address).of(metrics).apply(recording_socket)
+        channel = InstrumentedChannel(socket, recording_socket, address)
+    else:
+        channel = RecordedChannel(socket, address, recording.of(metrics).recorder(address))
+    channel.metrics = metrics
+    return channel
 
 
 class InstrumentedChannel:
     """Through a socket that records by itself."""
+
+    metrics: Any = None
 
     def __init__(self, socket: Any, recording: Any, address: Optional[str]) -> None:
         """socket is the service's; recording is itself, or its shadow that records."""
@@ -108,6 +142,9 @@ class InstrumentedChannel:
         message = _link.wrapped(data, _link.now()) if self._recording.carrier == "envelope" else data
         return [ForkingPickler.dumps(message)]
 
+    def send(self, frame: Any) -> None:
+        self._recording.send(frame, copy=False)
+
     def send_multipart(self, frames: Sequence[Any]) -> None:
         self._recording.send_multipart(frames, copy=False)
 
@@ -118,14 +155,47 @@ class InstrumentedChannel:
     def send_failed(self) -> None:
         state_of(self._recording).send_failed()
 
+    def receive_failed(self) -> None:
+        state_of(self._recording).receive_failed()
+
+
+class ToldRecorder:
+    """Tells an object that stands in the place of main_process_metrics what a LinkRecorder would record."""
+
+    def __init__(self, metrics: Any, address: Optional[str]) -> None:
+        self._metrics = metrics
+        self._address = address
+
+    def sent(self, size: int, _more: bool) -> None:
+        self._tell(ZMQMetricsStats(msg_send_total=1, msg_bytes_send_total=size))
+
+    def send_failed(self) -> None:
+        self._tell(ZMQMetricsStats(msg_send_failed_total=1))
+
+    def received(self, size: int, _more: bool, send_seconds: Optional[float] = None) -> None:
+        now = _link.now()
+        stats = ZMQMetricsStats(msg_recv_total=1, msg_bytes_recv_total=size)
+        # A comparison with NaN is False: what cannot be right is not known.
+        if now is not None and send_seconds is not None and send_seconds < now:
+            stats.zmq_latency = now - send_seconds
+        self._tell(stats)
+
+    def receive_failed(self) -> None:
+        """The numbers that it is told have none for this."""
+
+    def _tell(self, stats: ZMQMetricsStats) -> None:
+        self._metrics.record_zmq_stats(stats, self._address)
+
 
 class RecordedChannel:
     """Through an object that has send and recv, and send_multipart and recv_multipart if it is to answer requests."""
 
-    def __init__(self, socket: Any, address: Optional[str], recording: Recording) -> None:
+    metrics: Any = None
+
+    def __init__(self, socket: Any, address: Optional[str], recorder: Union[_link.LinkRecorder, ToldRecorder]) -> None:
         self.socket = socket
         self.address = address
-        self._recorder = recording.recorder(address)
+        self._recorder = recorder
 
     def send_json(self, data: Any, flags: int) -> Any:
         return self._send(data, jsonapi.dumps, flags)
@@ -147,7 +217,7 @@ class RecordedChannel:
         return self._recv(jsonapi.loads, flags)
 
     def recv_pyobj(self, flags: int) -> Any:
-        return self._recv(pickle.loads, flags)
+        return self._recv(ForkingPickler.loads, flags)
 
     def _recv(self, deserialize: Callable[[Any], Any], flags: int) -> Any:
         message = self.socket.recv(flags)
@@ -160,9 +230,15 @@ class RecordedChannel:
         self._recorder.received(len(message), False, send_seconds)
         return payload
 
+    def send(self, frame: Any) -> None:
+        self._send_frames(self.socket.send, frame, [frame])
+
     def send_multipart(self, frames: Sequence[Any]) -> None:
+        self._send_frames(self.socket.send_multipart, frames, frames)
+
+    def _send_frames(self, send: Callable[..., Any], message: Any, frames: Sequence[Any]) -> None:
         try:
-            self.socket.send_multipart(frames, copy=False)
+            send(message, copy=False)
         except Exception:
             self._recorder.send_failed()
             raise
@@ -175,6 +251,9 @@ class RecordedChannel:
 
     def send_failed(self) -> None:
         self._recorder.send_failed()
+
+    def receive_failed(self) -> None:
+        self._recorder.receive_failed()
 
 
 def _size(frames: Sequence[Any]) -> int:

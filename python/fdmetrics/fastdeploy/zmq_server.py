@@ -1,27 +1,41 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""Servers: the ends that bind, and the responses that a ROUTER sends to those who asked."""
+"""Servers: the ends that bind. What they answer requests with is in zmq_responses."""
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
-import threading
-import time
+import sys
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Callable, DefaultDict, Dict, List, Optional, Protocol, Sequence
+from typing import Any, Dict, Optional
 
 import zmq
 
+from . import envs, zmq_channel, zmq_packing
 from .zmq_channel import Channel
-from .zmq_service import ServiceClosedError, ZmqServiceBase, logger
+from .zmq_packing import Response, _msgpack_default, pickled
+from .zmq_responses import Responding
+from .zmq_service import ServiceClosedError, ZmqServiceBase, late, llm_logger
+
+__all__ = [
+    "IPC_DIRECTORY",
+    "ForkingPickler",
+    "Response",
+    "ZmqIpcServer",
+    "ZmqServerBase",
+    "ZmqTcpServer",
+    "_msgpack_default",
+    "llm_logger",
+    "pickled",
+]
 
 #: Where the sockets of ipc services are, unless another directory is given.
 IPC_DIRECTORY = "/dev/shm"
 
-#: Seconds between two looks for a client that asks for its responses.
-POLL_SECONDS = 0.001
+
+def __getattr__(name: str) -> object:
+    return late(__name__, name)
 
 
 def ipc_path(directory: str, name: str, router: bool) -> str:
@@ -29,164 +43,39 @@ def ipc_path(directory: str, name: str, router: bool) -> str:
     return os.path.join(directory, f"router_{name}.ipc" if router else f"{name}.socket")
 
 
-def send_high_water_mark() -> int:
-    """FD_ZMQ_SNDHWM: how many messages wait for one peer before a send blocks; 0, the default: without limit.
+class ZmqServerBase(Responding):
+    """A service whose socket is bound; see ZmqServiceBase and Responding."""
 
-    Errors: ValueError where it is no number.
-    """
-    text = os.environ.get("FD_ZMQ_SNDHWM", "0")
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"FD_ZMQ_SNDHWM is {text!r}: a whole number of messages is expected, 0 for no limit") from None
-
-
-class Response(Protocol):
-    """One part of the answer to a request."""
-
-    finished: bool
-
-    def to_dict(self) -> Dict[str, Any]:
-        """What is sent of it."""
-
-
-Pack = Callable[[Sequence[Any]], Any]
-
-
-def pickled(responses: Sequence[Response]) -> Any:
-    """What goes over the wire for some responses, unless the server is given another way."""
-    return ForkingPickler.dumps([response.to_dict() for response in responses])
-
-
-class ZmqServerBase(ZmqServiceBase):
-    """A service whose socket is bound; see ZmqServiceBase.
-
-    As a ROUTER it answers requests: a client asks for the responses to a request by sending [b"", request id], which
-    recv_result_handle takes, and gets [b"", responses] for every send_response of that request, those before it asked
-    included. These two and send_response may be called from different threads.
-    """
-
-    _pack: Pack = staticmethod(pickled)
-
-    def __init__(self, *, pack: Optional[Pack] = None, **keywords: Any) -> None:
-        """Nothing is bound yet. pack makes one frame of a list of responses; without it they are pickled, which has to
-        be asked for on tcp. The other keywords are those of ZmqServiceBase.
-        """
-        super().__init__(**keywords)
-        if pack is not None:
-            self._pack = pack
-        self._packs_itself = pack is None
-        #: The identity of the client that asked for a request's responses.
-        self.req_dict: Dict[str, bytes] = {}
-        #: The responses that nobody has asked for yet.
-        self.cached_results: DefaultDict[str, List[Sequence[Any]]] = collections.defaultdict(list)
-        #: Guards these two.
-        self.mutex = threading.Lock()
-        #: Guards the ROUTER socket.
-        self.response_token_lock = threading.Lock()
-
-    def _response_channel(self) -> Channel:
-        try:
-            channel = self._channel()
-        except ServiceClosedError as error:
-            raise RuntimeError(f"Router socket not created. {error}") from error
-        if self._packs_itself:
-            self._allow_pickle()
-        return channel
-
-    def send_response(self, req_id: str, data: Sequence[Any]) -> None:
-        """Sends responses to the client that asked for those of this request, or keeps them until one asks.
-
-        What cannot be sent is counted as one failed message and logged, not raised. After a response that is
-        `finished` the request is forgotten. Errors: RuntimeError without a socket, PickleRefusedError.
-        """
-        self._send_response_per_query(req_id, data)
-
-    def _send_response_per_query(self, req_id: str, data: Sequence[Any]) -> None:
-        channel = self._response_channel()
-        responses: List[Any] = []
-        with self.mutex:
-            client = self.req_dict.get(req_id)
-            if client is None:
-                self.cached_results[req_id].append(data)
-            else:
-                for kept in self.cached_results.pop(req_id, ()):
-                    responses.extend(kept)
-        if client is None:
-            return
-        responses.extend(data)
-        self._send_packed(channel, client, responses)
-        if responses and responses[-1].finished:
-            with self.mutex:
-                self.req_dict.pop(req_id, None)
-
-    def _send_packed(self, channel: Channel, client: bytes, responses: Sequence[Any]) -> None:
-        try:
-            try:
-                packed = self._pack(responses)
-            except Exception:
-                channel.send_failed()
-                raise
-            with self.response_token_lock:
-                channel.send_multipart([client, b"", packed])
-        except Exception as error:
-            logger.error("fdmetrics: %r could not send a response: %s", self, error)
-
-    def recv_result_handle(self) -> None:
-        """Takes clients that ask for responses, until the service is closed. Meant for a thread of its own."""
-        while self.running:
-            try:
-                if not self.receive_result_handle_once():
-                    time.sleep(POLL_SECONDS)
-            except (zmq.ZMQError, RuntimeError) as error:
-                # Ordinary when the service is closed meanwhile.
-                if self.running:
-                    logger.error("fdmetrics: %r takes no more requests for responses: %s", self, error)
-                return
-
-    def receive_result_handle_once(self) -> bool:
-        """Takes one client that asks for responses and sends it what is kept for it; False where none is there.
-
-        A message of another shape is counted, logged and dropped. Errors: the socket's, and those of send_response.
-        """
-        channel = self._response_channel()
-        try:
-            with self.response_token_lock:
-                frames = channel.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        try:
-            client, _, request = frames
-            req_id = request.decode("utf-8")
-        except ValueError as error:
-            logger.error("fdmetrics: %r was asked for responses by no request id: %s", self, error)
-            return True
-        with self.mutex:
-            self.req_dict[req_id] = client
-            kept = self.cached_results.get(req_id)
-            finished = bool(kept and kept[-1] and kept[-1][-1].finished)
-        if finished:
-            # Nothing more comes for this request that would send what is kept.
-            self._send_response_per_query(req_id, [])
-        return True
+    _module = sys.modules[__name__]
+    _side = "server"
 
 
 class ZmqIpcServer(ZmqServerBase):
-    """Binds a PULL or ROUTER socket to a path of this host, and removes it when it is closed."""
+    """Binds a PULL, ROUTER or PUSH socket to a path of this host, and removes it when it is closed."""
+
+    _bound_file: Optional[os.stat_result] = None
 
     def __init__(self, name: str, mode: int, *, directory: str = IPC_DIRECTORY, **keywords: Any) -> None:
-        """Binds ipc://<directory>/<name>.socket, or router_<name>.ipc there in mode zmq.ROUTER. The keywords are those
-        of ZmqServerBase.
+        """Binds ipc://<directory>/<name>.socket in mode zmq.PULL, router_<name>.ipc there in mode ROUTER, and
+        response_<name>.push in mode PUSH. The keywords are those of ZmqServerBase.
 
-        Errors: zmq.ZMQError where it cannot be bound; ValueError for FD_ZMQ_SNDHWM.
+        Errors: zmq.ZMQError where it cannot be bound; ValueError for another mode, and for FD_ZMQ_SNDHWM.
         """
         super().__init__(**keywords)
         self.name = name
         self.mode = mode
-        self.file_name = ipc_path(directory, name, router=mode == zmq.ROUTER)
+        if mode not in (zmq.PULL, zmq.ROUTER, zmq.PUSH):
+            raise ValueError(f"mode of {name!r} is {mode!r}: zmq.PULL, zmq.ROUTER or zmq.PUSH is expected")
+        self._directory = directory
+        if mode == zmq.PUSH:
+            self.file_name = os.path.join(directory, f"response_{name}.push")
+        else:
+            self.file_name = ipc_path(directory, name, router=mode == zmq.ROUTER)
         self.address = f"ipc://{self.file_name}"
-        self.ZMQ_SNDHWM = send_high_water_mark()
-        self._bound_file: Optional[os.stat_result] = None
+        self.ZMQ_SNDHWM = envs.FD_ZMQ_SNDHWM
+        #: The sockets of the workers that a batch was sent to, by their process ids.
+        self.worker_push_sockets: Dict[int, Any] = {}
+        self._worker_channels: Dict[int, Channel] = {}
         self._ensure_socket()
 
     def _create_socket(self) -> Any:
@@ -195,23 +84,56 @@ class ZmqIpcServer(ZmqServerBase):
             self._bound_file = os.stat(self.file_name)
         return socket
 
+    def _get_worker_push_socket(self, worker_pid: int) -> Any:
+        """The socket that sends to one worker, who binds a PULL to response_<name>_w<worker_pid>.pull beside ours."""
+        with self.mutex:
+            socket = self.worker_push_sockets.get(worker_pid)
+            if socket is None:
+                socket = self.worker_push_sockets[worker_pid] = self._new_socket(zmq.PUSH)
+                _configure(socket, self.ZMQ_SNDHWM)
+                socket.connect(self._worker_address(worker_pid))
+        return socket
+
+    def _worker_address(self, worker_pid: int) -> str:
+        return f"ipc://{os.path.join(self._directory, f'response_{self.name}_w{worker_pid}.pull')}"
+
+    def _worker_channel(self, worker_pid: int) -> Channel:
+        if self._closed:
+            raise ServiceClosedError(f"{self!r} has no sockets: it was closed; make another ZmqIpcServer.")
+        socket, address = self._get_worker_push_socket(worker_pid), self._worker_address(worker_pid)
+        channel = self._worker_channels.get(worker_pid)
+        if channel is None or not self._is_current(channel, socket, address):
+            channel = zmq_channel.opened(socket, address, self._recording, self._metrics())
+            self._worker_channels[worker_pid] = channel
+        return channel
+
     def close(self) -> None:
         """As ZmqServiceBase.close; the socket's file is removed, unless another server has put its own there since."""
-        if not self.running:
+        if self._closed:
             return
         super().close()
         self._clear_ipc(self.file_name)
+
+    def _close_sockets(self) -> None:
+        for socket in self.worker_push_sockets.values():
+            try:
+                self._close_socket(socket)
+            except Exception as error:
+                self._module.llm_logger.warning("ZMQ server failed to close connection - %s", error)
+        self.worker_push_sockets.clear()
+        super()._close_sockets()
 
     def _clear_ipc(self, name: str) -> None:
         bound = self._bound_file
         try:
             there = os.stat(name)
-            if bound is not None and os.path.samestat(there, bound):
+            # Not known: what was bound was no socket of libzmq.
+            if bound is None or os.path.samestat(there, bound):
                 os.remove(name)
         except FileNotFoundError:
             pass  # libzmq has removed it.
         except OSError as error:
-            logger.warning("fdmetrics: %r could not remove %s: %s", self, name, error)
+            self._module.llm_logger.warning("Failed to remove IPC file %s - %s", name, error)
 
 
 class ZmqTcpServer(ZmqServerBase):
@@ -227,7 +149,7 @@ class ZmqTcpServer(ZmqServerBase):
         self.mode = mode
         self.port = port
         self.address = f"tcp://*:{port}"
-        self.ZMQ_SNDHWM = send_high_water_mark()
+        self.ZMQ_SNDHWM = envs.FD_ZMQ_SNDHWM
         self._ensure_socket()
 
     def _create_socket(self) -> Any:
@@ -238,13 +160,60 @@ class ZmqTcpServer(ZmqServerBase):
             self.address = f"tcp://*:{self.port}"
         return socket
 
+    def recv_control_cmd(self) -> Optional[Dict[str, Any]]:
+        """Takes one command, [b"", msgpack of a dictionary with "task_id"]; None where none is there.
+
+        Its sender is kept for response_for_control_cmd. What is no command is counted, logged and dropped. Errors: the
+        socket's; ServiceClosedError; ImportError where msgpack is missing.
+        """
+        channel = self._channel()
+        zmq_packing.msgpack()
+        try:
+            with self.response_token_lock:
+                frames = channel.recv_multipart(self._module.zmq.NOBLOCK)
+        except self._module.zmq.Again:
+            return None
+        try:
+            client, _, command = frames
+            task: Dict[str, Any] = zmq_packing.unpacked(command)
+            with self.mutex:
+                self.req_dict[task["task_id"]] = client
+        except Exception as error:
+            channel.receive_failed()
+            self._module.llm_logger.error("recv_control_cmd get no command: %s: %s", type(error).__name__, error)
+            return None
+        return task
+
+    def response_for_control_cmd(self, task_id: Any, result: Any) -> None:
+        """Sends the result of a command to who sent it, as msgpack, and forgets the command.
+
+        What cannot be sent is counted as one failed message and logged, not raised. Errors: RuntimeError without a
+        socket; ImportError where msgpack is missing.
+        """
+        try:
+            channel = self._channel()
+        except ServiceClosedError as error:
+            raise RuntimeError("Router socket not created.") from error
+        zmq_packing.msgpack()
+        with self.mutex:
+            client = self.req_dict.pop(task_id, None)
+        if client is None:
+            channel.send_failed()
+            self._module.llm_logger.error("Send result to zmq client failed: no command %r was received", task_id)
+            return
+        self._send_result(channel, client, lambda: zmq_packing.packed(result))
+
+
+def _configure(socket: Any, high_water_mark: int) -> None:
+    socket.setsockopt(zmq.SNDHWM, high_water_mark)
+    socket.setsockopt(zmq.SNDTIMEO, -1)
+
 
 def _bound(server: ZmqServerBase, address: str, high_water_mark: int, mode: int) -> Any:
     """A socket of a server that is bound; where it cannot be, nothing stays open."""
     socket = server._new_socket(mode)
     try:
-        socket.setsockopt(zmq.SNDHWM, high_water_mark)
-        socket.setsockopt(zmq.SNDTIMEO, -1)
+        _configure(socket, high_water_mark)
         socket.bind(address)
     except BaseException:
         server.socket = socket

@@ -8,7 +8,8 @@ import abc
 import contextlib
 import enum
 import logging
-from typing import Any, Callable, Optional, Tuple, Type, TypeVar
+import sys
+from typing import Any, Callable, ClassVar, Optional, Tuple, Type, TypeVar
 
 import zmq
 
@@ -17,15 +18,36 @@ from ..zmq._state import last_endpoint
 from . import zmq_channel
 from .zmq_channel import Channel, Recording
 
-logger = logging.getLogger("fdmetrics")
+#: FastDeploy's name of the log; here that of the package.
+llm_logger = logging.getLogger("fdmetrics")
 
-#: What receive_json_once and receive_pyobj_once say when there is no socket to receive from.
-CLOSED = "zmq socket has closed"
+#: What receive_json_once and receive_pyobj_once say when there is no socket to receive from: FastDeploy's words, which
+#: programs compare with.
+CLOSED = "zmp socket has closed"
 
 #: Only who may open files of this host can write to these.
 LOCAL_TRANSPORTS = ("ipc://", "inproc://")
 
+# What a module of services must have in the place of its name zmq, so that contexts are made by fdmetrics.zmq.
+_PLAIN_CONTEXT = zmq.Context
+
 _Service = TypeVar("_Service", bound="ZmqServiceBase")
+
+
+def late(module: str, name: str) -> object:
+    """A module's main_process_metrics: the services need it only where a program puts another object in its place.
+
+    Errors: AttributeError for any other name.
+    """
+    if name != "main_process_metrics":
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    from .metrics import main_process_metrics
+
+    return main_process_metrics
+
+
+def __getattr__(name: str) -> object:
+    return late(__name__, name)
 
 
 class Nothing(enum.Enum):
@@ -52,25 +74,35 @@ class ServiceClosedError(RuntimeError):
 class ZmqServiceBase(abc.ABC):
     """One socket that sends and receives objects as JSON or pickle, and records each message once.
 
-    The socket is made at its first use and stands in `socket`. It may also be given: what goes through any object that
-    has send and recv, such as a test's own, is recorded like what goes through the service's own sockets; one of
-    fdmetrics.zmq records by itself, in its own carrier and link. Messages travel in the envelope
-    {"__meta": {"send_ts": seconds}, "data": data}. What comes without one, or in what only looks like one, is handed
-    over as it is, and counted. What a subclass sends and receives through `socket` itself, commands, say, or responses
-    in a form of its own, is counted, too, where that is one that the service has made.
+    The socket stands in `socket`. It may also be given: what goes through any object that has send and recv, such as a
+    test's own, is recorded like what goes through the service's own sockets; one of fdmetrics.zmq records by itself, in
+    its own carrier and link. Messages travel in the envelope {"__meta": {"send_ts": seconds}, "data": data}. What comes
+    without one, or in what only looks like one, is handed over as it is, and counted. What a subclass sends and
+    receives through `socket` itself, commands, say, or responses in a form of its own, is counted, too, where that is
+    one that the service has made.
+
+    The names zmq, llm_logger and main_process_metrics of the module of a class (zmq_server, zmq_client) are looked up
+    at each use: what a program or a test puts in their place is used. An object that is no MetricsManager and takes the
+    place of main_process_metrics is told of each call, by its record_zmq_stats(stats, address).
 
     A service belongs to one thread at a time, and is not carried over a fork.
     """
+
+    #: The module whose names are used.
+    _module: ClassVar[Any] = sys.modules[__name__]
+    #: What the log says of closing it.
+    _side: ClassVar[str] = "service"
 
     # On the class too: a subclass may assign its own before it comes to __init__, or not come there at all.
     socket: Any = None
     context: Any = None
     address: Optional[str] = None
     running = True
+    _closed = False
     _recording = Recording()
     _carrier = "envelope"
     _pickle = False
-    _owns_context = False
+    _given_context: Any = None
     _own_socket: Any = None
     _channel_now: Optional[Channel] = None
 
@@ -89,16 +121,16 @@ class ZmqServiceBase(abc.ABC):
 
         socket is used in place of one that the service makes; context in place of a context of its own. carrier is that
         of the socket that it makes. pickle=True allows send_pyobj and recv_pyobj on other transports than ipc and
-        inproc: whoever can write to the socket then runs code in this process. link is the label `address` where the
+        inproc: whoever can write to the socket then runs code in this process. An object that stands for a socket may
+        pickle unless the address names such a transport. link is the label `address` where the
         two ends have different names for one link; prefix and registry are those of fdmetrics.zmq.Socket.
         """
         self.socket = socket
-        self.context = context
+        self.context = self._given_context = context
         self.running = True
         self._carrier = carrier
         self._pickle = pickle
         self._recording = Recording(link, prefix, registry)
-        self._owns_context = False
         self._channel_now = None
 
     @abc.abstractmethod
@@ -107,38 +139,49 @@ class ZmqServiceBase(abc.ABC):
 
     def _ensure_socket(self) -> None:
         """Makes the socket where there is none; a closed service stays closed."""
-        if self.socket is None and self.running:
+        if self.socket is None and not self._closed:
             self.socket = self._own_socket = self._create_socket()
 
-    def _new_socket(self, mode: int) -> instrumented.Socket:
-        """A socket of the service's context that records."""
+    def _new_socket(self, mode: int) -> Any:
+        """A socket of the service's context; it records, unless a program's own Context made it."""
         if self.context is None:
-            self.context = instrumented.Context()
-            self._owns_context = True
-        socket: instrumented.Socket = self.context.socket(mode)
+            context = self._module.zmq.Context
+            self.context = instrumented.Context() if context is _PLAIN_CONTEXT else context()
+        socket = self.context.socket(mode)
         if isinstance(socket, instrumented.Socket):
             socket.carrier = self._carrier
-            self._recording.apply(socket)
+            self._recording.of(self._metrics()).apply(socket)
         return socket
+
+    def _metrics(self) -> Any:
+        """What a program has put in the place of main_process_metrics; None: nothing."""
+        return vars(self._module).get("main_process_metrics")
 
     def _channel(self) -> Channel:
         """What sends and receives through the socket that there is now. Errors: ServiceClosedError."""
         channel = self._channel_now
-        if channel is not None and channel.socket is self.socket and channel.address == self.address:
+        if channel is not None and self._is_current(channel, self.socket, self.address):
             return channel
         self._ensure_socket()
         if self.socket is None:
             raise ServiceClosedError(f"{self!r} has no socket: it was closed; make another {type(self).__name__}.")
-        channel = self._channel_now = zmq_channel.opened(self.socket, self.address, self._recording)
+        channel = self._channel_now = zmq_channel.opened(self.socket, self.address, self._recording, self._metrics())
         return channel
+
+    def _is_current(self, channel: Channel, socket: Any, address: Optional[str]) -> bool:
+        return channel.socket is socket and channel.address == address and channel.metrics is self._metrics()
 
     def _allow_pickle(self) -> None:
         if self._pickle:
             return
         address = self.address
-        if self.socket is not self._own_socket and isinstance(self.socket, zmq.Socket):
+        if isinstance(self.socket, zmq.Socket):
             # A given one may be bound or connected to anything.
-            address = last_endpoint(self.socket) or address
+            if self.socket is not self._own_socket:
+                address = last_endpoint(self.socket) or address
+        elif self.socket is not None and (address is None or "://" not in address):
+            # What stands for a socket, and says nothing of a transport.
+            return
         if address is None or not address.startswith(LOCAL_TRANSPORTS):
             raise PickleRefusedError(
                 f"{self!r} does not pickle: whoever can write to {address or 'its socket'} would run code here. Send "
@@ -193,19 +236,19 @@ class ZmqServiceBase(abc.ABC):
 
     def _received(self, receive: Callable[[int], Any], block: bool) -> Any:
         try:
-            return receive(0 if block else zmq.NOBLOCK)
-        except zmq.Again:
+            return receive(0 if block else self._module.zmq.NOBLOCK)
+        except self._module.zmq.Again:
             return NOTHING
 
     def _received_once(self, receive: Callable[[bool], Any], block: bool) -> Tuple[Optional[str], Any]:
         try:
             self._ensure_socket()
             # `is True`: an object with send and recv alone need not have the attribute, a test's stand-in has anything.
-            if not self.running or self.socket is None or getattr(self.socket, "closed", False) is True:
+            if self._closed or self.socket is None or getattr(self.socket, "closed", False) is True:
                 return CLOSED, None
             data = receive(block)
         except Exception as error:
-            logger.warning("fdmetrics: %r is closed, because receiving failed: %s", self, error)
+            self._module.llm_logger.warning("fdmetrics: %r is closed, because receiving failed: %s", self, error)
             self.close()
             return str(error) or type(error).__name__, None
         return None, None if data is NOTHING else data
@@ -215,23 +258,33 @@ class ZmqServiceBase(abc.ABC):
 
         A given socket is closed too, a given context is left to its owner.
         """
-        if not self.running:
+        if self._closed:
             return
+        self._closed = True
         self.running = False
         try:
-            self._close_socket()
-            if self._owns_context and not self.context.closed:
-                self.context.term()
+            self._close_sockets()
+            self._end_context()
         except Exception as error:
-            logger.warning("fdmetrics: %r could not be closed: %s", self, error)
+            self._module.llm_logger.warning("ZMQ %s failed to close connection - %s", self._side, error)
 
-    def _close_socket(self) -> None:
-        socket = self.socket
+    def _end_context(self) -> None:
+        context = self.context
+        if context is None or context is self._given_context:
+            return
+        # `is not True`, as everywhere: what stands for one may have anything there.
+        if getattr(context, "closed", False) is not True:
+            context.term()
+
+    def _close_sockets(self) -> None:
+        self._close_socket(self.socket)
+
+    def _close_socket(self, socket: Any) -> None:
         if socket is None or getattr(socket, "closed", False) is True:
             return
-        if isinstance(socket, zmq.Socket):
-            socket.close(linger=0)
-        elif hasattr(socket, "close"):
+        if hasattr(socket, "setsockopt"):
+            socket.setsockopt(self._module.zmq.LINGER, 0)
+        if hasattr(socket, "close"):
             socket.close()
 
     def __enter__(self: _Service) -> _Service:

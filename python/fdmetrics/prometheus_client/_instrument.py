@@ -43,7 +43,7 @@ class Instrument(StoreCollector, native.Metric):
         subsystem: str,
         unit: str,
         registry: object,
-        labelvalues: Optional[Sequence[object]],
+        labelvalues: Optional[Sequence[object]] = None,
         **specific: Any,
     ) -> None:
         parent = _making.parent

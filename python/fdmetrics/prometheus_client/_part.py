@@ -9,12 +9,12 @@ from typing import Collection, Dict, FrozenSet, Iterable, Iterator, List, NamedT
 from prometheus_client.metrics_core import Metric
 
 from .. import _constants as c
+from .. import _gauge_functions
 from .._descriptor import Descriptor
 from .._prometheus import families
 from .._prometheus.totals import wants_pid_label
 from ..registry import Registry
 from ..store import ProcessMetrics
-from . import _callbacks
 
 #: What an exposed family's name ends with.
 _EXPOSED_SUFFIXES = {c.FDM_COUNTER: "_total", c.FDM_INFO: "_info"}
@@ -60,9 +60,10 @@ class Selection:
         return Selection([Part(self.store, shown, self._process_metrics)])
 
     def text(self) -> bytes:
-        """The families in the text format 0.0.4. Errors: those of Registry.render, and of callbacks of gauges."""
-        _callbacks.evaluate(self.store, self._shows)
-        text = self.store.render(pid_label=wants_pid_label(), process_metrics=self._process_metrics)
+        """The families in the text format 0.0.4. Errors: those of Registry.render, and of functions of gauges."""
+        store = self.store._ready()
+        _gauge_functions.evaluate(self.store, self._shows)
+        text = store.render(pid_label=wants_pid_label(), process_metrics=self._process_metrics)
         if self._names is None and not self._hidden:
             return text
         return "".join(block.text for block in families.blocks(text.decode()) if self._shows(block.exposed)).encode()

@@ -15,11 +15,11 @@ from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Seque
 import prometheus_client.metrics as _real
 from prometheus_client.metrics import MetricWrapperBase
 
-from .. import _bindings, instruments
 from .. import _constants as c
-from .._descriptor import strings
+from .. import instruments
+from .._descriptor import checked_bounds, checked_states, strings
 from .._family import Family
-from . import _callbacks, _readings
+from . import _readings
 from ._instrument import Instrument
 from ._readings import Reading
 from ._twin import fallback
@@ -48,9 +48,7 @@ class Counter(Instrument, instruments.Counter, _real.Counter):  # type: ignore[m
         _labelvalues: Optional[Sequence[str]] = None,
     ) -> None:
         """Declares a counter. Errors: ValueError."""
-        instruments.Counter.__init__(
-            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues
-        )
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
 
     def _own_init(self) -> Any:
         return Counter.__init__
@@ -103,17 +101,9 @@ class Gauge(Instrument, instruments.Gauge, _real.Gauge):  # type: ignore[misc]
         """Declares a gauge. Errors: ValueError."""
         self._multiprocess_mode = multiprocess_mode
         self._is_most_recent = multiprocess_mode in ("mostrecent", "livemostrecent")
-        instruments.Gauge.__init__(
-            self,
-            name,
-            documentation,
-            labelnames,
-            namespace,
-            subsystem,
-            unit,
-            registry,
-            _labelvalues,
-            multiprocess_mode,
+        mode = instruments.gauge_mode(name, multiprocess_mode)
+        self._declare(
+            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, gauge_mode=mode
         )
 
     def _own_init(self) -> Any:
@@ -155,28 +145,9 @@ class Gauge(Instrument, instruments.Gauge, _real.Gauge):  # type: ignore[misc]
         return InprogressTracker(self)  # type: ignore[no-untyped-call]
 
     def set_function(self, f: Callable[[], float]) -> None:
-        """Has the gauge's value of this process be what a function returns, whenever this process shows the gauge.
-
-        Other processes show what it returned last, by the gauge's mode. The function may be called by several threads
-        at once. inc(), dec() and set() do nothing from then on. Errors: ValueError.
-        """
+        """Has the gauge's value of this process be what a function returns; see fdmetrics.Gauge.set_function."""
         self._raise_if_not_observable()
-        _callbacks.put(self._family, self._values, f)
-        self._put_calls(_NO_CALLS)
-
-    def _put_calls(self, calls: _bindings.GaugeCalls) -> None:
-        super()._put_calls(_NO_CALLS if _callbacks.has(self._family, self._values) else calls)
-
-    def _remove(self, series: Iterable[Tuple[str, ...]]) -> None:
-        removed = list(series)
-        _callbacks.drop(self._family, removed)
-        super()._remove(removed)
-
-    def clear(self) -> None:
-        """Removes all series of this metric, for all processes; nothing where it has no label names."""
-        if self._is_parent:
-            _callbacks.drop_all(self._family)
-        super().clear()
+        instruments.Gauge.set_function(self, f)
 
 
 class Summary(Instrument, instruments.Summary, _real.Summary):  # type: ignore[misc]
@@ -194,9 +165,7 @@ class Summary(Instrument, instruments.Summary, _real.Summary):  # type: ignore[m
         _labelvalues: Optional[Sequence[str]] = None,
     ) -> None:
         """Declares a summary. Errors: ValueError."""
-        instruments.Summary.__init__(
-            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues
-        )
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
 
     def _own_init(self) -> Any:
         return Summary.__init__
@@ -232,8 +201,9 @@ class Histogram(Instrument, instruments.Histogram, _real.Histogram):  # type: ig
         buckets: Sequence[Union[float, str]] = DEFAULT_BUCKETS,
     ) -> None:
         """Declares a histogram. Errors: ValueError."""
-        instruments.Histogram.__init__(
-            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, buckets
+        bounds = checked_bounds(name, buckets)
+        self._declare(
+            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, bounds=bounds
         )
 
     def _own_init(self) -> Any:
@@ -279,9 +249,7 @@ class Info(Instrument, instruments.Info, _real.Info):  # type: ignore[misc]
         _labelvalues: Optional[Sequence[str]] = None,
     ) -> None:
         """Declares an info. Errors: ValueError."""
-        instruments.Info.__init__(
-            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues
-        )
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
 
     def _own_init(self) -> Any:
         return Info.__init__
@@ -303,8 +271,9 @@ class Enum(Instrument, instruments.Enum, _real.Enum):  # type: ignore[misc]
         states: Optional[Sequence[str]] = None,
     ) -> None:
         """Declares an enum of states. Errors: ValueError."""
-        instruments.Enum.__init__(
-            self, name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, states
+        checked = checked_states(name, states)
+        self._declare(
+            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, states=checked
         )
 
     def _own_init(self) -> Any:
@@ -318,13 +287,4 @@ class Enum(Instrument, instruments.Enum, _real.Enum):  # type: ignore[misc]
         return self._family.descriptor.states
 
 
-def _no_change(amount: float = 1) -> None:
-    """What inc() and dec() do where a function gives the value."""
-
-
-def _no_value(value: float) -> None:
-    """What set() does where a function gives the value."""
-
-
-_NO_CALLS = _bindings.GaugeCalls(_no_change, _no_change, _no_value)
 _MODES: Dict[int, Any] = {mode: name for name, mode in instruments.GAUGE_MODES.items()}

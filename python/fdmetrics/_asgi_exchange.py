@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""One HTTP request of an ASGI application and its response, as its messages pass."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any, Awaitable, Callable, MutableMapping, Optional
+
+from ._http_metrics import CLIENT_GONE, MOST_DIGITS, HTTPMetrics
+
+# The types of the ASGI specification, alike to those of asgiref and Starlette.
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Exchange:
+    """One request and its response. Belongs to one task."""
+
+    __slots__ = (
+        *("_announced", "_ended", "_gone", "_metrics", "_path", "_progress", "_receive", "_received", "_scope"),
+        *("_send", "_sent", "_start", "_status"),
+    )
+
+    def __init__(self, metrics: HTTPMetrics, scope: Scope, path: str, receive: Receive, send: Send) -> None:
+        """path: below the application."""
+        self._metrics = metrics
+        self._scope = scope
+        self._path = path
+        self._receive = receive
+        self._send = send
+        #: The status that was sent, 0 before.
+        self._status = 0
+        self._gone = self._ended = False
+        #: Bytes of the request's body that the application has taken, and of the response's that it has sent; the
+        #: latter None before the first message that has a body.
+        self._received = 0
+        self._sent: Optional[int] = None
+        #: The response's Content-Length.
+        self._announced: Optional[int] = None
+        self._start = perf_counter()
+        self._progress = metrics.begin(scope["method"], scope)
+
+    async def run(self, app: ASGIApp) -> None:
+        """Runs the application, and records the request. Errors: the application's."""
+        try:
+            await app(self._scope, self._watched_receive, self._watched_send)
+        except BaseException as error:
+            if not self._ended:
+                # What is no Exception is a cancellation, or the end of the process.
+                gone = self._gone or not isinstance(error, Exception)
+                self._end(self._status or (CLIENT_GONE if gone else 500))
+            raise
+        if not self._ended:
+            self._end(self._status or (CLIENT_GONE if self._gone else 500))
+
+    async def _watched_receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._gone = True
+        elif self._metrics.wants_request_size:
+            self._received += len(message.get("body") or b"")
+        return message
+
+    # Not a coroutine function, because that would cost one more coroutine a message.
+    def _watched_send(self, message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._status = message["status"]
+            if self._metrics.wants_response_size:
+                self._announced = content_length(message.get("headers", ()))
+        elif kind == "http.response.body" and not self._ended:
+            if self._metrics.wants_response_size:
+                self._sent = (self._sent or 0) + len(message.get("body") or b"")
+            if not message.get("more_body", False):
+                self._end(self._status)
+        return self._send(message)
+
+    def _end(self, status: int) -> None:
+        self._ended = True
+        seconds = perf_counter() - self._start
+        metrics, scope = self._metrics, self._scope
+        about = metrics.about(scope, scope, self._path)
+        request_size = self._request_size() if metrics.wants_request_size else None
+        response_size = self._response_size() if metrics.wants_response_size else None
+        metrics.record(scope["method"], about, status, seconds, self._progress, request_size, response_size)
+
+    def _request_size(self) -> int:
+        declared = content_length(self._scope.get("headers", ()))
+        return self._received if declared is None else declared
+
+    def _response_size(self) -> Optional[int]:
+        if not self._status:
+            return None  # Somebody else answers.
+        if self._scope["method"] == "HEAD":
+            return 0
+        # A file that the server sends by itself passes by no message with its bytes.
+        return self._announced if self._sent is None else self._sent
+
+
+def content_length(headers: object) -> Optional[int]:
+    """The value of Content-Length; None where there is none, or it is no number."""
+    # Any iterable is allowed, but one that can be read only once is for the server.
+    for name, value in headers if isinstance(headers, (list, tuple)) else ():
+        if len(name) == 14 and name.lower() == b"content-length" and value.isdigit() and len(value) <= MOST_DIGITS:
+            return int(value)
+    return None

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the middlewares of fdmetrics.asgi, fdmetrics.wsgi and fdmetrics.django may be told: what, and by which names.
+
+fdmetrics.asgi.MetricsMiddleware says what each option means.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any, Callable, Collection, Iterable, Mapping, NamedTuple, Optional, Pattern, Tuple, Union
+
+from .errors import InvalidArgumentError
+
+#: The paths that are not recorded unless others are given: what orchestrators and Prometheus ask for.
+DEFAULT_EXCLUDED_PATHS = frozenset(("/health", "/healthz", "/livez", "/metrics", "/readyz"))
+#: The upper bounds of http_request_duration_seconds.
+DURATION_BUCKETS = (
+    *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0),
+    *(3.5, 4.0, 4.5, 5.0, 7.5, 10.0, 30.0, 60.0),
+)
+#: The upper bounds of http_request_size_bytes and http_response_size_bytes: 256 bytes to 64 MiB.
+SIZE_BUCKETS = tuple(float(4**power) for power in range(4, 14))
+
+REQUESTS = "http_requests_total"
+DURATION = "http_request_duration_seconds"
+IN_PROGRESS = "http_requests_in_progress"
+REQUEST_SIZE = "http_request_size_bytes"
+RESPONSE_SIZE = "http_response_size_bytes"
+#: The names of the metrics and of the labels that each request has, which `names` may replace.
+LABELS = ("method", "path", "status_code")
+NAMES = (REQUESTS, DURATION, IN_PROGRESS, REQUEST_SIZE, RESPONSE_SIZE, *LABELS)
+
+Excluded = Union[Collection[Union[str, Pattern[str]]], Pattern[str], Callable[[str], bool]]
+Buckets = Iterable[Union[float, str]]
+Names = Mapping[str, Optional[str]]
+
+
+class Options(NamedTuple):
+    """The options of a middleware. The functions take what its protocol has for a request: scope, environ, HttpRequest.
+
+    None stands for the default where there is another one.
+    """
+
+    registry: object = None
+    excluded: Optional[Excluded] = None
+    path_of: Optional[Callable[..., object]] = None
+    prefix: str = ""
+    names: Optional[Names] = None
+    labels: Optional[Mapping[str, Union[str, Callable[..., object]]]] = None
+    buckets: Optional[Buckets] = None
+    group_status: bool = False
+    in_progress: bool = False
+    request_size: bool = False
+    response_size: bool = False
+    size_buckets: Optional[Buckets] = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str) -> Options:
+        """Those of a mapping. Errors: InvalidArgumentError for a name that is no option; `where` says whose it is."""
+        unknown = [name for name in values if name not in cls._fields]
+        if unknown:
+            raise InvalidArgumentError(f"{where} has {unknown[0]!r}: the options are {', '.join(cls._fields)}")
+        return cls(**values)
+
+    def name(self, default: str) -> Optional[str]:
+        """What a metric or a label is called; None where it is left out."""
+        return default if self.names is None else self.names.get(default, default)
+
+    def check(self) -> None:
+        """Errors: InvalidArgumentError where `names` has something that there is not; TypeError for a function whose
+        value would have to be awaited."""
+        for name in self.names or ():
+            if name not in NAMES:
+                raise InvalidArgumentError(f"names has {name!r}: give other names for {', '.join(NAMES)}")
+        functions: Mapping[str, object] = {"excluded": self.excluded, "path_of": self.path_of, **(self.labels or {})}
+        for name, function in functions.items():
+            if callable(function) and inspect.iscoroutinefunction(function):
+                raise TypeError(f"{name} is the coroutine function {function!r}: give one that returns its value")
+
+
+def excludes(excluded: Optional[Excluded]) -> Callable[[str], bool]:
+    """A function that says whether a path is excluded. Errors: TypeError."""
+    if excluded is None:
+        return DEFAULT_EXCLUDED_PATHS.__contains__
+    if callable(excluded):
+        return excluded
+    if isinstance(excluded, (str, bytes)):
+        raise TypeError(f"excluded must be several paths or a function of a path, not {excluded!r}: write a list")
+    several = (excluded,) if isinstance(excluded, re.Pattern) else tuple(excluded)
+    for one in several:
+        if not isinstance(one, (str, re.Pattern)):
+            raise TypeError(f"excluded has {one!r}: give paths, each a str, and patterns made by re.compile")
+    paths = frozenset(one for one in several if isinstance(one, str))
+    patterns: Tuple[Pattern[str], ...] = tuple(one for one in several if isinstance(one, re.Pattern))
+    if not patterns:
+        return paths.__contains__
+    return lambda path: path in paths or any(pattern.search(path) for pattern in patterns)

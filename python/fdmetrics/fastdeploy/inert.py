@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What stands for a metric that the catalogue does not know: it takes every update and keeps none."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, TypeVar
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Inert:
+    """A metric of no type. Each call takes whatever arguments a metric's takes, and does nothing.
+
+    May be used from any thread and in fork children, copied and pickled.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        #: The attribute that it was looked up as.
+        self.name = name
+
+    def labels(self, *_labelvalues: object, **_labelkwargs: object) -> Inert:
+        """Itself: every series of it is inert."""
+        return self
+
+    def inc(self, *_amount: object, **_keywords: object) -> None:
+        """Does nothing, as every update of it; so do those below."""
+
+    dec = set = observe = info = state = inc
+    set_to_current_time = set_function = inc
+    remove = remove_by_labels = clear = reset = register = inc
+
+    def time(self, *_arguments: object) -> InertContext:
+        """A context manager and decorator that does nothing; so do those below."""
+        return InertContext()
+
+    track_inprogress = count_exceptions = time
+
+    def __repr__(self) -> str:
+        return f"<inert metric {self.name}>"
+
+
+class InertContext:
+    """Stands for a timer, an exception counter or an in-progress tracker."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> InertContext:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def __call__(self, function: _F) -> _F:
+        return function
