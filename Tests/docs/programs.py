@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from blocks import Block, block
@@ -16,22 +17,27 @@ class Program(NamedTuple):
     numbers: tuple[int, ...] = (1,)
     #: What the blocks take for granted: imports that the page has named before, and the reader's own application.
     prelude: str = ""
+    #: Of a `diff` the lines that it adds are the program.
+    language: str = "python"
 
     @property
     def blocks(self) -> list[Block]:
-        """The blocks of Python that it consists of."""
-        return [block(self.page, "python", number) for number in self.numbers]
+        """The blocks that it consists of."""
+        return [block(self.page, self.language, number) for number in self.numbers]
 
     @property
     def text(self) -> str:
         """The whole program."""
-        return "".join([self.prelude, *(each.text for each in self.blocks)])
+        text = "".join(each.text for each in self.blocks)
+        if self.language == "diff":
+            text = re.sub(r"^(\+?)(.*)$", lambda line: line[2] if line[1] else "", text, flags=re.MULTILINE)
+        return self.prelude + text
 
     @property
     def name(self) -> str:
         """As a module's."""
         page = self.page.removesuffix(".md").replace("/", "_").replace("-", "_").lower()
-        return "_".join([page, *map(str, self.numbers)])
+        return "_".join([page, self.language, *map(str, self.numbers)])
 
     def place(self, line: int) -> str:
         """Where a line of the text comes from, as PAGE:LINE."""
@@ -45,39 +51,35 @@ class Program(NamedTuple):
         return f"the end of {self}"
 
     def __str__(self) -> str:
-        return f"{self.page} {self.numbers}"
+        return f"{self.page} {self.language} {' '.join(map(str, self.numbers))}"
 
 
-STARLETTE = """\
-from starlette.applications import Starlette
-from fdmetrics.asgi import MetricsMiddleware
-app = Starlette()
-"""
 BOTTLE = """\
 from wsgiref.simple_server import demo_app as app
 from fdmetrics.wsgi import MetricsMiddleware
 """
 
-ROUTES = """\
-from starlette.routing import BaseRoute
-routes: list[BaseRoute] = []
-"""
-
 PROGRAMS = [
     Program("README.md", (1,)),
     Program("README.md", (2,)),
-    Program("docs/fastdeploy.md"),
-    Program("docs/frameworks/README.md", (1,), STARLETTE),
+    Program("docs/fastdeploy.md", (1,), language="diff"),
+    Program("docs/fastdeploy.md", (2,), language="diff"),
+    Program("docs/fastdeploy.md", (1,)),
+    Program("docs/fastdeploy.md", (2, 3)),
+    Program("docs/fastdeploy.md", (2, 4)),
+    Program("docs/frameworks/README.md", (1,)),
     Program("docs/frameworks/README.md", (2,)),
     Program("docs/frameworks/README.md", (3,), BOTTLE),
     Program("docs/frameworks/celery.md"),
     Program("docs/frameworks/django.md", (1, 2)),
+    Program("docs/frameworks/django.md", (1, 3)),
     Program("docs/frameworks/fastapi.md"),
     Program("docs/frameworks/flask.md", (1,)),
     Program("docs/frameworks/flask.md", (2,), "import fdmetrics\nfrom flask import Flask\napp = Flask(__name__)\n"),
-    Program("docs/frameworks/starlette.md", (1,), ROUTES),
+    Program("docs/frameworks/starlette.md", (1,)),
     Program("docs/migration.md", (1,)),
     Program("docs/migration.md", (2,)),
+    Program("docs/migration.md", (3,)),
     Program("docs/prometheus-client.md"),
     Program("python/README.md", (1,)),
     Program("python/README.md", (2,), "import zmq\n"),
@@ -86,8 +88,8 @@ PROGRAMS = [
 #: Where the last block stands for a line of the first. test_dashboards runs them.
 DASHBOARDS = [
     Program("docs/frameworks/celery.md", (1, 2)),
-    Program("docs/frameworks/django.md", (1, 2, 3)),
+    Program("docs/frameworks/django.md", (1, 2, 4)),
     Program("docs/frameworks/fastapi.md", (1, 2)),
     Program("docs/frameworks/flask.md", (1, 3)),
-    Program("docs/frameworks/starlette.md", (1, 2), ROUTES),
+    Program("docs/frameworks/starlette.md", (1, 2)),
 ]

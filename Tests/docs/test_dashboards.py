@@ -13,7 +13,6 @@ import pytest
 
 from blocks import ROOT, block, blocks, pages
 from machine import PATIENCE_SECONDS, Machine, Program
-from programs import ROUTES
 from test_python import CELERY, DJANGO, QUIET
 
 sys.path.append(str(ROOT / "deploy/grafana"))
@@ -85,8 +84,7 @@ def test_every_page_is_tried() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_panels_have_values(case: Case, fresh: Machine) -> None:
-    prelude = ROUTES if case.framework == "starlette" else ""
-    (fresh.home / "app.py").write_text(prelude + case.text)
+    (fresh.home / "app.py").write_text(case.text)
     command = block(f"docs/frameworks/{case.server}.md", "sh").text.splitlines()[case.command]
     with fresh.running("sh", "-c", f"exec {command}") as server:
         fresh.answer(f"{WEB}/nowhere")

@@ -45,6 +45,7 @@ def shown(fresh: Machine, command: list[str], *wanted: str) -> None:
 
 GUNICORN = ["gunicorn", "--workers", "2", "--no-control-socket", "page:app"]
 UVICORN = ["uvicorn", "--workers", "2", "page:app"]
+DJANGO_SERVER = [*GUNICORN[:-1], "page:get_wsgi_application()"]
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 NOWHERE = 'http_requests_total{method="GET",path="<unmatched>",status_code="404"} 1.0'
 
@@ -98,6 +99,16 @@ def celery(fresh: Machine, program: Program) -> None:
         fresh.succeed("sh", "-c", f"until {counted}; do sleep 0.05; done")
 
 
+def to_a_gateway(fresh: Machine, program: Program) -> None:
+    """What it sends has arrived, and is in the file."""
+    with fresh.running("prometheus-pushgateway", ends_well=False):
+        fresh.answer("http://pushgateway:9091/-/ready")
+        prints()(fresh, program)
+        arrived = fresh.answer("http://pushgateway:9091/metrics").body
+    assert 'nightly_files_total{instance="",job="nightly",shop="eu"} 17' in arrived, arrived
+    assert "nightly_files_total 17.0" in fresh.succeed("cat", "/tmp/nightly.prom")
+
+
 def a_test(fresh: Machine, program: Program) -> None:
     """It is a test, and passes."""
     (fresh.home / "test_page.py").write_text(program.text)
@@ -116,35 +127,42 @@ print(list(app(environ, lambda status, headers, exc_info=None: None)))
 print(fdmetrics.generate_latest().decode())
 """
 
-RUNS: dict[tuple[str, tuple[int, ...]], Callable[[Machine, Program], None]] = {
-    ("README.md", (1,)): prints('http_requests_total{method="GET"} 1.0', "http_request_duration_seconds_count 1.0"),
-    ("README.md", (2,)): readme_zmq,
-    ("docs/fastdeploy.md", (1,)): serves(
-        UVICORN, NOWHERE, "fastdeploy:request_success_total 2.0", "fastdeploy:time_to_first_token_seconds_count 2.0"
+SHOP = 'shop_http_requests_total{method="GET",path="<unmatched>",site="eu",staff="<unknown>",status_code="404"} 1.0'
+FASTDEPLOY = ("fastdeploy:request_success_total 2.0", "fastdeploy:time_to_first_token_seconds_count 2.0")
+
+RUNS: dict[str, Callable[[Machine, Program], None]] = {
+    "README.md python 1": prints('shop_orders_total{country="FR"} 1.0', "shop_order_seconds_count 1.0"),
+    "README.md python 2": readme_zmq,
+    "docs/fastdeploy.md diff 1": prints(),
+    "docs/fastdeploy.md diff 2": prints(),
+    "docs/fastdeploy.md python 1": prints(),
+    "docs/fastdeploy.md python 2 3": serves(
+        UVICORN, NOWHERE, *FASTDEPLOY, 'fastdeploy:kv_bytes_total{to="decode"} 8192.0'
     ),
-    ("docs/frameworks/README.md", (1,)): prints(),
-    ("docs/frameworks/README.md", (2,)): prints(NOWHERE, more=ROUTED),
-    ("docs/frameworks/README.md", (3,)): prints(),
-    ("docs/frameworks/celery.md", (1,)): celery,
-    ("docs/frameworks/django.md", (1, 2)): serves(
-        [*GUNICORN[:-1], "page:get_wsgi_application()"], NOWHERE, more=DJANGO
-    ),
-    ("docs/frameworks/fastapi.md", (1,)): serves(UVICORN, NOWHERE),
-    ("docs/frameworks/flask.md", (1,)): serves(GUNICORN, NOWHERE),
-    ("docs/frameworks/flask.md", (2,)): serves(GUNICORN),
-    ("docs/frameworks/starlette.md", (1,)): serves(UVICORN, NOWHERE),
-    ("docs/migration.md", (1,)): prints(),
-    ("docs/migration.md", (2,)): a_test,
-    ("docs/prometheus-client.md", (1,)): prints("requests_total{", more='REQUESTS.labels("GET").inc()\n' + ASK),
-    ("python/README.md", (1,)): prints('requests_total{method="GET"} 1.0', more='answer("GET")\n' + ASK),
-    ("python/README.md", (2,)): prints(),
+    "docs/fastdeploy.md python 2 4": serves(UVICORN, NOWHERE, *FASTDEPLOY),
+    "docs/frameworks/README.md python 1": prints(),
+    "docs/frameworks/README.md python 2": prints(NOWHERE, more=ROUTED),
+    "docs/frameworks/README.md python 3": prints(),
+    "docs/frameworks/celery.md python 1": celery,
+    "docs/frameworks/django.md python 1 2": serves(DJANGO_SERVER, NOWHERE, more=DJANGO),
+    "docs/frameworks/django.md python 1 3": serves(DJANGO_SERVER, SHOP, more=DJANGO),
+    "docs/frameworks/fastapi.md python 1": serves(UVICORN, NOWHERE),
+    "docs/frameworks/flask.md python 1": serves(GUNICORN, NOWHERE),
+    "docs/frameworks/flask.md python 2": serves(GUNICORN),
+    "docs/frameworks/starlette.md python 1": serves(UVICORN, NOWHERE),
+    "docs/migration.md python 1": prints(),
+    "docs/migration.md python 2": a_test,
+    "docs/migration.md python 3": to_a_gateway,
+    "docs/prometheus-client.md python 1": prints("requests_total{", more='REQUESTS.labels("GET").inc()\n' + ASK),
+    "python/README.md python 1": prints('requests_total{method="GET"} 1.0', more='answer("GET")\n' + ASK),
+    "python/README.md python 2": prints(),
 }
 
 
 def test_every_program_is_run() -> None:
-    assert {(program.page, program.numbers) for program in PROGRAMS} == set(RUNS)
+    assert {str(program) for program in PROGRAMS} == set(RUNS)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)
 def test_program_does_what_its_page_says(program: Program, fresh: Machine) -> None:
-    RUNS[program.page, program.numbers](fresh, program)
+    RUNS[str(program)](fresh, program)

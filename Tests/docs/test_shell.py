@@ -24,7 +24,7 @@ fdmetrics.start_http_server(8001)
 time.sleep(3600)
 """
 #: Languages whose blocks other tests compile, check or run, one and all.
-COMPILED = {"python", "c", "swift"}
+COMPILED = {"python", "diff", "c", "swift"}
 #: What a program prints, and figures.
 TEXT = "text"
 

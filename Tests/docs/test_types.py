@@ -110,4 +110,4 @@ def test_checker_sees_what_is_wrong(checker: str, complaints: dict[str, dict[str
 
 def test_every_block_is_in_a_program() -> None:
     inside = [each for program in TYPED for each in program.blocks]
-    assert set(inside) == set(of_language("python"))
+    assert set(inside) == set(of_language("python", "diff"))
