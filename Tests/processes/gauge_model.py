@@ -43,6 +43,7 @@ class GaugeModel:
     mode: str
     slots: dict[int, int]  # the slot of each process that is alive
     pids: dict[int, int]  # the pid of each process that ever was
+    setters: set[int] = field(default_factory=set)  # the slots that ever had a value of the family, of all its series
     instances: dict[int, Instance] = field(default_factory=dict)
 
     @property
@@ -57,6 +58,7 @@ class GaugeModel:
 
     def _own(self, process: int) -> Instance:
         slot = self.slots[process]
+        self.setters.add(slot)
         found = self.instances.get(slot)
         if found is None:
             found = self.instances[slot] = Instance(process)
@@ -101,7 +103,10 @@ class GaugeModel:
         if self.kind == "all":
             name = "pid" if pid_label else "worker"
             number = {slot: self.pids[one.owner] if pid_label else slot for slot, one in counted.items()}
-            return {((name, str(number[slot])),): one.value for slot, one in counted.items()}
+            labels = {slot: ((name, str(number[slot])),) for slot in counted}
+            if len(self.setters) == 1 and not pid_label:
+                labels = dict.fromkeys(counted, ())
+            return {labels[slot]: one.value for slot, one in counted.items()}
         if self.kind == "local":
             if renderer is None or renderer not in {one.owner for one in counted.values()}:
                 return {}

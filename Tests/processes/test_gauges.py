@@ -31,7 +31,8 @@ class World:
         self.slots: dict[int, int] = {}
         self.pids: dict[int, int] = {}
         self.shells: dict[int, Shell] = {}
-        self.series = {item: GaugeModel(mode, self.slots, self.pids) for item in ITEMS}
+        setters: set[int] = set()
+        self.series = {item: GaugeModel(mode, self.slots, self.pids, setters) for item in ITEMS}
         self.most_alive = 0
         self._times: dict[tuple[int, str], float] = {}
         self._used_times: set[float] = set()

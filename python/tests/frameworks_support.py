@@ -78,7 +78,7 @@ def exposition(method: str, path: str, status: str, seconds: float) -> str:
     """The whole text after one request."""
     labels = f'method="{method}",path="{path}"'
     buckets = "".join(
-        f'http_request_duration_seconds_bucket{{{labels},le="{bound}"}} {float(seconds <= float(bound))}\n'
+        f'http_request_duration_seconds_bucket{{le="{bound}",{labels}}} {float(seconds <= float(bound))}\n'
         for bound in BOUNDS
     )
     return (

@@ -122,7 +122,7 @@ def test_the_options_reach_the_rendering(monkeypatch: pytest.MonkeyPatch, regist
 
 def test_pids_are_shown_on_request(registry: fdmetrics.Registry) -> None:
     fdmetrics.Gauge("g", "G.", registry=registry).set(1)
-    assert b'g{worker="' in answer(asgi.make_asgi_app(registry))[2]
+    assert b"g 1.0\n" in answer(asgi.make_asgi_app(registry))[2]
     assert b'g{pid="' in answer(asgi.make_asgi_app(registry, pid_label=True))[2]
 
 

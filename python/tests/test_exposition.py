@@ -61,10 +61,20 @@ def test_help_texts_and_special_numbers_survive(registry: Registry) -> None:
 def test_gauges_carry_a_slot_or_a_process_id(registry: Registry) -> None:
     import os
 
-    Gauge("g", "", registry=registry).set(2)
-    ((labels, value),) = Samples(registry.render()).named("g").items()
-    assert (list(dict(labels)), value) == (["worker"], 2)
+    gauge = Gauge("g", "", registry=registry)
+    gauge.set(2)
+    # Of one process alone: as with a library of one process.
+    assert Samples(registry.render()).named("g") == {frozenset(): 2}
     assert Samples(fdmetrics.generate_latest(registry, pid_label=True)).get("g", pid=str(os.getpid())) == 2
+    child = os.fork()
+    if child == 0:
+        gauge.set(3)
+        os._exit(0)
+    os.waitpid(child, 0)
+    both = {frozenset({("worker", "0")}): 2, frozenset({("worker", "1")}): 3}
+    assert Samples(registry.render()).named("g") == both
+    samples = Samples(fdmetrics.generate_latest(registry, pid_label=True))
+    assert (samples.get("g", pid=str(os.getpid())), samples.get("g", pid=str(child))) == (2, 3)
 
 
 def test_a_directory_is_rendered_without_a_registry(registry: Registry, directory: Path) -> None:

@@ -33,9 +33,12 @@ def test_a_value_is_the_workers_and_not_the_processs(registry: fdmetrics.Registr
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     # The process that set it is dead, the worker is not: the next process of that number goes on.
-    assert Samples(registry).named("level") == {frozenset({("worker", "7")}): 3}
+    assert Samples(registry).named("level") == {frozenset(): 3}
     of_worker(gauge, 7).inc(2)
-    assert Samples(registry).named("level") == {frozenset({("worker", "7")}): 5}
+    assert Samples(registry).named("level") == {frozenset(): 5}
+    of_worker(gauge, 8).set(1)
+    assert Samples(registry).named("level") == {frozenset({("worker", "7")}): 5, frozenset({("worker", "8")}): 1}
+    registry.attach().end_worker(8)
     registry.attach().end_worker(7)
     assert Samples(registry).named("level") == {}
 
