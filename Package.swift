@@ -7,7 +7,7 @@ import PackageDescription
 
 // Layers, lowest first; a target depends on targets above it in this list only:
 //   CFDMetrics, CFDMetricsLinux, C...      C: the ABI's header, what Swift cannot import of Linux, system libraries
-//   ...Trait                               nothing, or the error that says which trait a product needs
+//   Trait...                               nothing, or the error that says which trait a product needs
 //   FDMetricsStore                         the shared memory: bytes, records, cells, processes
 //   FDMetrics                              the instruments: what a counter, a gauge, a histogram means
 //   FDMetricsExposition                    store -> families -> text, OpenMetrics, protobuf; what a scraper asked for
@@ -63,10 +63,10 @@ let package = Package(
         .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CZlib"),
-        .target(name: "CommandLineToolTrait", path: "Sources/Traits/CommandLineTool"),
-        .target(name: "HTTPServerTrait", path: "Sources/Traits/HTTPServer"),
-        .target(name: "SwiftMetricsTrait", path: "Sources/Traits/SwiftMetrics"),
-        .target(name: "ZeroMQTrait", path: "Sources/Traits/ZeroMQ"),
+        .target(name: "TraitCommandLineTool", path: "Sources/Traits/CommandLineTool"),
+        .target(name: "TraitHTTPServer", path: "Sources/Traits/HTTPServer"),
+        .target(name: "TraitSwiftMetrics", path: "Sources/Traits/SwiftMetrics"),
+        .target(name: "TraitZeroMQ", path: "Sources/Traits/ZeroMQ"),
         .target(name: "FDMetricsStore", dependencies: ["CFDMetricsLinux"]),
         .target(name: "FDMetrics", dependencies: ["FDMetricsStore", "CFDMetricsLinux"]),
         .target(name: "FDMetricsExposition", dependencies: ["FDMetrics", "FDMetricsStore"]),
@@ -74,7 +74,7 @@ let package = Package(
         .target(
             name: "FDMetricsZMQ",
             dependencies: [
-                "FDMetricsZMQRecording", "FDMetrics", "ZeroMQTrait",
+                "FDMetricsZMQRecording", "FDMetrics", "TraitZeroMQ",
                 .target(name: "CZeroMQ", condition: .when(traits: ["ZeroMQ"])),
             ]
         ),
@@ -98,7 +98,7 @@ let package = Package(
             name: "FDMetricsHTTP",
             dependencies: [
                 "FDMetricsInspection", "FDMetricsExposition", "FDMetrics", "FDMetricsStore", "CFDMetricsLinux",
-                "HTTPServerTrait",
+                "TraitHTTPServer",
                 .target(name: "CZlib", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
@@ -114,7 +114,7 @@ let package = Package(
         .target(
             name: "FDMetricsSwiftMetrics",
             dependencies: [
-                "FDMetrics", "FDMetricsStore", "SwiftMetricsTrait",
+                "FDMetrics", "FDMetricsStore", "TraitSwiftMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["SwiftMetrics"])),
             ]
         ),
@@ -148,7 +148,7 @@ let package = Package(
             name: "fdmctl",
             dependencies: [
                 "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "CMalloc",
-                "CommandLineToolTrait",
+                "TraitCommandLineTool",
                 .target(name: "FDMetricsHTTP", condition: .when(traits: ["CommandLineTool"])),
                 .target(name: "FDMetricsPush", condition: .when(traits: ["CommandLineTool"])),
                 .product(

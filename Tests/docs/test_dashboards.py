@@ -110,7 +110,7 @@ def test_panels_of_celery_have_values(fresh: Machine) -> None:
         (fresh.home / name).mkdir()
     (fresh.home / "app.py").write_text(Case("celery").text + CELERY)
     rows = ("Processes", "fdmetrics itself")
-    with fresh.running("celery", "--app", "app", "worker", "--concurrency", "2", *QUIET):
+    with fresh.running("celery", "--app", "app", "worker", "--concurrency", "2", *QUIET, ends_well=False):
         fresh.answer("http://127.0.0.1:9808/metrics")
         known = samples_in(fresh.answer("http://127.0.0.1:9808/metrics").body)
     assert asked(rows) <= known, f"nobody exposes {asked(rows) - known}"

@@ -92,7 +92,9 @@ def celery(fresh: Machine, program: Program) -> None:
     for name in ("queue", "control"):
         (fresh.home / name).mkdir()
     write(fresh, program, CELERY)
-    with fresh.running("celery", "--app", "page", "worker", "--pool", "prefork", "--concurrency", "2", *QUIET):
+    with fresh.running(
+        "celery", "--app", "page", "worker", "--pool", "prefork", "--concurrency", "2", *QUIET, ends_well=False
+    ):
         assert fresh.answer("http://127.0.0.1:9808/metrics").status == 200
         fresh.succeed(sys.executable, "-c", "import page; page.work.delay()")
         counted = "curl -s http://127.0.0.1:9808/metrics | grep -qx 'tasks_total{name=\"work\"} 1.0'"
