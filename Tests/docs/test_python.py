@@ -47,7 +47,7 @@ GUNICORN = ["gunicorn", "--workers", "2", "--no-control-socket", "page:app"]
 UVICORN = ["uvicorn", "--workers", "2", "page:app"]
 DJANGO_SERVER = [*GUNICORN[:-1], "page:get_wsgi_application()"]
 #: The module records at its import, which of several processes others may not have done yet.
-ONE_PROCESS = ["uvicorn", "page:app"]
+ONE_PROCESS = ["gunicorn", "--worker-class", "uvicorn_worker.UvicornWorker", "--no-control-socket", "page:app"]
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 NOWHERE = 'http_requests_total{method="GET",path="<unmatched>",status_code="404"} 1.0'
 
