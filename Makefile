@@ -67,7 +67,8 @@ PYTEST = $(RUN_ENVIRONMENT) $(VENV)/bin/python -m pytest -q
 help: ## list the goals
 	@printf 'make GOAL, where GOAL is\n'
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
-	@printf 'with PREFIX=, DESTDIR= (install), KEEP=1 (demo), FDM_STRESS=N (test: N times as long), PYTHON=, SWIFT=\n'
+	@printf 'with PREFIX=, DESTDIR= (install), KEEP=1 (demo), FDM_STRESS=N (test: N times as long), ONLY=, CHECKOUTS= (test-peers),\n'
+	@printf 'PYTHON=, SWIFT=\n'
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Set-up
@@ -231,6 +232,15 @@ test: packages venv self-contained $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swi
 .PHONY: test-wheel
 test-wheel: packages venv self-contained ## builds and installs the wheel for every Python here; no Swift needed there
 	$(PYTEST) Tests/wheel
+
+# Apart from `make test`: it fetches other packages and their tests from PyPI. ONLY=SUITE runs one of them.
+PEERS_VENV := $(CURDIR)/build/peers/venv
+.PHONY: test-peers
+test-peers: packages self-contained ## other packages' tests, with prometheus_client and with fdmetrics in its place
+	@mkdir -p $(dir $(PEERS_VENV))
+	@PYTHON="$(PYTHON)" scripts/setup.sh peers "$(PEERS_VENV)"
+	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" $(PEERS_VENV)/bin/python Tests/peers/run.py $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(CHECKOUTS),--checkouts "$(CHECKOUTS)")
 
 .PHONY: demo
 demo: packages venv self-contained $(DEMO_ENGINE) ## the main job on real traffic; KEEP=1 leaves it running

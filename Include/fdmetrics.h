@@ -167,6 +167,14 @@ const char *fdm_plan_directory(void);
 // NOT_FOUND.
 fdm_status fdm_store_join(fdm_store *store, uint32_t *worker);
 
+// Names this process where the processes of a store are shown: fdmctl top, dump and doctor, and the page. Without a name it is
+// FDMETRICS_PROCESS_NAME of the environment, as it is when the process takes its place in a store, and without that the
+// name that the kernel has (prctl PR_SET_NAME). It holds for all stores that the process has open or opens later, and is
+// shown as long as the process is, alive or dead. The first 112 bytes of it are kept, to the end of a character of UTF-8;
+// NULL or "" takes it back. A fork child does not have its parent's name: it is another process. Where a store has no room
+// for the name, the call succeeds, and a line for the log says so (fdm_take_notice). Since ABI 1.3. Errors: UNSUPPORTED.
+fdm_status fdm_set_process_name(const char *name);
+
 // Numbers of a store that cost nothing to keep. The dropped ones are counted by all processes together.
 typedef struct fdm_statistics {
   size_t struct_size;             // in: sizeof(fdm_statistics)

@@ -30,17 +30,15 @@ _PACKAGE = "prometheus_client"
 
 
 class _Finder:
-    """Finds prometheus_client where the others do, and has it installed into when it has been loaded."""
+    """Finds prometheus_client where the others do, and has it installed into when it has been loaded, each time."""
 
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
     ) -> Optional[ModuleSpec]:
         if name != _PACKAGE:
             return None
-        import importlib.util
-
-        disarm()
-        spec = importlib.util.find_spec(name)
+        others = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
         if spec is not None and hasattr(spec.loader, "exec_module"):
             _then_install(spec.loader)
         return spec
@@ -76,13 +74,19 @@ def arm() -> None:
     """Waits for prometheus_client; installs at once where it is imported already. Again: does nothing."""
     if _PACKAGE in sys.modules:
         _install()
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+    else:
+        watch()
     if not _is_prepared():
         try:
             import fdmetrics  # noqa: F401
         except Exception as error:
             print(f"fdmetrics: metrics of child processes may not be shared: {error}", file=sys.stderr)
+
+
+def watch() -> None:
+    """Has prometheus_client installed into whenever it is imported, also once more when it has left sys.modules."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
 def _is_prepared() -> bool:

@@ -7,12 +7,12 @@
 #   scripts/setup.sh packages build|test|bench
 #                                           the apt packages that a build, the tests or the benchmarks need (root, or sudo)
 #   scripts/setup.sh venv DIRECTORY         a Python virtual environment with python/requirements-dev.txt
+#   scripts/setup.sh peers DIRECTORY        one with Tests/peers/requirements.txt
 #   scripts/setup.sh servers DIRECTORY      promtool, prometheus, nginx, victoria-metrics and prometheus-pushgateway into
 #                                           DIRECTORY, unless on the PATH
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-requirements=python/requirements-dev.txt
 python=${PYTHON:-python3}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
@@ -81,7 +81,7 @@ create_environment() {
 # The stamp holds the requirements that were installed: with the same ones, and an interpreter that still runs, there
 # is nothing to do.
 venv() {
-    local directory=$1
+    local directory=$1 requirements=$2
     local stamp=$directory/requirements.stamp
     if cmp -s "$requirements" "$stamp" && "$directory/bin/python" -c '' 2> /dev/null; then
         touch "$stamp"
@@ -128,9 +128,11 @@ servers() {
     extracted "$1" victoria-metrics victoria-metrics
 }
 
-usage="usage: scripts/setup.sh packages build|test|bench | venv DIRECTORY | servers DIRECTORY"
+usage="usage: scripts/setup.sh packages build|test|bench | venv DIRECTORY | peers DIRECTORY | servers DIRECTORY"
 [ $# -eq 2 ] || fail "$usage"
 case "$1" in
-    packages | venv | servers) "$1" "$2" ;;
+    packages | servers) "$1" "$2" ;;
+    venv) venv "$2" python/requirements-dev.txt ;;
+    peers) venv "$2" Tests/peers/requirements.txt ;;
     *) fail "$usage" ;;
 esac

@@ -76,6 +76,19 @@ public func fdm_store_join(_ store: OpaquePointer!, _ worker: UnsafeMutablePoint
     }
 }
 
+/// Names this process where the processes of a store are shown.
+@_cdecl("fdm_set_process_name") @implementation
+public func fdm_set_process_name(_ name: UnsafePointer<CChar>!) -> fdm_status {
+    let bytes = UnsafeRawBufferPointer(start: name, count: name.map { strlen($0) } ?? 0)
+    return status { () throws(StoreError) in
+        if Store.setOwnName(bytes, whenLast: Renderer.forgetAll) { return }
+        throw StoreError(
+            .unsupported,
+            "fdm_set_process_name: no name can be set in a signal handler that interrupts this very call, nor where the kernel "
+                + "has no MADV_WIPEONFORK (Linux 4.14)")
+    }
+}
+
 /// Numbers of a store.
 @_cdecl("fdm_store_statistics") @implementation
 public func fdm_store_statistics(

@@ -72,7 +72,8 @@ package enum JSONText {
             case "\"": output += "\\\""
             case "\\": output += "\\\\"
             case "\n": output += "\\n"
-            case let control where control.value < 0x20:
+            // Those of the upper half, too: a terminal may obey them.
+            case let control where control.value < 0x20 || (0x7F..<0xA0).contains(control.value):
                 let digits = String(control.value, radix: 16)
                 output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: output.unicodeScalars.append(scalar)

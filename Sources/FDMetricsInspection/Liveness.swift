@@ -23,21 +23,23 @@ package struct Liveness: ~Copyable {
     package var isStoreOpen: Bool { probe.isStoreOpen }
 
     /// The latest holder of each slot that ever had one.
-    package mutating func processes() -> [ProcessEntry] {
+    /// - Parameter source: the store's segments, where the names of processes are.
+    package mutating func processes(in source: any SegmentSource) -> [ProcessEntry] {
         var processes: [ProcessEntry] = []
         for slot in 0..<slots.count {
             let token = slots.latest(slot)
             if token.isNone { continue }
             let address = slots.address(slot)
             func load(_ offset: Int) -> UInt64 { word(address + offset).pointee.load(ordering: .relaxed) }
-            let name = withUnsafeBytes(of: (load(SlotLayout.command), load(SlotLayout.command + 8))) { bytes in
+            let command = withUnsafeBytes(of: (load(SlotLayout.command), load(SlotLayout.command + 8))) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             processes.append(
                 .init(
                     slot: slot, generation: token.generation, pid: load(SlotLayout.pid),
                     pidNamespace: load(SlotLayout.pidNamespace), startTime: load(SlotLayout.startTime),
-                    attachedTime: load(SlotLayout.attachedTime), command: name, isAlive: isAlive(token)))
+                    attachedTime: load(SlotLayout.attachedTime), givenName: slots.name(of: token, in: source),
+                    command: command, isAlive: isAlive(token)))
         }
         return processes
     }

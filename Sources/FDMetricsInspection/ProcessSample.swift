@@ -13,9 +13,14 @@ package struct ProcessEntry: Sendable {
     package let startTime: UInt64
     /// ns since the epoch.
     package let attachedTime: UInt64
-    /// Its name, at most 16 bytes: not its command line.
+    /// What it was named by a call or its environment; nil: nothing.
+    package let givenName: String?
+    /// The kernel's name of it, at most 16 bytes: not its command line.
     package let command: String
     package let isAlive: Bool
+
+    /// What it is shown as.
+    package var name: String { givenName ?? command }
 }
 
 /// A process of a store at one moment: its latest holder of a slot, and what the kernel says of it.
@@ -35,7 +40,7 @@ package struct ProcessSample {
         guard let first = try source.segment(0) else { return [] }
         var liveness = Liveness(try LivenessProbe(directory: source.directory, segment: first), ProcessSlots(first))
         let namespace = ProcessStatus.namespace(of: "self")
-        return liveness.processes().map { entry in
+        return liveness.processes(in: source).map { entry in
             var status: ProcessStatus?
             // The pid is only a hint: with the time of its start it names one process.
             if entry.isAlive, entry.pidNamespace == namespace, let found = ProcessStatus(pid: entry.pid),

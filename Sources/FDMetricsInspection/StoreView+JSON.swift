@@ -18,6 +18,7 @@ extension StoreView {
                 .object([
                     ("live", .integer(sample.processes.count { $0.entry.isAlive })),
                     ("dead", .integer(sample.processes.count { !$0.entry.isAlive })),
+                    ("open", .bool(sample.isOpen)),
                     ("shown", .array(shownProcesses.map { $0.json(sample) })),
                 ])
             ),
@@ -88,7 +89,8 @@ extension ProcessSample {
         let page = Double(sysconf(Int32(_SC_PAGESIZE)))
         return .object([
             ("slot", .integer(entry.slot)), ("generation", .integer(UInt64(entry.generation))),
-            ("pid", .integer(entry.pid)), ("name", .string(entry.command)), ("state", .string(state)),
+            ("pid", .integer(entry.pid)), ("name", .string(entry.name)), ("command", .string(entry.command)),
+            ("state", .string(state)),
             ("started", .number(sample.time - sample.sinceBoot + Double(entry.startTime) / tick)),
             ("attached", .number(Double(entry.attachedTime) / 1e9)),
             ("cpu_seconds", .number(status.map { Double($0.cpuTicks) / tick })),

@@ -61,6 +61,8 @@ struct WatchedSample {
     let snapshot: StoreSnapshot
     let statistics: StoreStatistics
     let processes: [ProcessSample]
+    /// Whether a process has the store open, also one that only counts and holds no slot.
+    let isOpen: Bool
     let laneCount: Int
     /// The most series that a family may have.
     let seriesLimit: UInt64
@@ -84,6 +86,7 @@ struct WatchedSample {
         guard let first = try sampler.source.segment(0) else {
             throw StoreError(.notFound, "there is no store in \(directory)")
         }
+        isOpen = try LivenessProbe(directory: directory, segment: first).isStoreOpen
         laneCount = first.pointee.geometry.laneCount
         seriesLimit = first.pointee.constant(HeaderLayout.seriesLimit)
         created = Double(first.pointee.constant(HeaderLayout.createdTime)) / 1e9

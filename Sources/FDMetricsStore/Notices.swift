@@ -12,7 +12,7 @@ import Synchronization
 package enum Notices {
     /// Why something is said; each has its own minute.
     package enum Cause: Int, CaseIterable {
-        case noSpace, processLimit, seriesLimit, conflict, noInstance, noGrowth, notJoined
+        case noSpace, processLimit, seriesLimit, conflict, noInstance, noGrowth, notJoined, noName
         case storeSetAside, storeDeleted, otherDirectory, otherLayout
     }
 

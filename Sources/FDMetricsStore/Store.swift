@@ -53,6 +53,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
         whole: Bool = false
     ) throws(StoreError) {
         Notices.prepare()
+        OwnName.prepare()
         let (laneCount, limit) = try settings.checked()
         var found = try SegmentFile.open(directory: path, number: 0, identity: nil, writable: true)
         let isMissing = found == nil

@@ -123,7 +123,23 @@ extension StoreCheck {
             if slots.latest(slot).isNone, pid != 0 || attached != 0 {
                 error(place(segment, "process slot \(slot)"), "generation", "1 or more, as it has a holder", "0")
             }
+            checkName(of: slot, slots)
         }
+    }
+
+    private mutating func checkName(of slot: Int, _ slots: ProcessSlots) {
+        let address = NameAddress(
+            bits: halfWord(slots.address(slot) + SlotLayout.name).pointee.load(ordering: .acquiring))
+        if address.isNull { return }
+        let file = StoreFormat.fileName(segment: address.segment)
+        let place = "\(file), name of process slot \(slot)"
+        guard address.segment < StoreFormat.maxSegments, let segment = segment(address.segment) else {
+            return error(place, "segment", "one of this store", "no such file")
+        }
+        guard NameRecord(address, in: reader) != nil else {
+            return error(place, "record at \(address.offset)", "the record of a name", "another one, or none")
+        }
+        addRecord(segment, address.offset, "name of process slot \(slot)")
     }
 
     // MARK: - Space

@@ -3,6 +3,7 @@
 
 #if CommandLineTool
 import ArgumentParser
+import FDMetricsInspection
 import FDMetricsStore
 
 /// `fdmctl check`: verifies every invariant of a store.
@@ -28,7 +29,7 @@ struct Check: ParsableCommand {
         } catch {
             throw refuse(error)
         }
-        for finding in report.findings where notes || finding.severity == .error { print(finding) }
+        for finding in report.findings where notes || finding.severity == .error { print(sanitized("\(finding)")) }
         if !report.errors.isEmpty { throw ExitCode.failure }
         print(
             "ok: \(report.segments) segments, \(report.families) families, \(report.series) series, "

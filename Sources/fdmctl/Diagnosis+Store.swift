@@ -19,7 +19,7 @@ extension Diagnosis {
             return
         }
         let live = listing.processes.filter(\.isAlive)
-        let who = live.prefix(4).map { "\($0.command) \($0.pid)" }.joined(separator: ", ")
+        let who = live.prefix(4).map { "\($0.name) \($0.pid)" }.joined(separator: ", ")
         let more = live.count > 4 ? ", ..." : ""
         let bytes = listing.segments.reduce(0) { $0 + $1.bytesInUse }
         stores.append(
@@ -69,7 +69,7 @@ extension Diagnosis {
                 "\(path): no process holds a slot, but one has the store open: a fork child that only counts")
         } else if live.isEmpty {
             let last = listing.processes.max { $0.attachedTime < $1.attachedTime }
-            let who = last.map { ", the last one was \($0.command) \($0.pid)" } ?? ""
+            let who = last.map { ", the last one was \($0.name) \($0.pid)" } ?? ""
             warn(
                 "no-process", path, "no live process holds the store\(who)",
                 "its numbers are those that were left; start the service, or see why its processes ended")
@@ -80,7 +80,7 @@ extension Diagnosis {
             if status.state == "T" || status.state == "t" {
                 warn(
                     "stopped", path,
-                    "process \(process.pid) (\(process.command)) is stopped, by a signal or a debugger",
+                    "process \(process.pid) (\(process.name)) is stopped, by a signal or a debugger",
                     "it records nothing meanwhile; kill -CONT \(process.pid) lets it go on")
             }
         }

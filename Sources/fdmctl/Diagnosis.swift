@@ -102,7 +102,8 @@ extension Diagnosis.StoreSummary {
                 .array(
                     processes.filter(\.isAlive).map {
                         .object([
-                            ("slot", .integer($0.slot)), ("pid", .integer($0.pid)), ("command", .string($0.command)),
+                            ("slot", .integer($0.slot)), ("pid", .integer($0.pid)), ("name", .string($0.name)),
+                            ("command", .string($0.command)),
                         ])
                     })
             ),

@@ -60,6 +60,7 @@ extension StoreListing.ProcessEntry {
             ("pid_namespace", .integer(pidNamespace)),
             ("start_time", .integer(startTime)),
             ("attached_time", .integer(attachedTime)),
+            ("name", .string(name)),
             ("command", .string(command)),
         ])
     }

@@ -18,7 +18,8 @@ extension StoreListing {
         for segment in segments { lines += segment.lines }
         for process in processes { lines.append(process.line) }
         for family in families { lines += family.lines }
-        return lines.joined(separator: "\n") + "\n"
+        // Names, labels, help and states are texts of others.
+        return lines.map { sanitized($0) + "\n" }.joined()
     }
 }
 
@@ -39,8 +40,10 @@ extension StoreListing.SegmentEntry {
 
 extension StoreListing.ProcessEntry {
     fileprivate var line: String {
-        "process slot \(slot), generation \(generation): \(lifeText(isAlive)), pid \(pid) in namespace \(pidNamespace), "
-            + "started at tick \(startTime), attached \(timeText(attachedTime)), command \(printable(command))"
+        let name = givenName.map { ", name \(quoted($0))" } ?? ""
+        return
+            "process slot \(slot), generation \(generation): \(lifeText(isAlive)), pid \(pid) in namespace \(pidNamespace), "
+            + "started at tick \(startTime), attached \(timeText(attachedTime)), command \(quoted(command))\(name)"
     }
 }
 
@@ -53,10 +56,10 @@ extension StoreListing.FamilyEntry {
         if !descriptor.bounds.isEmpty {
             head += ", bounds \(descriptor.bounds.map(numberText).joined(separator: ", "))"
         }
-        if !descriptor.states.isEmpty { head += ", states \(descriptor.states.map(printable).joined(separator: ", "))" }
+        if !descriptor.states.isEmpty { head += ", states \(descriptor.states.map(quoted).joined(separator: ", "))" }
         if isReplaced { head += ", replaced by another declaration" }
         var lines = [head]
-        if !descriptor.help.isEmpty { lines.append("  help \(printable(descriptor.help))") }
+        if !descriptor.help.isEmpty { lines.append("  help \(quoted(descriptor.help))") }
         for record in records {
             lines.append("  record in segment \(record.segment) at \(record.offset), \(record.seriesCount) series")
         }
@@ -94,7 +97,7 @@ extension SeriesValue {
             return (value.map(numberText) ?? "one value for each process, or none", instances.map(\.line))
         case .info: return ("1.0", [])
         case .stateSet(let state, let time):
-            return ("\(printable(state)) is on" + (time == 0 ? ", never set" : ", set \(timeText(time))"), [])
+            return ("\(quoted(state)) is on" + (time == 0 ? ", never set" : ", set \(timeText(time))"), [])
         }
     }
 
@@ -124,10 +127,9 @@ extension SeriesValue.Instance {
 
 private func lifeText(_ isAlive: Bool) -> String { isAlive ? "alive" : "dead" }
 
-/// A text that others chose, in quotes, on one line and without control characters.
-private func printable(_ text: String) -> String {
-    "\"" + text.unicodeScalars.map { $0.value < 0x20 || $0 == "\"" ? $0.escaped(asASCII: true) : String($0) }.joined()
-        + "\""
+/// A text that others chose, in quotes.
+private func quoted(_ text: String) -> String {
+    "\"" + text.unicodeScalars.map { $0 == "\"" ? "\\\"" : String($0) }.joined() + "\""
 }
 
 /// ns since the epoch as UTC, such as 2025-01-31T12:00:00.123Z.

@@ -93,7 +93,7 @@ struct StoreListing {
 
         var liveness = Liveness(try LivenessProbe(directory: reader.directory, segment: first), ProcessSlots(first))
         isOpen = liveness.isStoreOpen
-        processes = liveness.processes()
+        processes = liveness.processes(in: reader)
         var found = FoundFamilies()
         var number = 0
         while let segment = try reader.segment(number) {

@@ -41,13 +41,23 @@ struct Terminal {
 
     /// Draws a frame over the last one. It covers the screen, so nothing need be erased; erasing to the end of a line
     /// that is full would take its last letter.
+    ///
+    /// Terminals disagree about how wide some pictures are. So behind other letters than ASCII the next column is gone to by
+    /// its number, and what may be left between is erased.
     func draw(_ frame: TopFrame) {
         var text = "\u{1B}[H"
         for (index, line) in frame.lines.enumerated() {
+            var content = ""
+            var isCertain = true
+            for cell in line.cells {
+                if !isCertain { content += "\u{1B}[K\u{1B}[\(cell.column + 1)G" }
+                content += cell.text
+                isCertain = cell.text.utf8.allSatisfy { $0 < 0x80 }
+            }
             switch line.style {
-            case .plain: text += line.text
-            case .reverse: text += "\u{1B}[7m\(line.text)\u{1B}[0m"
-            case .dim: text += "\u{1B}[2m\(line.text)\u{1B}[0m"
+            case .plain: text += content
+            case .reverse: text += "\u{1B}[7m\(content)\u{1B}[0m"
+            case .dim: text += "\u{1B}[2m\(content)\u{1B}[0m"
             }
             if index < frame.lines.count - 1 { text += "\r\n" }
         }

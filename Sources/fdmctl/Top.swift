@@ -110,10 +110,11 @@ struct Top: ParsableCommand {
 
     private func text(_ reading: TopReading, _ state: TopState) -> String {
         if json { return reading.json(state.rows(reading.series)).text }
+        let series = state.rows(reading.series), processes = reading.processes.rows
         return """
             \(clockText(reading.time)) \(sanitized(reading.directory)): \(summary(reading))
-            \(TopTable(state.rows(reading.series)).plainText)
-            \(TopTable(reading.processes.rows).plainText)
+            \(TopTable(series, of: series).plainText)
+            \(TopTable(processes, of: processes).plainText)
             """
     }
 }

@@ -9,7 +9,38 @@ import Glibc
 struct TopFrame {
     enum Style { case plain, reverse, dim }
 
-    let lines: [(text: String, style: Style)]
+    /// Texts that stand in a line one behind the other, and the column where each begins.
+    struct Line {
+        private(set) var cells: [(column: Int, text: String)] = []
+        private var end = 0
+        var style = Style.plain
+
+        init() {}
+
+        /// One text, in exactly so many columns.
+        init(_ text: String, _ style: Style, width: Int) {
+            cells = [(0, fitted(text, width))]
+            self.style = style
+        }
+
+        /// Adds a text, or as much of it as a line of so many columns has room for.
+        mutating func add(_ text: String, width: Int) {
+            if end >= width { return }
+            let taken = columns(text)
+            // The gap behind the last column may be cut without a mark.
+            let isCut = end + taken > width + (text.hasSuffix(" ") ? 1 : 0)
+            let cell = isCut ? fitted(text, width - end) : end + taken > width ? String(text.dropLast()) : text
+            cells.append((end, cell))
+            end += taken
+        }
+
+        /// Fills what is left of so many columns.
+        mutating func fill(width: Int) {
+            if end < width { cells.append((end, String(repeating: " ", count: width - end))) }
+        }
+    }
+
+    let lines: [Line]
 
     /// How many rows of a table a screen of so many lines has.
     static func page(height: Int) -> Int { max(1, height - 5) }
@@ -21,8 +52,8 @@ struct TopFrame {
         _ reading: TopReading?, problem: String?, _ state: inout TopState, directory: String, seconds: Double,
         width: Int, height: Int
     ) {
-        var lines: [(text: String, style: Style)] = []
-        func add(_ text: String, _ style: Style = .plain) { lines.append((fitted(text, width), style)) }
+        var lines: [Line] = []
+        func add(_ text: String, _ style: Style = .plain) { lines.append(Line(text, style, width: width)) }
         let clock = (state.isPaused ? "paused " : "") + (reading.map { clockText($0.time) } ?? "")
         let title = "fdmctl top  \(sanitized(reading?.directory ?? directory))"
         add(fitted(title, max(0, width - columns(clock) - 1)) + " " + clock, .reverse)
@@ -38,13 +69,16 @@ struct TopFrame {
             let page = Self.page(height: height)
             let table: TopTable
             switch state.pane {
-            case .series: table = TopTable(Self.visible(state.rows(reading.series), page, &state))
+            case .series:
+                let rows = state.rows(reading.series)
+                table = TopTable(Self.visible(rows, page, &state), of: rows)
             case .processes:
-                table = TopTable(Self.visible(state.processSort.sorted(reading.processes.rows), page, &state))
+                let rows = state.processSort.sorted(reading.processes.rows)
+                table = TopTable(Self.visible(rows, page, &state), of: rows)
             }
-            let (header, rows) = table.lines(width: width, shift: state.shift)
-            add(header, .reverse)
-            rows.forEach { add($0) }
+            var (header, rows) = table.lines(width: width, shift: state.shift)
+            header.style = .reverse
+            lines += [header] + rows
         }
         while lines.count < height - 1 { add("") }
         lines = Array(lines.prefix(max(0, height - 1)))

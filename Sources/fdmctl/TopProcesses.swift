@@ -6,7 +6,7 @@ import FDMetricsStore
 import Glibc
 
 extension ProcessSample {
-    /// Its command line, or where that may not be read, its name.
+    /// Its command line, or where that may not be read, the kernel's name of it.
     fileprivate var command: String {
         guard status != nil, let text = readFile("/proc/\(entry.pid)/cmdline") else { return entry.command }
         let words = text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
@@ -31,6 +31,10 @@ struct TopProcesses {
         let cpu: Double?
         let residentBytes: Double?
         let threads: UInt64?
+        /// What it was named, or else the kernel's name of it.
+        let name: String
+        /// Whether it was given a name.
+        let isNamed: Bool
         let command: String
     }
 
@@ -58,7 +62,7 @@ struct TopProcesses {
                 uptime: entry.isAlive ? sinceBoot - Double(entry.startTime) / tick : nil,
                 cpu: cpu,
                 residentBytes: sample.status.map { Double($0.residentPages) * page }, threads: sample.status?.threads,
-                command: sample.command)
+                name: entry.name, isNamed: entry.givenName != nil, command: sample.command)
         }
         self.rows = rows.filter(\.isAlive) + rows.filter { !$0.isAlive }
     }

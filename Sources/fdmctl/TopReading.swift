@@ -84,7 +84,8 @@ extension TopReading {
                             ("slot", .integer(row.slot)), ("pid", .integer(row.pid)), ("state", .string(row.state)),
                             ("uptime_seconds", .number(row.uptime)), ("cpu_percent", .number(row.cpu)),
                             ("resident_bytes", .number(row.residentBytes)),
-                            ("threads", row.threads.map { .integer($0) } ?? .null), ("command", .string(row.command)),
+                            ("threads", row.threads.map { .integer($0) } ?? .null), ("name", .string(row.name)),
+                            ("command", .string(row.command)),
                         ])
                     })
             ),

@@ -139,11 +139,21 @@ struct StoreWatchTests {
     func processes() throws {
         let processes = try store.answer()["processes"] as! [String: Any]
         let shown = processes["shown"] as! [[String: Any]]
-        #expect(processes["live"] as? Int == 1 && processes["dead"] as? Int == 0)
+        #expect(processes["live"] as? Int == 1 && processes["dead"] as? Int == 0 && processes["open"] as? Bool == true)
+        #expect(shown.first?["name"] as? String == shown.first?["command"] as? String)
         #expect(shown.first?["pid"] as? Int32 == getpid() && shown.first?["state"] as? String == "alive")
         #expect((shown.first?["threads"] as! Int) > 0 && (shown.first?["resident_bytes"] as! Double) > 1e6)
         let now = try store.answer()["now"] as! Double
         #expect((shown.first?["started"] as! Double) <= now + 1)
         #expect(try (store.answer("processes=0")["processes"] as! [String: Any])["shown"] as? [Int] == [])
+    }
+
+    @Test("A store that nobody has open any more is there all the same, and said to be deserted")
+    func deserted() throws {
+        store.place.close(store.registry.store)
+        let answer = try store.freshAnswer()
+        let processes = answer["processes"] as! [String: Any]
+        #expect(processes["live"] as? Int == 0 && processes["dead"] as? Int == 1 && processes["open"] as? Bool == false)
+        #expect(answer.family("requests").numbers("totals") == [103])
     }
 }

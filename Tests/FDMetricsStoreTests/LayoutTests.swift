@@ -45,7 +45,7 @@ private let header = [
 ]
 
 private let slot = [
-    Field("generation", SlotLayout.generation, 4), Field("pid", SlotLayout.pid, 8),
+    Field("generation", SlotLayout.generation, 4), Field("name", SlotLayout.name, 4), Field("pid", SlotLayout.pid, 8),
     Field("pidNamespace", SlotLayout.pidNamespace, 8), Field("startTime", SlotLayout.startTime, 8),
     Field("attachedTime", SlotLayout.attachedTime, 8), Field("command", SlotLayout.command, 16),
     Field("cpuAccounted", SlotLayout.cpuAccounted, 8),
@@ -79,6 +79,8 @@ private let instance = [
     Field("pid", InstanceLayout.pid, 8),
 ]
 
+private let name = [Field("owner", NameLayout.owner, 8), Field("text", NameLayout.text, NameLayout.capacity)]
+
 @Suite("The layout is the one of docs/file-format.md")
 struct LayoutTests {
     private let tables: MarkdownTables
@@ -96,7 +98,7 @@ struct LayoutTests {
         "Each table has the fields of the code, and no others",
         arguments: [
             ("Header", header), ("Process slots", slot), ("Records", record), ("Family", family), ("Series", series),
-            ("Gauge instance", instance),
+            ("Gauge instance", instance), ("Process name", name),
         ])
     private func fields(heading: String, fields: [Field]) {
         let documented = documented(heading)
@@ -110,8 +112,9 @@ struct LayoutTests {
     @Test("No field of the source is left out of these tests")
     func sourceFields() throws {
         let source = try repositoryText("Sources/FDMetricsStore/Layout/StoreFormat.swift")
-        let known = Set((header + slot + record + family + series + instance).map { $0.name })
-        let declaration = /static (?:let|var) (\w+)(?:: Int)? (?:= \d+|\{ \d+ \})  \/\/ (?:u32|u64|pair|16 bytes)/
+        let known = Set((header + slot + record + family + series + instance + name).map { $0.name })
+        let declaration =
+            /static (?:let|var) (\w+)(?:: Int)? (?:= \d+|\{ \d+ \})  \/\/ (?:u32|u64|pair|16 bytes|112 bytes)/
         let declared = source.matches(of: declaration).map { String($0.output.1) }
         #expect(declared.count >= 60)
         for name in declared { #expect(known.contains(name), "\(name) is not compared with the document") }
@@ -126,6 +129,8 @@ struct LayoutTests {
         #expect(
             withUnsafeBytes(of: StoreFormat.magic.littleEndian) { String(decoding: $0, as: UTF8.self) } == "FDMSTORE")
         #expect((RecordLayout.family, RecordLayout.series, RecordLayout.instance) == (1, 2, 3))
+        #expect((RecordLayout.name, NameLayout.size, NameLayout.capacity) == (4, 128, 112))
+        #expect(NameAddress(segment: 3, offset: 640).bits == 3 << 26 | 10)
         #expect((SeriesLayout.live, SeriesLayout.removed, SeriesLayout.noCells) == (1, 2, 0xFFFF_FFFF))
         #expect((SeriesLayout.narrowTable, SeriesLayout.wideTable, FamilyLayout.fixedStrings) == (64, 128, 3))
         #expect(FamilyLayout.boundsPadding == 8 && HeaderLayout.flagAutomatic == 1)

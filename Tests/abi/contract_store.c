@@ -116,6 +116,55 @@ static void check_two_openings(void) {
   CHECK_STATUS(fdm_store_close(second), FDM_ERR_INVALID_ARGUMENT);
 }
 
+// Reads the name of the process in slot 0 of a store from its file, as docs/file-format.md has it; "": it has none.
+static const char *name_in(const char *segment) {
+  static char text[113];
+  unsigned char slot[64], record[128] = {0};
+  uint32_t generation = 0, place = 0;
+  uint64_t owner = 0;
+  FILE *file = fopen(segment, "rb");
+  CHECK(file != NULL);
+  CHECK(fseek(file, 36864, SEEK_SET) == 0 && fread(slot, sizeof slot, 1, file) == 1);
+  memcpy(&generation, slot, sizeof generation);
+  memcpy(&place, slot + 4, sizeof place);
+  CHECK(place >> 26 == 0);
+  if (place != 0) CHECK(fseek(file, (long)place * 64, SEEK_SET) == 0 && fread(record, sizeof record, 1, file) == 1);
+  fclose(file);
+  memcpy(&owner, record + 8, sizeof owner);
+  memcpy(text, record + 16, 112);
+  if (owner != ((uint64_t)1 << 32 | generation)) text[0] = '\0';
+  return text;
+}
+
+// Names of the process, in the store that it has open and in one that it opens later.
+static void check_process_name(void) {
+  char segment[1100];
+  snprintf(segment, sizeof segment, "%s/fdmetrics-0.seg", directory_of("store"));
+  CHECK_TEXT(name_in(segment), "a name");  // of the environment
+  CHECK_OK(fdm_set_process_name("engine"));
+  CHECK_TEXT(name_in(segment), "engine");
+  fdm_store *later = open_named("later");
+  snprintf(segment, sizeof segment, "%s/fdmetrics-0.seg", directory_of("later"));
+  CHECK_TEXT(name_in(segment), "engine");
+  // Cut behind a whole character: 111 bytes, and two of the last one.
+  char given[114], kept[112];
+  memset(given, 'x', sizeof given);
+  memset(kept, 'x', sizeof kept);
+  memcpy(given + 111, "\xC3\xA9", 3);
+  kept[111] = '\0';
+  CHECK_OK(fdm_set_process_name(given));
+  CHECK_TEXT(name_in(segment), kept);
+  // What is no UTF-8, and what would be a command to a terminal, is a name as well.
+  CHECK_OK(fdm_set_process_name("\xFF\x1B[2J"));
+  CHECK_TEXT(name_in(segment), "\xFF\x1B[2J");
+  CHECK_OK(fdm_set_process_name(""));
+  CHECK_TEXT(name_in(segment), "a name");
+  CHECK_OK(fdm_set_process_name("again"));
+  CHECK_OK(fdm_set_process_name(NULL));
+  CHECK_TEXT(name_in(segment), "a name");
+  CHECK_OK(fdm_store_close(later));
+}
+
 void check_stores(void) {
   fdm_store *store = open_named("store");
   char path[1024];
@@ -161,6 +210,7 @@ void check_stores(void) {
   CHECK_OK(fdm_store_join(store, NULL));
   CHECK_OK(fdm_store_join(store, &worker));
   CHECK(worker == 0);
+  check_process_name();
   CHECK(fdm_store_removals(NULL) == NULL);
   CHECK(fdm_store_removals(store) != NULL);
   CHECK((uintptr_t)fdm_store_removals(store) % sizeof(uint64_t) == 0);

@@ -31,7 +31,7 @@ UNSET = 0x7FF8_6664_6D75_6E73
 CHECKSUM_SEED = 0x6664_6D65_7472_6963
 
 COUNTER, GAUGE, HISTOGRAM, SUMMARY, INFO, STATE_SET = range(1, 7)
-FAMILY_RECORD, SERIES_RECORD, INSTANCE_RECORD = range(1, 4)
+FAMILY_RECORD, SERIES_RECORD, INSTANCE_RECORD, NAME_RECORD = range(1, 5)
 ALL, LIVE_ALL, MIN, LIVE_MIN, MAX, LIVE_MAX, SUM, LIVE_SUM, MOST_RECENT, LIVE_MOST_RECENT, LOCAL = range(1, 12)
 LIVE_MODES = (LIVE_ALL, LIVE_MIN, LIVE_MAX, LIVE_SUM, LIVE_MOST_RECENT)
 
@@ -171,7 +171,7 @@ class Segment:
         if found != kind or size < 64 or size % 64 or offset + size > end:
             return None
         data = self.bytes[offset : offset + size]
-        if kind != INSTANCE_RECORD:
+        if kind in (FAMILY_RECORD, SERIES_RECORD):
             rest = 64 if kind == FAMILY_RECORD else struct.unpack_from("<I", data, 44)[0]
             if struct.unpack_from("<Q", data, 8)[0] != checksum(data[:8], data[16:56], data[rest:]):
                 return None
@@ -278,6 +278,19 @@ class Store:
             generation = struct.unpack_from("<I", first.bytes, first.slots_offset + 64 * slot)[0]
             if self.is_alive((slot + 1) << 32 | generation):
                 found.append(slot)
+        return found
+
+    def process_names(self) -> dict[int, str]:
+        """What the latest holders of slots were named, by slot; those that were not are left out."""
+        first, found = self.segments[0], {}
+        for slot in range(first.word(400)):
+            generation, place = struct.unpack_from("<II", first.bytes, first.slots_offset + 64 * slot)
+            number, offset = place >> 26, (place & (1 << 26) - 1) * 64
+            if place == 0 or number >= len(self.segments):
+                continue
+            record = self.segments[number].record(offset, NAME_RECORD)
+            if record and record[16] and struct.unpack_from("<Q", record, 8)[0] == (slot + 1) << 32 | generation:
+                found[slot] = record[16:128].rstrip(b"\0").decode(errors="replace")
         return found
 
     def series(self) -> dict[tuple[str, str], Series]:

@@ -358,6 +358,34 @@ def test_removed_series_and_further_segments(library_path: Path, directory: Path
     store.close()
 
 
+def test_names_of_processes(library_path: Path, directory: Path) -> None:
+    library = Library(library_path)
+    library.open(directory, lanes=2, limit=20_000)
+    try:
+        # Its record is in the second segment, as the first one takes none any more.
+        family = library.family(reader.COUNTER, "jobs", ["id"])
+        for index in range(3100):
+            library.labels(family, str(index))
+        library.call("fdm_set_process_name", "engine-日本語".encode())
+        store = reader.Store(directory)
+        assert len(store.segments) == 2 and store.process_names() == {0: "engine-日本語"}
+        library.call("fdm_set_process_name", b"x" * 200)
+        assert store.process_names() == {0: "x" * 112}
+        library.call("fdm_set_process_name", b"")
+        assert store.process_names() == {}
+        library.call("fdm_set_process_name", b"again")
+        library.close()
+        assert store.process_names() == {0: "again"}
+        # The next holder of the slot is another one.
+        library.call("fdm_set_process_name", None)
+        library.open(directory)
+        assert store.process_names() == {} and store.live_slots() == [0]
+        library.close()
+        store.close()
+    finally:
+        library.call("fdm_set_process_name", None)
+
+
 @pytest.mark.parametrize("offset", [0, 8, 12, 16, 30, 50, 56, 60, 64, 72, 90, 144, 170, 176])
 def test_reader_refuses_a_damaged_header(library: Library, directory: Path, offset: int) -> None:
     path = directory / "fdmetrics-0.seg"

@@ -11,6 +11,7 @@
     ["remove", NAME, [LABEL VALUES]]        removes a series
     ["many", NAME, COUNT]                   makes COUNT series of a counter, and adds 1 to each
     ["families", PREFIX, COUNT]             makes COUNT counters without labels
+    ["name", NAME]                          is called that from now on
     ["tick", NAME, LABELS, PER SECOND]      adds by itself from now on, about a hundred times a second
 
 LABELS is an object of label names and values. The store is the one of the environment.
@@ -72,6 +73,8 @@ def obey(command: str, name: str, *rest: Any) -> None:
     elif command == "families":
         for number in range(rest[0]):
             family(fdmetrics.Counter, f"{name}{number:04}", {}).inc()
+    elif command == "name":
+        fdmetrics.set_process_name(name)
     elif command == "tick":
         counter = family(fdmetrics.Counter, name, rest[0])
         threading.Thread(target=tick, args=(counter, rest[1]), daemon=True).start()

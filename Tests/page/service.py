@@ -30,14 +30,14 @@ def free_port() -> int:
 class Recorder:
     """recorder.py; see there for what it understands."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **variables: str) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "recorder.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**environment, "FDMETRICS_DIR": str(directory), "FDMETRICS_SERIES_LIMIT": "20000"},
+            env={**environment, "FDMETRICS_DIR": str(directory), "FDMETRICS_SERIES_LIMIT": "20000", **variables},
         )
         self.wait()
 
@@ -106,10 +106,10 @@ class Service:
         self.recorders: list[Recorder] = []
         self.servers: list[Server] = []
 
-    def recorder(self) -> Recorder:
-        """One more process that records."""
+    def recorder(self, **variables: str) -> Recorder:
+        """One more process that records, with these variables in its environment."""
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        self.recorders.append(Recorder(self.directory))
+        self.recorders.append(Recorder(self.directory, **variables))
         return self.recorders[-1]
 
     def serve(self, port: int | None = None, unix: Path | None = None) -> Server:

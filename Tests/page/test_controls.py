@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a person can do with the page: filter, sort, fold, pause, change colours; by keyboard, and on a phone."""
+"""What a person can do with the page: filter, sort, fold, pause, change colours; by keyboard."""
 
 from __future__ import annotations
 
@@ -270,28 +270,3 @@ def test_names_for_screen_readers(shown: Page) -> None:
         "matched",
         "readout",
     }
-
-
-@pytest.mark.parametrize("width", [320, 390, 800])
-def test_narrow(recorder: Recorder, server: Server, browser: Browser, width: int) -> None:
-    """On a phone nothing is wider than the screen, values and pictures are there, and it can be sorted."""
-    record_some(recorder)
-    browser.set_width(width)
-    page = browser.open(server.url, answers=3)
-    page.button("delay_seconds", "trend-button").click()
-    page.button("requests").click()
-    page.wait(lambda: len(page.all("tr.one")) == 5 and page.all("canvas.chart"))
-    assert page.run("return document.documentElement.scrollWidth") <= width
-    wide = page.run(
-        """
-        return Array.from(document.querySelectorAll("main *")).filter((one) => {
-            const box = one.getBoundingClientRect();
-            return box.width > 1 && one.offsetParent !== null && box.right > innerWidth + 1;
-        }).map((one) => one.tagName + "." + one.className);"""
-    )
-    assert wide == []
-    for cell in page.all("tr.family td.value, tr.family td.trend, tr.process .pid"):
-        assert cell.text == "" or cell.size["width"] > 20
-    if width < 760:
-        page.choose("order", "value")
-        page.wait(lambda: page.families[0] == "jobs")

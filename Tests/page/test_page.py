@@ -259,6 +259,37 @@ def test_processes(page: Page, recorder: Recorder, service: Service) -> None:
     page.wait(lambda: page.row("recorder_up")["value"] == "1")
 
 
+def test_names_of_processes(page: Page, recorder: Recorder, service: Service) -> None:
+    """As the environment or a call says, also of a dead one; the kernel's is shown when the pointer rests on it."""
+    other = service.recorder(FDMETRICS_PROCESS_NAME="engine-1")
+    page.wait(lambda: (page.process(other.pid) or {}).get("process") == "engine-1")
+    recorder.tell("name", "server \u65e5\u672c\u8a9e")
+    page.wait(lambda: page.process(recorder.pid)["process"] == "server \u65e5\u672c\u8a9e")
+    titles = page.run("return Array.from(document.querySelectorAll('td.process'), (one) => one.title)")
+    assert len(titles) == 2 and all(title.startswith("python") for title in titles)
+    other.kill()
+    page.wait(lambda: page.process(other.pid)["state"] == "dead")
+    assert page.process(other.pid)["process"] == "engine-1"
+    page.all(".processes [data-order=process] .sort")[0].click()
+    assert page.texts("td.process") == ["server \u65e5\u672c\u8a9e", "engine-1"]
+
+
+def test_no_live_process(page: Page, recorder: Recorder, service: Service) -> None:
+    """A store whose processes have all ended is there, but not live: the pill says so."""
+    pill = page.by_id("status")
+    assert page.state == "live" and pill.text == "Live"
+    recorder.kill()
+    page.wait(lambda: page.state == "deserted")
+    assert pill.text == "No live process" and not page.by_id("banner").is_displayed()
+    page.by_id("pause").click()
+    assert pill.text == "Paused"
+    page.by_id("pause").click()
+    page.wait(lambda: page.state == "deserted")
+    again = service.recorder()
+    page.wait(lambda: page.state == "live" and pill.text == "Live")
+    assert page.process(again.pid)["state"] == "alive"
+
+
 def test_a_busy_process_has_cpu(page: Page, recorder: Recorder) -> None:
     """CPU time shows as a share and as a line."""
     recorder.tell("many", "items", 3000)

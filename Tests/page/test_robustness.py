@@ -86,6 +86,8 @@ def test_hostile_texts(page: Page, recorder: Recorder) -> None:
     for number, text in enumerate(EVIL):
         recorder.tell("counter", "evil", {"text": text}, number)
         recorder.tell("info", f"evil{number}", {"text": text})
+        recorder.tell("name", text)
+        page.wait(lambda text=text: page.process(recorder.pid)["process"] == text)
     page.filter("evil")
     page.wait(lambda: len(page.all("tr.one")) == len(EVIL))
     assert sorted(page.texts("tr.one .pair-value")) == sorted(EVIL)

@@ -292,6 +292,129 @@ def test_resizing(tool: Tool, screen: Screen, stepper: Stepper) -> None:
     assert row(text, "step_level")
 
 
+@pytest.mark.parametrize("width", [24, 30, 40, 50, 60, 80, 100, 132, 220])
+def test_every_width_has_whole_numbers(tool: Tool, tmp_path: Path, writers: Writers, stores: Path, width: int) -> None:
+    """Of a column that there is no room for nothing is shown; what is left goes to the names."""
+    directory = stores / f"width-{width}"
+    long = "a_name_" + "x" * 90
+    values = {"a_short_name": "123456", long: "-1.5e9", "b_bytes": "5e12", "z": "1e300"}
+    writers.start(directory, "gauges", *(f"{name}={value}" for name, value in values.items()))
+    stepper = Stepper(writers, directory)
+    stepper.step(0.5)
+    screen = Screen(tmp_path / "tmux", width, 30)
+    try:
+        start(tool, screen, stepper)
+        lines = screen.until(lambda text: "\nz " in text).splitlines()
+    finally:
+        screen.tmux("kill-server")
+    head = lines[3].split()
+    # By what is left of the names in the narrowest.
+    shown = {line[:6].split()[0]: line.split() for line in lines[4:-1] if line}
+    # The columns that are left out, the least telling ones first.
+    columns = ["SERIES", "T", "VALUE", "RATE/s", "P50", "P90", "P99"]
+    missing = ["P90", "P50", "P99", "RATE/s", "T"]
+    assert head in [[name for name in columns if name not in missing[:count]] for count in range(6)], lines[3]
+    assert (len(head) == 7) == (width >= 68)
+    numbers = {"a_short_name": "123k", "b_bytes": "4.55TiB", "z": "1.0e300", "step_level": "1.50", "step_seconds": "10"}
+    for name, number in numbers.items():
+        assert shown[name[:6]][head.index("VALUE")] == number, lines
+    for column, number in {"P50": "550ms", "P90": "910ms", "P99": "991ms"}.items():
+        assert column not in head or shown["step_s"][head.index(column)] == number, lines
+    name = shown["a_name"][0]
+    assert shown["a_name"][head.index("VALUE")] == "-1.50G"
+    if width == 220:
+        assert name == long
+    else:
+        # All the columns that the others leave.
+        assert name[-1] == "…" and long.startswith(name[:-1]) and len(lines[3]) == width, lines
+
+
+def test_names_get_the_room_of_a_wide_terminal_and_no_more(
+    tool: Tool, tmp_path: Path, writers: Writers, stores: Path
+) -> None:
+    directory = stores / "wide"
+    writers.start(directory, "gauges", "short=1", "also_short=2")
+    screen = Screen(tmp_path / "tmux", 200, 24)
+    try:
+        screen.type(shlex.join([str(tool.path), "top", str(directory)]))
+        text = screen.shows("also_short", "q quit")
+    finally:
+        screen.tmux("kill-server")
+    # The numbers stand beside the names, not at the other end of the window.
+    assert re.search(r"^also_short g {9}2$", text, re.MULTILINE), text
+
+
+def test_states_get_what_names_leave(tool: Tool, tmp_path: Path, writers: Writers, stores: Path) -> None:
+    directory = stores / "states"
+    writers.start(directory, "labels", "x")
+    screen = Screen(tmp_path / "tmux", 80, 24)
+    try:
+        screen.type(shlex.join([str(tool.path), "top", str(directory)]))
+        screen.shows("phase              e a state with quite a l…")
+        screen.tmux("resize-window", "-x", "120", "-y", "24")
+        screen.shows("e a state with quite a long name\n")
+    finally:
+        screen.tmux("kill-server")
+
+
+def test_columns_stand_where_they_should_behind_any_letters(
+    tool: Tool, tmp_path: Path, writers: Writers, stores: Path
+) -> None:
+    """The terminal itself says how wide a text is: that is where its cursor is behind it."""
+    labels = ["plain", "日本語", "ｶﾀｶﾅ", "한글", "\uff21\uff22", "e\u0301a\u0308", "か\u3099", "🚀⭐", "𠀀", "→…☺"]
+    # Terminals disagree about these: what is behind them stands where it should all the same.
+    labels += ["👩\u200d💻", "👨\u200d👩\u200d👧", "🇯🇵", "❤\ufe0f", "👍🏽", "1\ufe0f\u20e3"]
+    directory = stores / "letters"
+    writers.start(directory, "labels", *labels)
+    screen = Screen(tmp_path / "tmux", 100, 24)
+    try:
+
+        def width(text: str) -> int:
+            screen.type(f"clear; printf %s '{text}'; read")
+            screen.until(lambda shown: text[0] in shown and "$" not in shown)
+            number = int(screen.tmux("display-message", "-p", "#{cursor_x}"))
+            screen.keys("Enter")
+            screen.until(lambda shown: shown.rstrip().endswith("$"))
+            return number
+
+        widths = {label: width(label) for label in labels}
+        screen.type(shlex.join([str(tool.path), "top", str(directory)]))
+        lines = screen.shows("q quit", *labels).splitlines()
+    finally:
+        screen.tmux("kill-server")
+    ends = set()
+    for label, taken in widths.items():
+        line = next(line for line in lines if f'"{label}"' in line)
+        ends.add(len(line[: line.index("1.23M") + 5]) - len(label) + taken)
+    assert ends == {lines[3].index("VALUE") + 5}, (widths, lines)
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 160])
+def test_processes_by_name(tool: Tool, tmp_path: Path, writers: Writers, stores: Path, width: int) -> None:
+    directory = stores / f"named-{width}"
+    name = "engine-\x1b[2J日本-" + "n" * 40
+    process = writers.start(directory, "gauges", "level=1", FDMETRICS_PROCESS_NAME=name)
+    writers.start(directory, "gauges", "level=2")
+    screen = Screen(tmp_path / "tmux", width, 12)
+    try:
+        screen.type(shlex.join([str(tool.path), "top", str(directory)]))
+        screen.shows("SERIES")
+        screen.keys("p")
+        text = screen.shows("NAME", "alive")
+    finally:
+        screen.tmux("kill-server")
+    lines = text.splitlines()
+    head, words = lines[3].split(), lines[4].split()
+    assert len(lines) == 12
+    assert words[head.index("PID")] == str(process.pid) and words[head.index("STATE")] == "alive"
+    shown = words[head.index("NAME")]
+    whole = name.replace("\x1b", "\\u{1B}")
+    assert shown == whole if width == 160 else shown.endswith("…") and whole.startswith(shown[:-1])
+    # Who was given no name is shown by the kernel's.
+    assert lines[5].split()[head.index("NAME")].startswith("python")
+    assert ("COMMAND" in head) == (width >= 80)
+
+
 @pytest.mark.parametrize("way", ["q", "C-c", "TERM", "HUP"])
 def test_the_terminal_is_as_it_was(tool: Tool, screen: Screen, stepper: Stepper, way: str) -> None:
     before = screen.command("stty -g")

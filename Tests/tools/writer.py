@@ -9,6 +9,11 @@ writer.py LIBRARY DIRECTORY limited COUNT LIMIT
                                             COUNT series of one counter, of which the store takes LIMIT; a conflict
 writer.py LIBRARY DIRECTORY churn COUNT     makes and removes COUNT series
 writer.py LIBRARY DIRECTORY gauges NAME=VALUE...
+writer.py LIBRARY DIRECTORY labels VALUE... a counter with a label, 1 for each value; what a state set is in
+writer.py LIBRARY DIRECTORY names [NAME [NAME]]
+                                            is named NAME, forks a child that sets a gauge and is then named the second
+                                            NAME, says the child's process id, and then sets a gauge for each line on
+                                            standard input, which has its name
 writer.py LIBRARY DIRECTORY orphan          forks a child that does nothing, and then says its process id
 writer.py LIBRARY DIRECTORY steps           adds 10 to a counter, and observes 10 times, for each line on standard input
 """
@@ -200,6 +205,31 @@ def record_by_steps(writer: Writer) -> None:
         print("done", flush=True)
 
 
+def record_by_name(writer: Writer, names: Sequence[bytes]) -> None:
+    """A process and its fork child, which is named after it has taken its slot."""
+    writer.register("named", GAUGE, gauge_mode=MODES["liveall"])
+    level = writer.series("named")
+    if names:
+        writer.call("fdm_set_process_name", names[0])
+    ends = os.pipe()
+    child = os.fork()
+    if child == 0:
+        writer.c.fdm_gauge_set(level, ctypes.c_double(1))
+        if len(names) > 1:
+            writer.call("fdm_set_process_name", names[1])
+        os.close(ends[1])
+        signal.pause()
+    # It is closed in the child when that is ready.
+    os.close(ends[1])
+    os.read(ends[0], 1)
+    print("ready", flush=True)
+    print(child, flush=True)
+    for name in sys.stdin:
+        writer.register(name.strip(), GAUGE, gauge_mode=MODES["liveall"])
+        writer.c.fdm_gauge_set(writer.series(name.strip()), ctypes.c_double(1))
+        print("done", flush=True)
+
+
 def main() -> None:
     library, directory, role, *rest = sys.argv[1:]
     writer = Writer(library, directory, *(int(limit) for limit in rest[1:] if role == "limited"))
@@ -220,6 +250,15 @@ def main() -> None:
         for name, value in (text.split("=") for text in rest):
             writer.register(name, GAUGE, gauge_mode=MODES["max"])
             writer.c.fdm_gauge_set(writer.series(name), ctypes.c_double(float(value)))
+    elif role == "labels":
+        writer.register("labelled", COUNTER, ["text"])
+        for value in rest:
+            writer.add("labelled", [value], 1234567)
+        states = ["a state with quite a long name", "other"]
+        writer.register("phase", STATE_SET, states=texts(states), state_count=2)
+        writer.call("fdm_state_set", writer.families["phase"], None, 0, states[0].encode())
+    elif role == "names":
+        record_by_name(writer, [name.encode(errors="surrogateescape") for name in rest])
     elif role == "steps":
         record_by_steps(writer)
     else:

@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Dict, List
 from . import _environment
 from ._install import install, uninstall
 from ._library import allow_utf8_names
+from ._process_name import set_process_name
 from ._version import __version__
 from .errors import (
     ConflictError,
@@ -108,6 +109,7 @@ __all__ = [
     "push_to_gateway",
     "pushadd_to_gateway",
     "render_directory",
+    "set_process_name",
     "start_http_server",
     "uninstall",
     "write_to_textfile",

@@ -15,7 +15,7 @@ import sys
 from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _constants as c
-from . import _library, _prototypes
+from . import _prototypes
 from .errors import InvalidNameError
 
 _MOST_LABELS = 64
@@ -46,14 +46,19 @@ def _is_label_name(text: str) -> bool:
     return text.isascii() and text.isidentifier()
 
 
+def is_classic(metric: str, label_names: Iterable[str] = ()) -> bool:
+    """Whether a metric's name and those of its labels are of the classic character set."""
+    return _is_metric_name(metric) and all(map(_is_label_name, label_names))
+
+
 def _is_unit(text: str) -> bool:
     """[a-zA-Z0-9_:]+"""
     return _is_metric_name("_" + text)
 
 
-def _refusal(text: str) -> str:
+def _refusal(text: str, utf8: bool) -> str:
     """What is wrong with a name that is not of the classic character set; "" where nothing is."""
-    if not _library.utf8_names_are_allowed():
+    if not utf8:
         return (
             " (or fdmetrics.allow_utf8_names(), or FDMETRICS_UTF8_NAMES=1 in the environment, for names of any UTF-8)"
         )
@@ -130,8 +135,11 @@ def strings(texts: Sequence[str]) -> ctypes.Array[_prototypes.String]:
     return array
 
 
-def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str) -> str:
-    """The family's name from its parts, as prometheus_client builds it. Errors: InvalidNameError."""
+def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str, utf8: bool) -> str:
+    """The family's name from its parts, as prometheus_client builds it.
+
+    utf8: whether it may be any UTF-8. Errors: InvalidNameError.
+    """
     if not name:
         raise InvalidNameError("Metric name should not be empty")
     full = "_".join(part for part in (namespace, subsystem, name) if part)
@@ -144,33 +152,18 @@ def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str) -
         raise InvalidNameError(f"Invalid unit {unit!r} of metric {full}: letters, digits and underscores are expected")
     if unit and not full.endswith("_" + unit):
         full += "_" + unit
-    if not _is_metric_name(full) and (refusal := _refusal(full)):
+    if not _is_metric_name(full) and (refusal := _refusal(full, utf8)):
         raise InvalidNameError(f"Invalid metric name {full!r}: [a-zA-Z_:][a-zA-Z0-9_:]* is expected{refusal}")
     return full
 
 
-def refuse_other_names(name: str, label_names: Iterable[str]) -> None:
-    """Refuses names that are not of the classic character set, also where UTF-8 names are allowed.
-
-    For what shows a family by prometheus_client's objects, whose older versions know no other names. Errors:
-    InvalidNameError.
-    """
-    for kind, text, is_classic in (("metric", name, _is_metric_name(name)), *_classic_labels(label_names)):
-        if not is_classic:
-            raise InvalidNameError(f"Invalid {kind} name {text!r}: only fdmetrics' own metrics may have UTF-8 names")
-
-
-def _classic_labels(names: Iterable[str]) -> Iterable[Tuple[str, str, bool]]:
-    return (("label", name, _is_label_name(name)) for name in names if isinstance(name, str))
-
-
-def checked_label_names(kind: int, metric: str, names: Iterable[str]) -> Tuple[str, ...]:
-    """The label names as a tuple. Errors: InvalidNameError."""
+def checked_label_names(kind: int, metric: str, names: Iterable[str], utf8: bool) -> Tuple[str, ...]:
+    """The label names as a tuple. utf8: whether they may be any UTF-8. Errors: InvalidNameError."""
     checked = tuple(sys.intern(name) if type(name) is str else name for name in names)
     for name in checked:
         if not isinstance(name, str):
             raise InvalidNameError(f"Invalid label name {name!r} of {metric}: a string is expected")
-        if not _is_label_name(name) and (refusal := _refusal(name)):
+        if not _is_label_name(name) and (refusal := _refusal(name, utf8)):
             raise InvalidNameError(
                 f"Invalid label name {name!r} of {metric}: [a-zA-Z_][a-zA-Z0-9_]* is expected{refusal}"
             )
@@ -211,10 +204,10 @@ def checked_states(metric: str, states: Optional[Iterable[str]]) -> Tuple[str, .
     return checked
 
 
-def checked_info(metric: str, label_names: Tuple[str, ...], keys: Iterable[str]) -> None:
-    """Checks the keys of an Info's text. Errors: InvalidNameError."""
+def checked_info(metric: str, label_names: Tuple[str, ...], keys: Iterable[str], utf8: bool) -> None:
+    """Checks the keys of an Info's text. utf8: whether they may be any UTF-8. Errors: InvalidNameError."""
     for key in keys:
-        if not isinstance(key, str) or key.startswith("__") or (not _is_label_name(key) and _refusal(key)):
+        if not isinstance(key, str) or key.startswith("__") or (not _is_label_name(key) and _refusal(key, utf8)):
             raise InvalidNameError(f"Invalid key {key!r} of Info metric {metric}: a label name is expected")
         if key in label_names:
             raise InvalidNameError(f"Overlapping labels for Info metric, metric: {metric} key: {key}")

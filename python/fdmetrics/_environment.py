@@ -19,7 +19,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import Optional, Tuple, Union
+from typing import NamedTuple, Optional, Tuple, Union
 
 #: Where the store is. Set by the user, or by the process that attached first.
 DIRECTORY = "FDMETRICS_DIR"
@@ -78,6 +78,41 @@ def is_store_of(path: str, directory: Union[str, os.PathLike[str]]) -> bool:
     """
     store, outer = os.path.realpath(path), os.path.realpath(directory)
     return store in (outer, os.path.join(outer, f"fdmetrics-{os.geteuid()}"))
+
+
+class Found(NamedTuple):
+    """Where the default store was found, to see whether it is to be looked for anew."""
+
+    #: What DIRECTORY and the user's other variables say.
+    told: Tuple[Optional[str], ...]
+    #: The store's directory, and which one on its file system that is.
+    path: str
+    identity: Optional[Tuple[int, int]]
+
+    @classmethod
+    def now(cls, path: str) -> Found:
+        """What is so for the store in a directory."""
+        return cls(_told(), path, _identity(path))
+
+    def successor(self) -> Optional[str]:
+        """The directory that the environment names now, where the store's own one is gone; None otherwise."""
+        told = _told()
+        if told == self.told or _identity(self.path) == self.identity:
+            return None
+        changed = [now for now, before in zip(told, self.told) if now and now != before]
+        return os.path.abspath(changed[0]) if changed else None
+
+
+def _told() -> Tuple[Optional[str], ...]:
+    return tuple(map(os.environ.get, DIRECTORY_VARIABLES))
+
+
+def _identity(path: str) -> Optional[Tuple[int, int]]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def plan_directory() -> str:

@@ -36,8 +36,11 @@ class Family:
             store = self.registry._attach()
             family = ctypes.c_void_p()
             descriptor = self.descriptor.encoded()
-            status = store.library.fdm_register(store.pointer, ctypes.byref(descriptor), ctypes.byref(family))
-            check_status(store.library, status)
+            is_replacing = self.registry._replaces(self.descriptor)
+            register = store.library.fdm_register_replacing if is_replacing else store.library.fdm_register
+            check_status(store.library, register(store.pointer, ctypes.byref(descriptor), ctypes.byref(family)))
+            if is_replacing:
+                self.registry._replacing.discard(self.descriptor.name)
             self.handle = family.value
         assert self.handle is not None
         return self.handle
@@ -54,9 +57,10 @@ class Family:
             self.register()
             return True
         except REFUSALS as error:
-            # What contradicts the store now does so as long as the store lives.
-            self._is_refused_for_ever = isinstance(error, (ConflictError, InvalidNameError))
-            self._retry_at = self.refuse(error)
+            if isinstance(error, (ConflictError, InvalidNameError)):
+                self.refuse_for_ever(error)
+            else:
+                self._retry_at = self.refuse(error)
             return False
 
     def series(self, values: Sequence[str], worker: Optional[int] = None) -> int:
@@ -81,6 +85,13 @@ class Family:
         """Counts and logs a failure that no caller is told of. Returns when to try again; see Registry._refuse."""
         return self.registry._refuse(error, f"metric {self.descriptor.name}")
 
+    def refuse_for_ever(self, error: BaseException) -> None:
+        """Counts and logs a contradiction, which lasts as long as the store. Nothing is tried again."""
+        self._is_refused_for_ever = True
+        self.refuse(error)
+
     def detach(self) -> None:
-        """Forgets the handle, because the store is being closed."""
+        """Forgets the handle, and what the store has refused, because it is being closed or left."""
         self.handle = None
+        self._retry_at = 0.0
+        self._is_refused_for_ever = False

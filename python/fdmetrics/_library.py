@@ -112,6 +112,7 @@ _loaded: Optional[Library] = None
 #: Turns names of any UTF-8 on where it is 1, unless the program has called allow_utf8_names.
 UTF8_NAMES = "FDMETRICS_UTF8_NAMES"
 _utf8_names: Optional[bool] = None
+_other_utf8_names = False
 
 
 def allow_utf8_names(allowed: bool = True) -> None:
@@ -123,12 +124,23 @@ def allow_utf8_names(allowed: bool = True) -> None:
     global _utf8_names
     _utf8_names = bool(allowed)
     if _loaded is not None:
-        _loaded.fdm_allow_utf8_names(_utf8_names)
+        _loaded.fdm_allow_utf8_names(_utf8_names or _other_utf8_names)
 
 
 def utf8_names_are_allowed() -> bool:
     """What allow_utf8_names has said, else the environment."""
     return os.environ.get(UTF8_NAMES) == "1" if _utf8_names is None else _utf8_names
+
+
+def take_utf8_names() -> None:
+    """Has the library take names of any UTF-8, for metrics whose names are checked by other rules than fdmetrics' own.
+
+    utf8_names_are_allowed() is what it was.
+    """
+    global _other_utf8_names
+    _other_utf8_names = True
+    if _loaded is not None:
+        _loaded.fdm_allow_utf8_names(True)
 
 
 def load() -> Library:
@@ -142,7 +154,7 @@ def load() -> Library:
         # For logging, at the places that call _log.
         library.fdm_keep_notices(1)
         # It has read the environment of the program's start; os.environ may have changed since.
-        if utf8_names_are_allowed():
+        if utf8_names_are_allowed() or _other_utf8_names:
             library.fdm_allow_utf8_names(True)
         _loaded = library
     return _loaded

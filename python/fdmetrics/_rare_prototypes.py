@@ -62,6 +62,7 @@ PROTOTYPES: Dict[str, Prototype] = {
     "fdm_negotiate": quick(c_status, text, text, ctypes.POINTER(Scrape)),
     "fdm_render_scrape": slow(c_status, c_handle, ctypes.POINTER(Scrape), out_handle, ctypes.POINTER(size)),
     "fdm_render_directory_scrape": slow(c_status, text, ctypes.POINTER(Scrape), out_handle, ctypes.POINTER(size)),
+    "fdm_set_process_name": slow(c_status, text),
     "fdm_store_statistics": slow(c_status, c_handle, ctypes.POINTER(StatisticsNumbers)),
     "fdm_gauge_of_worker": slow(c_status, c_handle, strings, size, u32, out_handle),
     "fdm_worker_ended": slow(c_status, c_handle, u32),

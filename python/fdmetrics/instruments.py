@@ -364,7 +364,7 @@ class Info(_Text):
 
         Errors: ValueError for a key that is no label name or is one of the metric's own, and for a value of None.
         """
-        checked_info(self.name, self._family.descriptor.label_names, val)
+        checked_info(self.name, self._family.descriptor.label_names, val, self._takes_utf8_names())
         if any(value is None for value in val.values()):
             raise InvalidNameError(f"Label value cannot be None: {val} of Info metric {self.name}")
         keys, texts = list(val), [str(value) for value in val.values()]

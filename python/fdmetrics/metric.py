@@ -9,7 +9,7 @@ import functools
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Mapping, NoReturn, Optional, Sequence, Tuple, TypeVar
 
-from . import _builtins
+from . import _builtins, _library
 from ._descriptor import KIND_NAMES, Descriptor, checked_label_names, full_name, strings
 from ._family import Family
 from .errors import REFUSALS, InvalidArgumentError, LabelsError, check_status
@@ -115,8 +115,9 @@ class Metric:
         labelvalues: Optional[Sequence[object]] = None,
         **specific: Any,
     ) -> None:
-        name = full_name(self._kind, name, namespace, subsystem, unit)
-        label_names = checked_label_names(self._kind, name, labelnames)
+        utf8 = self._takes_utf8_names()
+        name = full_name(self._kind, name, namespace, subsystem, unit, utf8)
+        label_names = checked_label_names(self._kind, name, labelnames, utf8)
         values = tuple(_text(value) for value in labelvalues or ())
         if values and len(values) != len(label_names):
             raise LabelsError(f"Incorrect label count: {values} for the label names {label_names} of {name}")
@@ -142,6 +143,11 @@ class Metric:
         # Not by a __getattr__, which would make every other attribute slower.
         refuse = functools.partial(_refuse_labels, self._family.descriptor, self._values)
         _labels_slot.__set__(self, self._labels if self._is_parent else refuse)
+
+    @staticmethod
+    def _takes_utf8_names() -> bool:
+        """Whether names of the metric, of its labels and of an Info's text may be any UTF-8."""
+        return _library.utf8_names_are_allowed()
 
     # What an instrument adds ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import atexit
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol
+from typing import TYPE_CHECKING, Collection, Dict, Iterable, MutableSet, Optional, Protocol, Set
 
 from . import _environment, _gauge_functions, _library, _log
 from ._descriptor import Descriptor
@@ -52,6 +52,8 @@ class Registry:
 
     # Of the class until the store is attached, then of the object: two threads that attach at once so keep one store.
     _store: Optional[Store] = None
+    #: Of the default store: what the environment says, and what the directory is, where it was attached.
+    _found: Optional[_environment.Found] = None
 
     def __init__(self, directory: Optional[Path] = None) -> None:
         """A registry for the store in a directory; None: for the process's default store.
@@ -62,6 +64,9 @@ class Registry:
         self._closed = False
         self._retry_at = 0.0
         self._declared: Dict[str, Descriptor] = {}
+        # Names whose metric was given up, and those that are declared otherwise since and have not been registered yet.
+        self._free: Set[str] = set()
+        self._replacing: Set[str] = set()
         self._pending: Dict[Declared, None] = {}
         # Only of a store that may be closed; a process that has the default one alone need not import weakref.
         self._attachments: Optional[MutableSet[Attached]] = None
@@ -86,6 +91,7 @@ class Registry:
         Returns the store. Errors: those of Store(), and the first one of registering a metric, such as ConflictError;
         the other metrics are registered all the same.
         """
+        self._follow()
         store = self._attach()
         register_each(list(self._pending))
         return store
@@ -99,6 +105,7 @@ class Registry:
         format: str = "text",
         escaping: str = "underscores",
         names: Collection[str] = (),
+        created: bool = False,
     ) -> bytes:
         """All series of the store, of all processes, in a text format or protobuf; see Store.render.
 
@@ -116,10 +123,12 @@ class Registry:
             format=format,
             escaping=escaping,
             names=names,
+            created=created,
         )
 
     def _ready(self) -> Store:
         """The store, with all that this process has declared in it. Errors: those of Store()."""
+        self._follow()
         store = self._attach()
         self._register_pending()
         return store
@@ -136,6 +145,7 @@ class Registry:
     @property
     def path(self) -> str:
         """The store's directory, attached at the first call. Errors: those of Store()."""
+        self._follow()
         return self._attach().path
 
     def close(self) -> None:
@@ -165,8 +175,32 @@ class Registry:
         if store is not opened:
             # Another thread, or a signal handler, was quicker.
             opened.close()
+        elif self._directory is None:
+            self._found = _environment.Found.now(store.path)
         self._register_pending()
         return store
+
+    def _follow(self) -> None:
+        """Moves to another default store, where the environment names one and the directory of this one was deleted.
+
+        A test suite does so that sets PROMETHEUS_MULTIPROC_DIR to another temporary directory for each test. What has
+        been declared before is declared no more, and comes into the new store at its next update. The old store stays
+        mapped: somebody may hold an address in it. No other thread may record meanwhile. Errors: those of Store().
+        """
+        found = self._found
+        directory = None if found is None else found.successor()
+        if directory is None:
+            return
+        from ._attachments import detach_all
+
+        store = Store(directory)
+        os.environ[_environment.DIRECTORY] = directory
+        self._declared, self._pending, self._retry_at = {}, {}, 0.0
+        self._free, self._replacing = set(), set()
+        self._store = store
+        self._found = _environment.Found.now(store.path)
+        detach_all(self)
+        self._register_pending()
 
     def _attach_quietly(self) -> Optional[Store]:
         """The store, or None where it cannot be had: then the cause is logged and counted."""
@@ -181,6 +215,12 @@ class Registry:
             self._retry_at = self._refuse(error, "the store")
             return None
 
+    def _follow_quietly(self) -> None:
+        try:
+            self._follow()
+        except REFUSALS as error:
+            self._refuse(error, "the store that the environment names now")
+
     def _register_pending(self) -> None:
         # A process that has attached shows all that it has declared: an unlabelled counter is there with 0.
         for metric in list(self._pending):
@@ -191,16 +231,35 @@ class Registry:
         if self._store is None:
             # A name that was set after the import, as seen before the program changes its directory.
             _environment.make_absolute()
+        else:
+            self._follow_quietly()
         known = self._declared.setdefault(descriptor.name, descriptor)
         difference = descriptor.difference(known)
         if difference is not None:
-            raise ConflictError(
-                f"Metric {descriptor.name} is already declared in this process with {difference}: declare it alike "
-                "everywhere, or choose another name."
-            )
+            if descriptor.name not in self._free:
+                raise ConflictError(
+                    f"Metric {descriptor.name} is already declared in this process with {difference}: declare it alike "
+                    "everywhere, or choose another name."
+                )
+            self._declared[descriptor.name] = descriptor
+            self._replacing.add(descriptor.name)
+            self._free.discard(descriptor.name)
         self._pending[metric] = None
         if self._store is not None:
             metric._register_quietly()
+
+    def _give_up(self, name: str) -> None:
+        """Frees a family's name, because its metric was given up: it may be declared in another way.
+
+        The other declaration then takes the former one's place in the store, for all processes of the service; those
+        that make the same declaration record into the same series. The same declaration goes on with what there is.
+        """
+        if name in self._declared:
+            self._free.add(name)
+
+    def _replaces(self, descriptor: Descriptor) -> bool:
+        """Whether a declaration is to take the place of another one of its name, when it is registered."""
+        return descriptor.name in self._replacing and descriptor.difference(self._declared[descriptor.name]) is None
 
     def _registered(self, metric: Declared) -> None:
         self._pending.pop(metric, None)

@@ -123,6 +123,7 @@ class Store:
         format: str = "text",
         escaping: str = "underscores",
         names: Collection[str] = (),
+        created: bool = False,
     ) -> bytes:
         """The whole store, in the Prometheus text format 0.0.4 unless another is given; releases the interpreter lock.
 
@@ -132,10 +133,10 @@ class Store:
         what the store says of itself, fdmetrics_live_processes and so on. format: "text", "openmetrics" or "protobuf"
         (delimited io.prometheus.client.MetricFamily). escaping: how names that are not of the classic character set are
         written, "underscores", "dots", "values" or "allow-utf-8". names: only the families that have one of these
-        names, or a sample of such a name.
+        names, or a sample of such a name. created: in OpenMetrics, adds when each series was made, as x_created.
         Errors: NoSpaceError, SystemCallError, DamagedStoreError, StoreClosedError, InvalidArgumentError.
         """
-        options = _options(pid_label, process_metrics, self_metrics)
+        options = _options(pid_label, process_metrics, self_metrics) | (c.FDM_RENDER_CREATED if created else 0)
         library = self.library
         if names or format != "text" or escaping != "underscores":
             from . import _asked

@@ -14,8 +14,10 @@ import pytest
 import fdmetrics
 import fdmetrics.prometheus_client as dropin
 from fdmetrics.prometheus_client import Counter, Enum, Gauge, Histogram, Info, Summary, metrics
+from fdmetrics.prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from .dropin_support import Shown, shown
+from .support import Samples
 
 __all__ = ["shown"]
 
@@ -36,18 +38,6 @@ def test_updates_are_those_of_fdmetrics(shown: Shown, registry: fdmetrics.Regist
 
     # What is called is what fdmetrics made, with no Python frame in between.
     assert calls(dropin, "dropin", shown.registry) == calls(fdmetrics, "native", registry)
-
-
-def test_declared_again_it_is_the_same_metric(shown: Shown) -> None:
-    first = Counter("hits", "Hits.", ["code"], registry=shown.registry)
-    second = Counter("hits", "The same hits.", ["code"], registry=shown.registry)
-    first.labels(200).inc()
-    second.labels(200).inc(2)
-    assert shown.text == '# HELP hits_total Hits.\n# TYPE hits_total counter\nhits_total{code="200"} 3.0\n'
-    shown.registry.unregister(second)
-    assert shown.text == ""
-    with pytest.raises(ValueError, match="declared"):
-        Counter("hits", "Hits.", ["other"], registry=shown.registry)
 
 
 def test_a_subclass_keeps_its_methods_and_arguments(shown: Shown) -> None:
@@ -140,8 +130,9 @@ def test_set_function_is_called_at_each_collection(shown: Shown) -> None:
     assert shown.value("called", a="x") == 1
     assert shown.collected()["called"].samples[0].value == 2
     # Whatever is removed elsewhere, the function stays.
-    Counter("other", "", ["b"], registry=shown.registry).labels("c").inc()
-    Counter("other", "", ["b"], registry=shown.registry).remove("c")
+    other = Counter("other", "", ["b"], registry=shown.registry)
+    other.labels("c").inc()
+    other.remove("c")
     gauge.labels("x").set(99)
     assert shown.value("called", a="x") == 3
     gauge.remove("x")
@@ -201,8 +192,40 @@ def test_decorated_functions_keep_their_signature(shown: Shown) -> None:
     assert inspect.getfullargspec(add).args == ["a", "b"]
 
 
-def test_an_info_shows_once_it_is_set(shown: Shown) -> None:
-    info = Info("build", "Build.", registry=shown.registry)
-    assert shown.text == "# HELP build_info Build.\n# TYPE build_info gauge\n"
-    info.info({"version": "1"})
-    assert shown.value("build_info", version="1") == 1
+def test_an_info_without_a_text_shows_until_anybody_says_one(shown: Shown, registry: fdmetrics.Registry) -> None:
+    Info("build", "Build.", registry=shown.registry)
+    assert shown.text == "# HELP build_info Build.\n# TYPE build_info gauge\nbuild_info 1.0\n"
+    assert "# TYPE build info\nbuild_info 1.0\n" in generate_openmetrics(shown.registry).decode()
+    assert shown.registry.get_sample_value("build_info") == 1
+    fdmetrics.Info("build", "", registry=registry).info({"version": "1"})
+    assert Samples(shown.text).named("build_info") == {frozenset({("version", "1")}): 1}
+
+
+@pytest.mark.parametrize("kind", ["Counter", "Gauge", "Histogram", "Summary", "Info"])
+def test_a_metric_is_written_as_there(kind: str, shown: Shown) -> None:
+    ours = getattr(dropin, kind)("m", "", registry=shown.registry)
+    theirs = getattr(prometheus_client, kind)("m", "", registry=None)
+    assert (repr(ours), str(ours)) == (repr(theirs), str(theirs))
+
+    class Own(Counter):
+        pass
+
+    assert repr(Own("own", "", registry=shown.registry)) == f"{__name__}.Own(own)"
+
+
+def test_bounds_that_count_nothing_are_taken(shown: Shown) -> None:
+    for number, bounds in enumerate(
+        ((1, float("nan")), (1, 1, 2), (1, float("inf"), float("inf")), (float("-inf"), 1))
+    ):
+        model = prometheus_client.Histogram("m", "", registry=None, buckets=bounds)
+        histogram = Histogram(f"m{number}", "", registry=shown.registry, buckets=bounds)
+        for value in (0.5, 1, 3, float("nan")):
+            histogram.observe(value)
+            model.observe(value)
+        ours = {one.labels["le"]: one.value for one in histogram.collect()[0].samples if "le" in one.labels}
+        theirs = {one.labels["le"]: one.value for one in model.collect()[0].samples if "le" in one.labels}
+        assert ours == {bound: theirs[bound] for bound in ours} | {"+Inf": 4}
+        assert {"1.0", "+Inf"} <= ours.keys()
+    for bounds in ((2, 1), (), (float("inf"),), (float("nan"), float("inf"))):
+        with pytest.raises(ValueError, match="refused"):
+            Histogram("refused", "", registry=shown.registry, buckets=bounds)

@@ -62,7 +62,7 @@ from prometheus_client.values import ValueClass
 assert type(ValueClass).__module__ == "fdmetrics._prometheus.value_class"
 prometheus_client.Counter("c", "").inc(3)
 assert b"c_total 3.0" in fdmetrics.generate_latest()
-assert not [finder for finder in sys.meta_path if type(finder).__module__ == "fdmetrics_hook"]
+assert len([finder for finder in sys.meta_path if type(finder).__module__ == "fdmetrics_hook"]) == 1
 assert prometheus_client.__spec__.loader.get_data(prometheus_client.__file__)
 """,
         FDMETRICS_INSTALL="1",

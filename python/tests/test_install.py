@@ -35,9 +35,9 @@ each{worker="1"} 3.0
 open 1.0
 # HELP request_seconds Time.
 # TYPE request_seconds histogram
-request_seconds_bucket{path="/",le="0.1"} 0.0
-request_seconds_bucket{path="/",le="1.0"} 1.0
-request_seconds_bucket{path="/",le="+Inf"} 3.0
+request_seconds_bucket{le="0.1",path="/"} 0.0
+request_seconds_bucket{le="1.0",path="/"} 1.0
+request_seconds_bucket{le="+Inf",path="/"} 3.0
 request_seconds_count{path="/"} 3.0
 request_seconds_sum{path="/"} 6.0
 # HELP requests_total Requests.
@@ -275,10 +275,11 @@ def test_workers_of_logical_ids() -> None:
         """
     )
     before, after = (Samples(text) for text in printed.split("\n#\n"))
+    # As there, the label is pid. The id of the parent is 0 when it makes the gauge.
     values = {"0": 0, "1": 2, "2": 2, "3": 3}
-    assert {dict(labels)["worker"]: value for labels, value in before.named("each").items()} == values
+    assert {dict(labels)["pid"]: value for labels, value in before.named("each").items()} == values
     del values["2"]
-    assert {dict(labels)["worker"]: value for labels, value in after.named("each").items()} == values
+    assert {dict(labels)["pid"]: value for labels, value in after.named("each").items()} == values
     assert after.get("c_total") == 4
 
 

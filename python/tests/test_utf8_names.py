@@ -122,27 +122,61 @@ def test_the_setting_is_of_the_process(utf8_names: None) -> None:
     assert not _library.utf8_names_are_allowed()
 
 
-def test_prometheus_client_s_metrics_keep_to_the_classic_names(registry: fdmetrics.Registry, utf8_names: None) -> None:
-    dropin = pytest.importorskip("fdmetrics.prometheus_client")
-    shown = dropin.CollectorRegistry(store=registry)
-    for names in (("a.b", []), ("a", ["b.c"])):
-        with pytest.raises(ValueError, match="only fdmetrics' own metrics"):
-            dropin.Counter(names[0], "", names[1], registry=shown)
-    dropin.Counter("plain", "", registry=shown).inc()
-    assert b"plain_total 1.0" in dropin.generate_latest(shown)
+NAMES = """
+    import os
+    {client}
+    counter = client.Counter("dotted.name", "Dotted.", ["a.b", "plain"])
+    client.Gauge("ä", "", multiprocess_mode="sum").set(2)
+    client.Histogram("h.seconds", "", buckets=(1,)).observe(0.5)
+    if os.fork() == 0:
+        counter.labels("x", "y").inc(2)
+        os._exit(0)
+    os.wait()
+    counter.labels("x", "y").inc()
+    labels = {{"a.b": "x", "plain": "y"}}
+    assert client.REGISTRY.get_sample_value("dotted.name_total", labels) == 3
+    shown = client.generate_latest().decode()
+    assert 'dotted_name_total{{a_b="x",plain="y"}} 3.0' in shown and "\\n_ 2.0" in shown, shown
+    shown = client.generate_latest(client.REGISTRY, "allow-utf-8").decode()
+    assert '# TYPE "dotted.name_total" counter' in shown and '{{"dotted.name_total","a.b"="x",plain="y"}} 3.0' in shown
+    assert '{{"h.seconds_bucket",le="1.0"}} 1.0' in shown, shown
+    shown = openmetrics.generate_latest(client.REGISTRY, "allow-utf-8").decode()
+    assert '# TYPE "dotted.name" counter' in shown and '{{"dotted.name_created","a.b"="x",plain="y"}} ' in shown, shown
+    shown = openmetrics.generate_latest(client.REGISTRY).decode()
+    assert 'dotted_name_total{{a_b="x",plain="y"}} 3.0' in shown, shown
+    assert len(shown.split("# TYPE dotted_name")) == 2
+    client.REGISTRY.unregister(counter)
+    assert "dotted" not in client.generate_latest().decode()
+    assert "dotted" not in client.generate_latest(client.REGISTRY, "allow-utf-8").decode()
+    counter.remove("x", "y")
+    try:
+        fdmetrics.Counter("other.name", "")
+    except fdmetrics.InvalidNameError:
+        pass
+    else:
+        raise AssertionError("fdmetrics' own metrics have rules of their own")
+"""
+INSTALLED = """import fdmetrics; fdmetrics.install()
+    import prometheus_client as client; from prometheus_client.openmetrics import exposition as openmetrics"""
+DROPIN = """import fdmetrics, fdmetrics.prometheus_client as client
+    from fdmetrics.prometheus_client.openmetrics import exposition as openmetrics"""
 
 
-def test_installed_metrics_of_other_names_stay_their_process_s() -> None:
-    program = """
-        import fdmetrics
-        fdmetrics.install()
-        import prometheus_client
-        prometheus_client.Counter("dotted.name", "").inc()
-        fdmetrics.Counter("own.name", "").inc()
-        text = prometheus_client.generate_latest().decode()
-        print([line for line in text.splitlines() if line.startswith(("dotted", "own"))])
-        print(fdmetrics.generate_latest().decode())
-    """
-    out = run_program(program, FDMETRICS_UTF8_NAMES="1").splitlines()
-    assert out[0] == "['dotted_name_total 1.0', 'own_name_total 1.0']" or "dotted_name_created" in out[0]
-    assert "own_name_total 1.0" in out and "dotted_name_total 1.0" not in out[1:]
+@pytest.mark.parametrize("client", [INSTALLED, DROPIN])
+def test_prometheus_client_s_metrics_have_the_names_that_it_takes(client: str) -> None:
+    run_program(NAMES.format(client=client))
+
+
+def test_the_dropin_keeps_to_classic_names_where_prometheus_client_does() -> None:
+    run_program(
+        """
+        import fdmetrics.prometheus_client as client
+        for name, labels in (("a.b", []), ("a", ["b.c"])):
+            try:
+                client.Counter(name, "", labels)
+            except ValueError:
+                continue
+            raise AssertionError(name)
+        """,
+        PROMETHEUS_LEGACY_NAME_VALIDATION="true",
+    )

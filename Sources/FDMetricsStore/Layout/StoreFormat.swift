@@ -124,6 +124,7 @@ package enum IndexLayout {
 package enum SlotLayout {
     package static let size = 64
     package static let generation = 0  // u32, raised by each new holder
+    package static let name = 4  // u32, where the record of the holder's name is; see NameAddress
     package static let pid = 8  // u64, in the holder's own PID namespace: to be shown, never to be trusted
     package static let pidNamespace = 16  // u64, inode of /proc/self/ns/pid
     package static let startTime = 24  // u64, field 22 of /proc/self/stat, clock ticks since boot
@@ -141,6 +142,7 @@ package enum RecordLayout {
     package static let family: UInt32 = 1
     package static let series: UInt32 = 2
     package static let instance: UInt32 = 3
+    package static let name: UInt32 = 4
 }
 
 /// A metric family. The checksum covers 0..<8, 16..<56 and 64 to the end.
@@ -201,6 +203,15 @@ package enum InstanceLayout {
     package static let carry = 32  // pair: f64, u64
     package static let next = 48  // u64, address of the next instance of the series; 0: none
     package static let pid = 56  // u64, the owner's process id in its own namespace: to be shown, never to be trusted
+}
+
+/// The name that a process slot's holder was given. One for each slot whose holders have had a name, which the slot leads to.
+/// Not covered by a checksum: all but its size and kind changes.
+package enum NameLayout {
+    package static let size = 128
+    package static let owner = 8  // u64, the lease (slot, generation) whose name it is; 0: it is just being changed
+    package static let text = 16  // 112 bytes, UTF-8, padded with zeros
+    package static let capacity = size - text
 }
 
 /// Where something is in a store: the segment's number plus one in the upper half, the offset in its file in the lower.

@@ -13,10 +13,13 @@ package struct ProcessLock {
     private let index: Int
     /// Never freed. nil where the kernel lacks MADV_WIPEONFORK, and no store can be attached.
     nonisolated(unsafe) private static let page = CFDMetricsLinux_wiped_page()
-    private static let openings = 255
+    private static let openings = 254
 
     /// Held by who moves what the process has of a deleted store.
     package static let move = ProcessLock(index: 0)
+
+    /// Held by who sets this process's name.
+    static let naming = ProcessLock(index: openings + 1)
 
     /// Held by who attaches the store of a place. A few places share one.
     static func attaching(_ place: String) -> ProcessLock {

@@ -24,7 +24,54 @@ extension Store {
     package func takeLease() -> Result<LeaseToken, LeaseFailure> {
         process.lease {
             ProcessSlots(firstSegment).take(path: process.path) { count in reserveSlots(firstSegment, count: count) }
+        } whenTaken: {
+            writeOwnName($0)
         }
+    }
+
+    /// Writes this process's name into its slot. Allocates nothing, waits for nobody, and is async-signal-safe where
+    /// `takeInstance` is.
+    func writeOwnName(_ token: LeaseToken) {
+        // A loop that ends: each turn but the last is one in which another thread has set the name anew.
+        for _ in 0..<1000 {
+            // Who sets the name changes it and then looks for a lease; here the lease is there, and then the name is looked
+            // at. So one of the two sees the other, or both do.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            let version = OwnName.version
+            // Who is setting it writes it into the slots afterwards.
+            if version & 1 != 0 { return }
+            var hasRoom = true
+            OwnName.withShown { name in
+                hasRoom = ProcessSlots(firstSegment).write(name, of: token, in: self) {
+                    switch takeInstance(size: NameLayout.size) {
+                    case .taken(let segment, let offset): (segment, offset)
+                    case .refused: nil
+                    }
+                }
+            }
+            if !hasRoom {
+                return Notices.say(
+                    .noName, constant: "the store has no room for the name of this process, which is shown without it")
+            }
+            if OwnName.version == version { return }
+        }
+    }
+
+    /// Names this process in all stores that it has attached or attaches later; see `ProcessName` of FDMetrics.
+    /// - Parameters:
+    ///   - name: no bytes: none.
+    ///   - whenLast: as of `AttachedStores.forEach`.
+    /// - Returns: false: no store can be attached here, or this is a signal handler of a thread that is just setting it.
+    package static func setOwnName(_ name: UnsafeRawBufferPointer, whenLast: (Store) -> Void) -> Bool {
+        if !OwnName.set(name) { return false }
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        AttachedStores.forEach(
+            { store in
+                let current = store.current
+                let token = LeaseToken(bits: current.ownToken)
+                if !token.isNone { current.writeOwnName(token) }
+            }, whenLast: whenLast)
+        return true
     }
 
     /// Why there is no lease, as an error.

@@ -43,7 +43,10 @@ struct StoreProcess: @unchecked Sendable {
 
     /// This process's lease, taken by a body at the first call, and once more in each fork child that calls this. What
     /// failed is not tried again for a second. Allocates nothing.
-    func lease(_ take: () -> Result<ProcessSlots.Taken, LeaseFailure>) -> Result<LeaseToken, LeaseFailure> {
+    /// - Parameter whenTaken: is told the lease that this call has taken, which others see by then.
+    func lease(
+        _ take: () -> Result<ProcessSlots.Taken, LeaseFailure>, whenTaken: (LeaseToken) -> Void
+    ) -> Result<LeaseToken, LeaseFailure> {
         let own = word(forkPage)
         let known = own.pointee.load(ordering: .acquiring)
         if known != 0 { return .success(LeaseToken(bits: known)) }
@@ -60,6 +63,7 @@ struct StoreProcess: @unchecked Sendable {
                 expected: 0, desired: taken.token.bits, ordering: .acquiringAndReleasing)
             if result.exchanged {
                 state.pointee.leasePage.store(UInt(bitPattern: taken.page), ordering: .relaxed)
+                whenTaken(taken.token)
                 return .success(taken.token)
             }
             munmap(taken.page, Self.pageSize)

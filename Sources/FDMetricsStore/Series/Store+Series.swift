@@ -169,15 +169,16 @@ extension Store {
         return published
     }
 
-    /// Takes space for a gauge instance, in the last segment: instances and their series need not be in one segment.
+    /// Takes space for what a process has of a store, in the last segment: a gauge's instance, which need not be in the segment
+    /// of its series, or the process's name.
     ///
     /// Allocates nothing, and is async-signal-safe, unless the store must grow by a segment, or has grown by one that this
     /// process has not mapped yet.
-    package func takeInstance() -> InstanceSpace {
+    package func takeInstance(size: Int = InstanceLayout.size) -> InstanceSpace {
         do throws(StoreError) {
             var segment = try lastSegment()
             while true {
-                switch tryTakeRecord(segment, size: InstanceLayout.size) {
+                switch tryTakeRecord(segment, size: size) {
                 case .taken(let offset): return .taken(segment, offset)
                 case .full: segment = try self.segment(after: segment)
                 case .failed(let failure): return .refused(failure.code)
@@ -189,7 +190,7 @@ extension Store {
     }
 }
 
-/// What came of taking space for a gauge instance.
+/// What came of taking space for what a process has of a store.
 package enum InstanceSpace {
     /// The segment, and the offset in its file.
     case taken(UnsafeMutablePointer<Segment>, Int)

@@ -8,30 +8,22 @@ on without it, as its process's own.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from typing import TYPE_CHECKING, Dict, List, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
-from .._descriptor import Descriptor, refuse_other_names
+from .. import _constants as c
+from .._descriptor import Descriptor, is_classic
 from .._environment import OLD_PROMETHEUS_DIRECTORY, PROMETHEUS_DIRECTORY, make_absolute
 from .._family import Family
-from ..errors import REFUSALS
+from .._library import take_utf8_names
+from ..errors import REFUSALS, InvalidArgumentError
 from ..registry import Registry
 
 if TYPE_CHECKING:
     from ..registry import Declared
-
-
-class _ClassicFamily(Family):
-    """A family that stays out of the store where its names are not of the classic character set."""
-
-    __slots__ = ()
-
-    def register(self) -> int:
-        if self.handle is None:
-            refuse_other_names(self.descriptor.name, self.descriptor.label_names)
-        return super().register()
 
 
 class _Declarations:
@@ -44,6 +36,12 @@ class _Declarations:
 
 
 _declarations: WeakKeyDictionary[Registry, _Declarations] = WeakKeyDictionary()
+
+
+def take_over(former: Any) -> None:
+    """Goes on with the declarations of this module as it was imported for another prometheus_client."""
+    global _declarations
+    _declarations = former._declarations
 
 
 def declared_names(registry: Registry) -> Set[str]:
@@ -77,13 +75,36 @@ def family_of(
     states: Tuple[str, ...] = (),
 ) -> Family:
     """The family with this declaration, the same one for the same declaration."""
-    descriptor = Descriptor(
-        kind, name, str(documentation), tuple(label_names), unit or "", gauge_mode, tuple(sorted(set(bounds))), states
-    )
+    names = tuple(label_names)
+    if not is_classic(name, names):
+        take_utf8_names()
+    kept = kept_bounds(name, bounds) if kind == c.FDM_HISTOGRAM else ()
+    descriptor = Descriptor(kind, name, str(documentation), names, unit or "", gauge_mode, kept, states)
     known = _declarations.setdefault(registry, _Declarations())
     known.names.add(name)
     # Of two threads that get here at once, both use the one that is kept.
-    return known.families.setdefault(descriptor, _ClassicFamily(descriptor, registry))
+    return known.families.setdefault(descriptor, Family(descriptor, registry))
+
+
+def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
+    """The bounds that the store keeps of those that prometheus_client takes: each once, and without NaN and +Inf.
+
+    Nothing is ever counted up to NaN. Errors: InvalidArgumentError, where no bound is left.
+    """
+    kept = tuple(sorted({bound for bound in bounds if bound < math.inf}))
+    if not kept:
+        raise InvalidArgumentError(f"Must have at least two buckets: histogram {metric} has no bound below +Inf")
+    return kept
+
+
+def give_up(registry: Registry, name: str) -> None:
+    """Frees the name of a metric that was unregistered: it may be declared in another way; see Registry._give_up."""
+    known = _declarations.get(registry)
+    if known is not None and name in known.names:
+        # What is declared from now on is registered anew, in the place of what there is then.
+        kept = {other: family for other, family in list(known.families.items()) if other.name != name}
+        known.families = kept
+        registry._give_up(name)
 
 
 def announce(value: Declared, family: Family) -> bool:

@@ -9,17 +9,23 @@ a tenth of the time: every scrape that asks for OpenMetrics goes through it.
 from __future__ import annotations
 
 import re
-from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Union
+from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.samples import Sample
 
 from .. import _constants as c
-from .._descriptor import Descriptor
+from .. import _gauge_functions
+from .._descriptor import Descriptor, is_classic
 from ..registry import REGISTRY, Registry
+from . import created
 
-_PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+_PAIR = re.compile(r'(?:([a-zA-Z_][a-zA-Z0-9_]*)|"((?:[^"\\]|\\.)*)")="((?:[^"\\]|\\.)*)"')
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
+# A family without a sample, of the type that an info has in the text format or in OpenMetrics.
+_SILENT = re.compile(rb"^# TYPE (\S+) (gauge|info)\n(?=#|\Z)", re.MULTILINE)
 _FAMILY = "# HELP "
 _LABELS_KEPT = 20_000
 
@@ -28,6 +34,9 @@ _labels: Dict[str, Dict[str, str]] = {}
 
 #: Of what render(process_metrics=...) takes: none, the sum over all processes, or each worker's.
 ProcessMetrics = Union[bool, str]
+#: How names outside of the classic character set are written where they are shown as they are.
+AS_THEY_ARE = "allow-utf-8"
+END_OF_OPENMETRICS = b"# EOF\n"
 
 
 def collect_families(
@@ -41,24 +50,67 @@ def collect_families(
 
     registry: None stands for the process's default one. pid_label and process_metrics are those of Registry.render.
     names: only samples of these names, and only families that have any, as a registry's restricted_registry gives.
-    Samples have no timestamps, exemplars or `_created`. An Info or an Enum is one where this process has declared it,
-    else a gauge. Errors: those of Registry.render.
+    Samples have no timestamps or exemplars; created.wanted says whether there are `_created` ones. An Info or an Enum
+    is one where this process has declared it, else a gauge. Errors: those of Registry.render.
     """
     registry = registry or REGISTRY
-    families = parse(rendered(registry, pid_label, process_metrics), registry._declared)
+    _gauge_functions.evaluate(registry, lambda _name: True)
+    text = rendered(registry, pid_label, process_metrics, AS_THEY_ARE)
+    made = created_blocks(registry, AS_THEY_ARE) if created.wanted(names or ()) else {}
+    families = parse(text, registry._declared, made)
     if names is None:
         return families
     return [metric for metric in (restricted(family, names) for family in families) if metric is not None]
 
 
-def rendered(registry: Registry, pid_label: bool, process_metrics: ProcessMetrics) -> bytes:
-    """The native text. Errors: those of Registry.render."""
-    render: Any = registry.render
-    if process_metrics:
-        text: bytes = render(pid_label=pid_label, process_metrics=process_metrics)
-    else:
-        text = render(pid_label=pid_label)
-    return text
+def rendered(
+    registry: Registry, pid_label: bool, process_metrics: ProcessMetrics, escaping: str = "underscores"
+) -> bytes:
+    """The native text. The functions of gauges are not called. Errors: those of Registry.render."""
+    text = registry._ready().render(pid_label=pid_label, process_metrics=process_metrics, escaping=escaping)
+    return _with_silent_infos(text, registry._declared)
+
+
+def rendered_openmetrics(
+    registry: Registry, pid_label: bool, process_metrics: ProcessMetrics, escaping: str = "underscores"
+) -> bytes:
+    """The same in OpenMetrics, without the line that ends it. Errors: those of Registry.render."""
+    text = registry._ready().render(
+        pid_label=pid_label,
+        process_metrics=process_metrics,
+        format="openmetrics",
+        escaping=escaping,
+        created=created.wanted_in_openmetrics(),
+    )
+    return _with_silent_infos(text[: -len(END_OF_OPENMETRICS)], registry._declared)
+
+
+def escaped(name: str, escaping: str) -> str:
+    """A metric's name as a text with this escaping shows it, without quotes."""
+    if escaping == AS_THEY_ARE or is_classic(name):
+        return name
+    # Versions without it declare no other names.
+    escape = getattr(openmetrics, "escape_metric_name", None)
+    return name if escape is None else str(escape(name, escaping))
+
+
+def _with_silent_infos(text: bytes, declared: Dict[str, Descriptor]) -> bytes:
+    """The text with the sample that prometheus_client shows of an Info without a text.
+
+    It is there until any process says something: it does not stand beside what another one has said.
+    """
+    infos = {
+        f"{info.name}_info".encode()
+        for info in list(declared.values())
+        if info.kind == c.FDM_INFO and not info.label_names
+    }
+
+    def shown(match: re.Match[bytes]) -> bytes:
+        name, kind = match.groups()
+        sample = name + b"_info" if kind == b"info" else name
+        return match.group() + sample + b" 1.0\n" if sample in infos else match.group()
+
+    return _SILENT.sub(shown, text) if infos else text
 
 
 def restricted(metric: Metric, names: Collection[str]) -> Optional[Metric]:
@@ -74,28 +126,65 @@ def restricted(metric: Metric, names: Collection[str]) -> Optional[Metric]:
 class Block(NamedTuple):
     """One family in a rendered text."""
 
-    #: Its name as HELP and TYPE have it: with _total for a counter, and _info for an info.
+    #: Its name as HELP and TYPE have it: in the text format with _total for a counter, and _info for an info.
     exposed: str
     kind: str
     text: str
 
+    @property
+    def suffixed(self) -> str:
+        """Its name as the text format has it, also where this is OpenMetrics."""
+        suffix = {"counter": "_total", "info": "_info"}.get(self.kind, "")
+        return self.exposed if self.exposed.endswith(suffix) else self.exposed + suffix
+
 
 def blocks(text: str) -> Iterator[Block]:
-    """The families of a text that the library rendered."""
+    """The families of a text that the library rendered, in a text format or in OpenMetrics."""
     start = 0
-    while start < len(text):
-        # A line can only begin with a # where a family does: names do not.
+    while text.startswith(_FAMILY, start):
+        # A line can only begin with "# HELP " where a family does: names do not.
         end = text.find("\n" + _FAMILY, start) + 1 or len(text)
-        name_start = start + len(_FAMILY)
-        kind_end = text.index("\n", text.index("\n", start) + 1)
+        type_start = text.index("\n", start) + 1
+        kind_end = text.index("\n", type_start)
         kind_start = text.rindex(" ", start, kind_end) + 1
-        yield Block(text[name_start : text.index(" ", name_start)], text[kind_start:kind_end], text[start:end])
+        name = text[type_start + len("# TYPE ") : kind_start - 1]
+        yield Block(_unquoted(name), text[kind_start:kind_end], text[start:end])
         start = end
 
 
-def parse(text: bytes, declared: Dict[str, Descriptor]) -> List[Metric]:
-    """The families of a text that the library rendered; `declared` says which gauges are infos and state sets."""
-    return [family(block, declared) for block in blocks(text.decode("utf-8", "replace"))]
+def parse(text: bytes, declared: Dict[str, Descriptor], made: Optional[Dict[str, Block]] = None) -> List[Metric]:
+    """The families of a text that the library rendered; `declared` says which gauges are infos and state sets.
+
+    made: what created_blocks gives.
+    """
+    return [family(block, declared, made) for block in blocks(text.decode("utf-8", "replace"))]
+
+
+def created_blocks(registry: Registry, escaping: str) -> Dict[str, Block]:
+    """The families with their `_created` samples alone, by prometheus_client's names. Errors: Registry.render's."""
+    text = registry._ready().render(format="openmetrics", escaping=escaping, created=True).decode("utf-8", "replace")
+    shown = {}
+    for block in blocks(text):
+        if block.kind in ("counter", "histogram", "summary"):
+            suffixed = block.exposed + created.SUFFIX
+            # A sample's line begins with its name, or with a brace and its name in quotes.
+            starts = (suffixed + "{", suffixed + " ", '{"' + _quotable(suffixed) + '"')
+            lines = [line for line in block.text.split("\n") if line.startswith(starts)]
+            shown[block.exposed] = block._replace(text="".join(line + "\n" for line in lines))
+    return shown
+
+
+def with_created(block: Block, made: Dict[str, Block]) -> str:
+    """A block of the text format, and a family more with its `_created` samples, as prometheus_client writes them."""
+    name = block.exposed[: -len("_total")] if block.kind == "counter" else block.exposed
+    known = made.get(name)
+    if known is None or not known.text:
+        return block.text
+    help_line, type_line, _ = block.text.split("\n", 2)
+    suffixed = name + created.SUFFIX
+    shown = '"' + _quotable(suffixed) + '"' if known.text.startswith("{") else suffixed
+    documentation = help_line[len(type_line) - len(block.kind) :]
+    return f"{block.text}{_FAMILY}{shown} {documentation}\n# TYPE {shown} gauge\n{known.text}"
 
 
 class Identity(NamedTuple):
@@ -123,14 +212,47 @@ def identity(block: Block, declared: Dict[str, Descriptor]) -> Identity:
     return Identity(name, kind, known.unit if known is not None else "")
 
 
-def family(block: Block, declared: Dict[str, Descriptor]) -> Metric:
+def family(block: Block, declared: Dict[str, Descriptor], made: Optional[Dict[str, Block]] = None) -> Metric:
     """A family as prometheus_client's object."""
-    lines = block.text.split("\n")
-    documentation = _ESCAPE.sub(_unescaped, lines[0][len(_FAMILY) + len(block.exposed) + 1 :])
+    help_line, type_line, samples = block.text.split("\n", 2)
+    documentation = help_line[len(type_line) - len(block.kind) :]
     name, kind, unit = identity(block, declared)
-    metric = Metric(name, documentation, kind, unit)
-    metric.samples = [_sample(line) for line in lines[2:] if line]
+    metric = Metric(name, _ESCAPE.sub(_unescaped, documentation), kind, unit)
+    metric.samples = [_sample(line) for line in samples.split("\n") if line]
+    known = made.get(name) if made else None
+    if known is not None:
+        metric.samples = list(_interleaved(metric.samples, [_sample(line) for line in known.text.split("\n") if line]))
     return metric
+
+
+def _interleaved(samples: Iterable[Sample], made: Iterable[Sample]) -> Iterator[Sample]:
+    """The samples, with that of `made` after those of each series, as OpenMetrics wants them."""
+    by_labels = {_series(sample): sample for sample in made}
+    current: Optional[Tuple[Tuple[str, str], ...]] = None
+    for sample in samples:
+        series = _series(sample)
+        if current is not None and current != series and current in by_labels:
+            yield by_labels.pop(current)
+        current = series
+        yield sample
+    if current in by_labels:
+        yield by_labels.pop(current)
+
+
+def sum_first(metrics: Iterable[Metric]) -> Iterator[Metric]:
+    """The families with a histogram's samples in the order of prometheus_client's MultiProcessCollector."""
+    for metric in metrics:
+        if metric.type == "histogram":
+            last: Dict[Tuple[Tuple[str, str], ...], List[Sample]] = {}
+            for sample in metric.samples:
+                series = last.setdefault(_series(sample), [])
+                series.insert(0 if sample.name == metric.name + "_sum" else len(series), sample)
+            metric.samples = [sample for series in last.values() for sample in series]
+        yield metric
+
+
+def _series(sample: Sample) -> Tuple[Tuple[str, str], ...]:
+    return tuple(sorted((name, value) for name, value in sample.labels.items() if name != "le"))
 
 
 def _sample(line: str) -> Sample:
@@ -138,13 +260,29 @@ def _sample(line: str) -> Sample:
     name, brace, labels = series.partition("{")
     if not brace:
         return Sample(name, {}, float(value))
+    if not name:
+        # {"a.name",label="value"}
+        quoted = _QUOTED.match(labels)
+        assert quoted is not None
+        name, labels = _ESCAPE.sub(_unescaped, quoted.group(1)), labels[quoted.end() :]
     known = _labels.get(labels)
     if known is None:
         if len(_labels) >= _LABELS_KEPT:
             _labels.clear()
-        pairs = {label: _ESCAPE.sub(_unescaped, text) for label, text in _PAIR.findall(labels)}
+        pairs = {
+            classic or _ESCAPE.sub(_unescaped, other): _ESCAPE.sub(_unescaped, text)
+            for classic, other, text in _PAIR.findall(labels)
+        }
         known = _labels.setdefault(labels, pairs)
     return Sample(name, known.copy(), float(value))
+
+
+def _quotable(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _unquoted(name: str) -> str:
+    return _ESCAPE.sub(_unescaped, name[1:-1]) if name.startswith('"') else name
 
 
 def _unescaped(match: re.Match[str]) -> str:

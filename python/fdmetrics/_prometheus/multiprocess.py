@@ -14,7 +14,7 @@ from ..errors import REFUSALS, StoreNotFoundError
 from ..registry import REGISTRY
 from ..store import Path, render_directory
 from .declaration import use_old_variable
-from .families import collect_families, parse
+from .families import AS_THEY_ARE, collect_families, parse, sum_first
 from .totals import wanted_process_metrics, wants_pid_label
 from .worker_value import worker_number
 
@@ -55,11 +55,12 @@ def collect(self: Any) -> Iterable[Metric]:
     """MultiProcessCollector.collect: all families of the store, and process_*. Errors: those of Registry.render."""
     wanted = wanted_process_metrics()
     if is_of_this_process(self):
-        return collect_families(pid_label=wants_pid_label(), process_metrics=wanted)
-    render: Any = render_directory
-    more = {"process_metrics": wanted} if wanted else {}
+        return sum_first(collect_families(pid_label=wants_pid_label(), process_metrics=wanted))
     try:
-        return parse(render(self._directory, pid_label=wants_pid_label(), **more), REGISTRY._declared)
+        text = render_directory(
+            self._directory, pid_label=wants_pid_label(), process_metrics=wanted, escaping=AS_THEY_ARE
+        )
+        return sum_first(parse(text, REGISTRY._declared))
     except StoreNotFoundError:
         return []
 

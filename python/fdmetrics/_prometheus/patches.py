@@ -16,40 +16,39 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 import prometheus_client
 from prometheus_client import exposition, metrics, multiprocess, values
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import CollectorRegistry
 
 from .. import python_metrics
 from ..registry import REGISTRY
+from . import created, removal
 from . import multiprocess as store_multiprocess
-from . import removal
+from .declaration import give_up
 from .text_value import InfoSeries, StateSeries
-from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
+from .totals import RestrictedTotals, View, sample_of_this_process, shared_name, stands_for_store
 from .value import ObservedSum
 from .value_class import MultiProcessValue, StoreValueClass, get_value_class, values_of
 
 logger = logging.getLogger("fdmetrics")
 
+#: The prometheus_client that is patched here.
+PACKAGE = prometheus_client
+
 _ABSENT = object()
 # What was there before, in the order in which it was replaced: owner, name, former value.
 _replaced: List[Tuple[Any, str, Any]] = []
 
-# The schemes of escaping that leave the names of the store as they are.
-_PLAIN_ESCAPING = (None, "underscores", "allow-utf-8")
-
-
-def installed() -> bool:
-    """Whether prometheus_client records into the store."""
-    return bool(_replaced)
+# The schemes of escaping that leave classic names as they are, as the library does.
+_PLAIN_ESCAPING = ("underscores", "allow-utf-8", "values")
 
 
 def apply() -> None:
-    """Makes prometheus_client record into the store; nothing where it does so already."""
-    if _replaced:
-        return
+    """Makes prometheus_client record into the store."""
     _replace_values()
     _replace_metrics()
     _replace_registry()
     _replace_exposition()
+    _replace_created()
     _put(multiprocess.MultiProcessCollector, "__init__", store_multiprocess.initialise)
     _put(multiprocess.MultiProcessCollector, "collect", store_multiprocess.collect)
     _put(multiprocess.MultiProcessCollector, "is_of_this_process", store_multiprocess.is_of_this_process)
@@ -165,6 +164,7 @@ def _replace_registry() -> None:
     _put(CollectorRegistry, "restricted_registry", _restricted_registry)
     _put(CollectorRegistry, "_get_names", _names(CollectorRegistry._get_names))
     _put(CollectorRegistry, "get_sample_value", _sample_value(CollectorRegistry.get_sample_value))
+    _put(CollectorRegistry, "unregister", _unregister(CollectorRegistry.unregister))
 
 
 def _collect(self: CollectorRegistry) -> Iterator[Metric]:
@@ -181,6 +181,17 @@ def _names(original: Callable[..., List[str]]) -> Callable[..., List[str]]:
     return get_names
 
 
+def _unregister(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def unregister(self: CollectorRegistry, collector: Any) -> None:
+        original(self, collector)
+        name = shared_name(collector)
+        if name is not None:
+            give_up(REGISTRY, name)
+
+    return unregister
+
+
 def _restricted_registry(self: CollectorRegistry, names: Any) -> RestrictedTotals:
     """An object whose collect() gives samples of these names only."""
     return RestrictedTotals(names, self)
@@ -192,6 +203,9 @@ def _sample_value(original: Callable[..., Optional[float]]) -> Callable[..., Opt
         self: CollectorRegistry, name: str, labels: Optional[Dict[str, str]] = None
     ) -> Optional[float]:
         value = original(self, name, labels)
+        if value is None and name.endswith(created.SUFFIX):
+            # Only who asks for it by name sees it.
+            value = original(self.restricted_registry([name]), name, labels)
         # Gauges of all processes have a label more than the caller may know of.
         return sample_of_this_process(self, name, labels or {}) if value is None else value
 
@@ -199,19 +213,37 @@ def _sample_value(original: Callable[..., Optional[float]]) -> Callable[..., Opt
 
 
 def _replace_exposition() -> None:
-    original = exposition.generate_latest
+    in_text = _formatted(exposition.generate_latest, View.text)
+    in_openmetrics = _formatted(openmetrics.generate_latest, View.openmetrics)
+    for module, function in (
+        (exposition, in_text),
+        (prometheus_client, in_text),
+        (openmetrics, in_openmetrics),
+    ):
+        if getattr(module, "generate_latest", None) is function.__wrapped__:
+            _put(module, "generate_latest", function)
 
+
+def _formatted(original: Callable[..., bytes], of_view: Callable[..., bytes]) -> Any:
     @functools.wraps(original)
     def generate_latest(registry: Any = prometheus_client.REGISTRY, *arguments: Any, **named: Any) -> bytes:
-        escaping = arguments[0] if arguments else named.get("escaping")
+        escaping = arguments[0] if arguments else named.get("escaping", "underscores")
         if (
             isinstance(registry, CollectorRegistry)
             and type(registry).collect is _collect
             and escaping in _PLAIN_ESCAPING
         ):
-            return View(registry).text(lambda asked: original(asked, *arguments, **named))
+            return of_view(View(registry), lambda asked: original(asked, *arguments, **named), escaping)
         return original(registry, *arguments, **named)
 
-    for module in (exposition, prometheus_client):
-        if getattr(module, "generate_latest", None) is original:
-            _put(module, "generate_latest", generate_latest)
+    return generate_latest
+
+
+def _replace_created() -> None:
+    for name, function in (
+        ("enable_created_metrics", created.enable),
+        ("disable_created_metrics", created.disable),
+    ):
+        for module in (metrics, prometheus_client):
+            if hasattr(module, name):
+                _put(module, name, function)

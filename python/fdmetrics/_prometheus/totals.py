@@ -22,11 +22,27 @@ from prometheus_client import metrics
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import CollectorRegistry
 
+from .. import _gauge_functions
+from .._descriptor import Descriptor
 from ..python_metrics import COLLECTOR_FAMILIES, INFO_FAMILY
 from ..python_metrics import VARIABLE as PROCESS_METRICS
 from ..registry import REGISTRY
+from . import created
 from .declaration import declared_names, store_name
-from .families import Block, ProcessMetrics, blocks, family, identity, rendered, restricted
+from .families import (
+    AS_THEY_ARE,
+    Block,
+    ProcessMetrics,
+    blocks,
+    created_blocks,
+    escaped,
+    family,
+    identity,
+    rendered,
+    rendered_openmetrics,
+    restricted,
+    with_created,
+)
 
 #: Gauges of the modes all and liveall carry pid="<process id>" where this variable is 1.
 PID_LABEL = "FDMETRICS_PID_LABEL"
@@ -46,9 +62,22 @@ PROCESS_NAMES = frozenset(
 )
 
 
+_has_logical_ids = False
+
+
+def note_logical_ids() -> None:
+    """The program has told what its processes are: MultiProcessValue(process_identifier=...)."""
+    global _has_logical_ids
+    _has_logical_ids = True
+
+
 def wants_pid_label() -> bool:
-    """Whether the environment asks for the label pid."""
-    return os.environ.get(PID_LABEL) == "1"
+    """Whether gauges have the label pid: where the environment asks for it, or says nothing and ids are logical ones.
+
+    Those are few, as worker is, and prometheus_client calls them so.
+    """
+    chosen = os.environ.get(PID_LABEL)
+    return chosen == "1" if chosen else _has_logical_ids
 
 
 def wanted_process_metrics() -> ProcessMetrics:
@@ -113,7 +142,7 @@ class View:
             chosen.update(map(id, nameless))
         return [one for one in everything if id(one) in chosen or stands_for_store(one)]
 
-    def totals(self) -> Dict[str, Block]:
+    def totals(self, render: Callable[..., bytes] = rendered, escaping: str = AS_THEY_ARE) -> Dict[str, Block]:
         """The families of the store that are shown, by prometheus_client's names, by one rendering.
 
         Errors: those of fdmetrics.Registry.render.
@@ -122,10 +151,13 @@ class View:
             return {}
         for metric in self._shared.values():
             _call_functions(metric)
-        text = rendered(REGISTRY, wants_pid_label(), self._process_metrics)
+        _gauge_functions.evaluate(REGISTRY, lambda name: name in self._shared or self._shows(name))
+        text = render(REGISTRY, wants_pid_label(), self._process_metrics, escaping)
+        names = _by_shown_name(self._declared, escaping)
         shown = {}
         for block in blocks(text.decode("utf-8", "replace")):
             name = identity(block, self._declared).name
+            name = names.get(name, name)
             if name in self._shared or self._shows(name):
                 shown[name] = block
         return shown
@@ -148,19 +180,28 @@ class View:
             if name not in totals and name not in COLLECTOR_FAMILIES:
                 yield from collector.collect()
 
-    def metrics(self) -> Iterator[Metric]:
-        """All that is shown, each family once."""
+    def metrics(self, names: Iterable[str] = ()) -> Iterator[Metric]:
+        """All that is shown, each family once. names: of samples that are looked for."""
         totals = self.totals()
         yield from self.asked(totals)
+        made = created_blocks(REGISTRY, AS_THEY_ARE) if totals and created.wanted(names) else {}
         for block in totals.values():
-            yield family(block, self._declared)
+            yield family(block, self._declared, made)
 
-    def text(self, generate: Callable[..., bytes]) -> bytes:
+    def text(self, generate: Callable[..., bytes], escaping: str) -> bytes:
         """The same in the text format, as the library has rendered it where it did."""
-        totals = self.totals()
+        totals = self.totals(rendered, escaping)
         asked = list(self.asked(totals))
         own = generate(_Asked(asked)) if asked else b""
-        return own + "".join([block.text for block in totals.values()]).encode()
+        made = created_blocks(REGISTRY, escaping) if totals and created.wanted() else {}
+        return own + "".join([with_created(block, made) for block in totals.values()]).encode()
+
+    def openmetrics(self, generate: Callable[..., bytes], escaping: str) -> bytes:
+        """The same in OpenMetrics."""
+        totals = self.totals(rendered_openmetrics, escaping)
+        # With nothing to show it gives the line that ends all.
+        own = generate(_Asked(list(self.asked(totals))))
+        return "".join([block.text for block in totals.values()]).encode() + own
 
 
 class RestrictedTotals:
@@ -172,10 +213,16 @@ class RestrictedTotals:
 
     def collect(self) -> Iterator[Metric]:
         """Samples of the names alone."""
-        for metric in View(self._registry, self._names).metrics():
+        for metric in View(self._registry, self._names).metrics(self._names):
             kept = restricted(metric, self._names)
             if kept is not None:
                 yield kept
+
+
+def _by_shown_name(declared: Dict[str, Descriptor], escaping: str) -> Dict[str, str]:
+    """The names of what this process has declared, by what a text shows for them, where it is something else."""
+    shown = {escaped(name, escaping): name for name in list(declared)}
+    return {other: name for other, name in shown.items() if other != name}
 
 
 def shared_name(collector: Any) -> Optional[str]:

@@ -29,7 +29,8 @@ from .._family import Family
 from ..errors import REFUSALS
 from .declaration import announce, forget
 
-_MODES_OF_EACH = (c.FDM_GAUGE_ALL, c.FDM_GAUGE_LIVEALL)
+#: The modes of gauges of which each process has a sample.
+MODES_OF_EACH = (c.FDM_GAUGE_ALL, c.FDM_GAUGE_LIVEALL)
 
 NO_REMOVALS = memoryview(bytes(8)).cast("Q")
 
@@ -285,12 +286,16 @@ class GaugeValue(StoreValue):
 
             self._record, self._set = _ignore, set_at
         else:
-            # What this process has goes on in a new series. Where each process has a sample, it has one from the start.
+            # What this process has goes on in a new series.
             value = Part.get(self) if former is None else read(former)
-            if value or family.descriptor.gauge_mode in _MODES_OF_EACH:
+            if value or self._starts_at_zero(family):
                 calls.inc(value)
             self._record, self._set = calls.inc, calls.set
         self._read, self._handle = read, handle
+
+    def _starts_at_zero(self, family: Family) -> bool:
+        """Whether it has a value before its first update: where each process has a sample."""
+        return family.descriptor.gauge_mode in MODES_OF_EACH
 
     def _record_first(self, amount: float) -> None:
         if self._bind_quietly():

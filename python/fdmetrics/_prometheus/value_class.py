@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence, Tuple, Union
 from .. import _constants as c
 from ..instruments import GAUGE_MODES
 from ..registry import REGISTRY, Registry
+from . import totals
 from .declaration import family_of
 from .value import CounterValue, GaugeValue, ObservedSum, Part
 from .worker_value import (
@@ -34,10 +35,13 @@ class _Histogram:
     def __init__(self, declare: Callable[[Tuple[float, ...]], None]) -> None:
         self._declare = declare
         self._bounds: Tuple[float, ...] = ()
+        self._is_declared = False
 
     def add_bucket(self, bound: float) -> None:
         if bound == float("inf"):
-            self._declare(self._bounds)
+            if not self._is_declared:
+                self._declare(self._bounds)
+            self._is_declared = True
         else:
             self._bounds += (bound,)
 
@@ -77,6 +81,12 @@ class _ValueClass:
         self.__name__ = self.__qualname__ = "StoreValue"
         if identify is not None:
             worker_number(identify())
+            totals.note_logical_ids()
+
+    @property
+    def identify(self) -> Optional[Identify]:
+        """What tells this process's logical id; None where the kernel does."""
+        return self._identify
 
     def __call__(
         self,

@@ -137,6 +137,10 @@ class _NumberedGaugeValue(GaugeValue):
             handle = family.series(self._label_values, worker=self._number)
         return handle
 
+    def _starts_at_zero(self, family: Family) -> bool:
+        # The handle has made the worker's place, and a gauge with nothing but empty places is not shown.
+        return True
+
 
 class WorkerGaugeValue:
     """The value of a gauge for whatever identifier there is at the moment."""

@@ -18,10 +18,12 @@ from . import exposition as exposition
 from . import gc_collector as gc_collector
 from . import metrics as metrics
 from . import metrics_core as metrics_core
+from . import multiprocess as multiprocess
 from . import platform_collector as platform_collector
 from . import process_collector as process_collector
 from . import registry as registry
-from ._twin import submodules
+from . import values as values
+from ._twin import stand_by, submodules
 from .exposition import *  # noqa: F403
 from .gc_collector import GC_COLLECTOR as GC_COLLECTOR
 from .gc_collector import GCCollector as GCCollector
@@ -49,3 +51,5 @@ del _name
 
 # prometheus_client.values and so on, which its own modules have imported.
 __getattr__ = submodules(__name__)
+
+stand_by()

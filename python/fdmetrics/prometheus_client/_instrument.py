@@ -15,11 +15,22 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
 from .. import metric as native
-from .._descriptor import full_name, refuse_other_names
+from .._descriptor import full_name, is_classic
 from .._family import Family
+from .._library import take_utf8_names
 from ..errors import ConflictError, LabelsError
 from . import registry as registries
+from ._declared_at import DeclaredAt, declared_at
 from ._part import Part, StoreCollector, collected, exposed_name
+
+_OURS = __name__.rpartition(".")[0]
+
+try:
+    from prometheus_client.validation import get_legacy_validation
+except ImportError:
+    # A version that knows no other names.
+    def get_legacy_validation() -> bool:
+        return True
 
 
 class Instrument(StoreCollector, native.Metric):
@@ -33,6 +44,9 @@ class Instrument(StoreCollector, native.Metric):
     _labelnames: Tuple[str, ...]
     _labelvalues: Tuple[str, ...]
     _kwargs: Dict[str, Any]
+    _declared_at: Optional[DeclaredAt] = None
+    #: What it records through where the program gives its processes ids of its own; see _logical.
+    _logical_value: Any = None
 
     def _declare(
         self,
@@ -54,11 +68,14 @@ class Instrument(StoreCollector, native.Metric):
             return
         label_names = tuple(labelnames)
         owner = registry if isinstance(registry, registries.CollectorRegistry) else None
-        full = full_name(self._kind, name, namespace, subsystem, unit)
-        refuse_other_names(full, label_names)
+        utf8 = self._takes_utf8_names()
+        full = full_name(self._kind, name, namespace, subsystem, unit, utf8)
+        if utf8 and not is_classic(full, filter(_is_text, label_names)):
+            take_utf8_names()
+        self._declared_at = declared_at()
         if owner is not None and not labelvalues:
             described = Metric(full, "", self._type)
-            owner._refuse_clash(described)
+            owner._refuse_clash(described, self)
         try:
             super()._declare(
                 name,
@@ -74,7 +91,8 @@ class Instrument(StoreCollector, native.Metric):
         except ConflictError as error:
             if owner is not None and not labelvalues:
                 owner._refuse_redeclaration(described, error)
-            raise
+            # Another registry has the name, for which there is one family in the store: this metric records nothing.
+            self._family.refuse_for_ever(error)
         self._original_name = name
         self._namespace = namespace
         self._subsystem = subsystem
@@ -101,6 +119,10 @@ class Instrument(StoreCollector, native.Metric):
     def _metrics(self) -> Dict[Tuple[str, ...], Any]:
         """The children that this process has looked up."""
         return dict(self._children)
+
+    @staticmethod
+    def _takes_utf8_names() -> bool:
+        return not get_legacy_validation()
 
     # Children of subclasses -------------------------------------------------------------------------------------------
 
@@ -173,6 +195,13 @@ class Instrument(StoreCollector, native.Metric):
     def _multi_samples(self) -> Iterable[Sample]:
         return self._samples()
 
+    def __repr__(self) -> str:
+        # The class has the name that programs know it by.
+        module = type(self).__module__
+        if module.startswith(_OURS + "."):
+            module = module[len(_OURS) - len("prometheus_client") :]
+        return f"{module}.{type(self).__name__}({self._name})"
+
     # Words of prometheus_client ---------------------------------------------------------------------------------------
 
     def _is_observable(self) -> bool:
@@ -181,6 +210,10 @@ class Instrument(StoreCollector, native.Metric):
     def _raise_if_not_observable(self) -> None:
         if self._is_parent:
             raise LabelsError(f"{self._type} metric is missing label values")
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str)
 
 
 class _Making(threading.local):

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from typing import Collection, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Callable, Collection, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional
 
 from prometheus_client.metrics_core import Metric
 
 from .. import _constants as c
 from .. import _gauge_functions
 from .._descriptor import Descriptor
-from .._prometheus import families
+from .._prometheus import created, families
+from .._prometheus.families import Block
 from .._prometheus.totals import wants_pid_label
 from ..registry import Registry
 from ..store import ProcessMetrics
@@ -59,33 +60,40 @@ class Selection:
         shown = frozenset(name for name in names if self._shows(name))
         return Selection([Part(self.store, shown, self._process_metrics)])
 
-    def text(self) -> bytes:
-        """The families in the text format 0.0.4. Errors: those of Registry.render, and of functions of gauges."""
-        store = self.store._ready()
-        _gauge_functions.evaluate(self.store, self._shows)
-        text = store.render(pid_label=wants_pid_label(), process_metrics=self._process_metrics)
+    def text(self, escaping: str = "underscores") -> bytes:
+        """The families in the text format 0.0.4. Errors: those of Registry.render, and of callbacks of gauges."""
+        text = self._rendered(families.rendered, escaping)
+        with_created = created.wanted()
+        if self._names is None and not self._hidden and not with_created:
+            return text
+        made = families.created_blocks(self.store, escaping) if with_created else {}
+        shown = self._shown(text, escaping)
+        return "".join([families.with_created(block, made) for block in shown]).encode()
+
+    def openmetrics(self, escaping: str = "underscores") -> bytes:
+        """The same in OpenMetrics 1.0, without the line that ends it."""
+        text = self._rendered(families.rendered_openmetrics, escaping)
         if self._names is None and not self._hidden:
             return text
-        return "".join(block.text for block in families.blocks(text.decode()) if self._shows(block.exposed)).encode()
+        return "".join([block.text for block in self._shown(text, escaping)]).encode()
 
-    def collect(self) -> List[Metric]:
-        """The same as prometheus_client's Metric objects."""
-        return families.parse(self.text(), self.store._declared)
+    def collect(self, names: Iterable[str] = ()) -> List[Metric]:
+        """The same as prometheus_client's Metric objects. names: of samples that are looked for."""
+        text = self._rendered(families.rendered, families.AS_THEY_ARE)
+        made = families.created_blocks(self.store, families.AS_THEY_ARE) if created.wanted(names) else {}
+        shown = self._shown(text, families.AS_THEY_ARE)
+        return [families.family(block, self.store._declared, made) for block in shown]
 
-    def openmetrics(self) -> bytes:
-        """The same in OpenMetrics 1.0, without the line that ends it."""
-        return "".join(self._openmetrics(self.text().decode())).encode()
+    def _rendered(self, render: Callable[..., bytes], escaping: str) -> bytes:
+        _gauge_functions.evaluate(self.store, self._shows)
+        return render(self.store, wants_pid_label(), self._process_metrics, escaping)
 
-    def _openmetrics(self, text: str) -> Iterator[str]:
-        # The samples are written alike; what differs is what stands above them.
-        for block in families.blocks(text):
-            help_line, _, samples = block.text.split("\n", 2)
-            name, kind, unit = families.identity(block, self.store._declared)
-            documentation = help_line[len(f"# HELP {block.exposed} ") :].replace('"', '\\"')
-            yield f"# HELP {name} {documentation}\n# TYPE {name} {kind}\n"
-            if unit:
-                yield f"# UNIT {name} {unit}\n"
-            yield samples
+    def _shown(self, text: bytes, escaping: str) -> Iterator[Block]:
+        names = self._hidden if self._names is None else self._names
+        escaped = {families.escaped(name, escaping) for name in names}
+        for block in families.blocks(text.decode("utf-8", "replace")):
+            if (block.suffixed in escaped) is (self._names is not None):
+                yield block
 
 
 def exposed_name(descriptor: Descriptor) -> str:

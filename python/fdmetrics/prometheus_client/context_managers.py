@@ -15,7 +15,7 @@ import prometheus_client.context_managers as _real
 
 from ._twin import fallback
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -24,13 +24,13 @@ def generate_latest(registry: Collector = REGISTRY, escaping: str = "underscores
     """What a registry shows, in the text format.
 
     What is in the store is rendered by the library; other collectors by prometheus_client. escaping: of names outside
-    of the classic character set, which only other collectors have, and with "dots" of all names. Errors: those of
-    fdmetrics.Registry.render, and of the collectors.
+    of the classic character set, with "dots" of all names. Errors: those of fdmetrics.Registry.render, and of the
+    collectors.
     """
     arguments: Any = {} if escaping == "underscores" else {"escaping": escaping}
     if not isinstance(registry, CollectorRegistry) or escaping == "dots":
         return _formatted(registry, **arguments)
-    text = [selection.text() for selection in registry._selections()]
+    text = [selection.text(escaping) for selection in registry._selections()]
     others = registry._others()
     if others:
         text.append(_formatted(others, **arguments))

@@ -17,7 +17,7 @@ from .registry import REGISTRY, CollectorRegistry
 
 __all__ = ["GC_COLLECTOR", "GCCollector"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 
 class GCCollector(StoreCollector, _real.GCCollector):

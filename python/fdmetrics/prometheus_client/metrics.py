@@ -3,23 +3,28 @@
 """Counter, Gauge, Histogram, Summary, Info and Enum of prometheus_client, which record into the store.
 
 Each is a class of prometheus_client and one of fdmetrics (see fdmetrics.instruments) at once. The arguments, their
-defaults and the exceptions are prometheus_client's. A metric that is declared again, alike, is the same metric.
+defaults and the exceptions are prometheus_client's, for a second declaration in one registry too.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
 
 import prometheus_client.metrics as _real
 from prometheus_client.metrics import MetricWrapperBase
 
+from .. import _bindings, instruments
 from .. import _constants as c
-from .. import instruments
 from .._descriptor import checked_bounds, checked_states, strings
 from .._family import Family
-from . import _readings
+from .._prometheus import created
+from .._prometheus.declaration import kept_bounds
+from .._prometheus.value import MODES_OF_EACH
+from ..errors import InvalidArgumentError
+from . import _logical, _readings
 from ._instrument import Instrument
 from ._readings import Reading
 from ._twin import fallback
@@ -28,7 +33,12 @@ from .registry import REGISTRY, CollectorRegistry
 
 __all__ = ["Counter", "Enum", "Gauge", "Histogram", "Info", "MetricWrapperBase", "Summary"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
+
+enable_created_metrics = created.enable
+disable_created_metrics = created.disable
+_use_created = created.wanted_in_openmetrics()
+created.follow(sys.modules[__name__])
 
 Mode = Literal["all", "liveall", "min", "livemin", "max", "livemax", "sum", "livesum", "mostrecent", "livemostrecent"]
 
@@ -53,9 +63,24 @@ class Counter(Instrument, instruments.Counter, _real.Counter):  # type: ignore[m
     def _own_init(self) -> Any:
         return Counter.__init__
 
+    def _take(self, family: Family, values: Tuple[str, ...]) -> None:
+        super()._take(family, values)
+        value = None if self._is_parent else _logical.counter_value()
+        if value is not None:
+            self._logical_value = value
+            value.declare(family, values)
+            instruments.put(instruments.Counter, self, "inc", _logical.counter_inc(value))
+
+    def _connect(self, handle: int) -> _bindings.Increment:
+        return super()._connect(handle) if self._logical_value is None else self.inc
+
+    def _disconnect(self) -> None:
+        if self._logical_value is None:
+            super()._disconnect()
+
     @property
-    def _value(self) -> Reading:
-        return Reading(lambda: _readings.counter_total(self), self.inc, self._set)
+    def _value(self) -> Any:
+        return self._logical_value or Reading(lambda: _readings.counter_total(self), self.inc, self._set)
 
     def _set(self, value: float) -> None:
         self.reset()
@@ -114,20 +139,38 @@ class Gauge(Instrument, instruments.Gauge, _real.Gauge):  # type: ignore[misc]
         self._multiprocess_mode = _MODES[mode]
         self._is_most_recent = mode in (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
         super()._take(family, values)
+        value = None if self._is_parent else _logical.gauge_value(self._is_most_recent)
+        if value is not None:
+            self._logical_value = value
+            value.declare(family, values)
+            self._put_calls(_logical.gauge_calls(value, self._is_most_recent))
+
+    def _connect(self, handle: int) -> _bindings.GaugeCalls:
+        if self._logical_value is not None:
+            return _bindings.GaugeCalls(self.inc, self.dec, self.set)
+        calls = super()._connect(handle)
+        if self._family.descriptor.gauge_mode in MODES_OF_EACH:
+            # Where each process has a sample, it has one from the start.
+            self._family.registry._attach().library.fdm_gauge_add(handle, 0.0)
+        return calls
+
+    def _disconnect(self) -> None:
+        if self._logical_value is None:
+            super()._disconnect()
 
     def _arguments(self) -> Dict[str, Any]:
         return {"multiprocess_mode": self._multiprocess_mode}
 
     @property
-    def _value(self) -> Reading:
-        return Reading(lambda: _readings.gauge_value(self), self.inc, self.set)
+    def _value(self) -> Any:
+        return self._logical_value or Reading(lambda: _readings.gauge_value(self), self.inc, self.set)
 
     def _own_value(self, labels: Dict[str, str]) -> Optional[float]:
         """This process's value of the series with these labels; None where there is none, or it is not shown alone."""
         if self._multiprocess_mode not in ("all", "liveall") or labels.keys() != set(self._labelnames):
             return None
         if not self._is_parent:
-            return self._value.get()
+            return float(self._value.get())
         child = self._children.get(tuple(labels[name] for name in self._labelnames))
         return None if child is None or self._removals[0] != self._children.word else child._value.get()
 
@@ -200,11 +243,12 @@ class Histogram(Instrument, instruments.Histogram, _real.Histogram):  # type: ig
         _labelvalues: Optional[Sequence[str]] = None,
         buckets: Sequence[Union[float, str]] = DEFAULT_BUCKETS,
     ) -> None:
-        """Declares a histogram. Errors: ValueError."""
-        bounds = checked_bounds(name, buckets)
-        self._declare(
-            name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, bounds=bounds
-        )
+        """Declares a histogram. A bound of NaN is taken, and not shown. Errors: ValueError."""
+        bounds = [float(bound) for bound in buckets]
+        if bounds != sorted(bounds):
+            raise InvalidArgumentError(f"Buckets not in sorted order: {bounds} of {name}")
+        kept = checked_bounds(name, kept_bounds(name, bounds))
+        self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, bounds=kept)
 
     def _own_init(self) -> Any:
         return Histogram.__init__

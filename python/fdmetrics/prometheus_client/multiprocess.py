@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 
 from .. import registry as native
 from .._prometheus import multiprocess as store_multiprocess
+from .._prometheus.families import sum_first
 from .._prometheus.totals import wanted_process_metrics
 from ..store import Path
 from . import registry as registries
@@ -19,7 +20,7 @@ from ._twin import fallback
 
 __all__ = ["MultiProcessCollector", "mark_process_dead"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 mark_process_dead = store_multiprocess.mark_process_dead
 
@@ -47,4 +48,4 @@ class MultiProcessCollector(StoreCollector, _real.MultiProcessCollector):
     def collect(self) -> Iterable[Metric]:
         """The families. Errors: those of fdmetrics.Registry.render."""
         part = self._part()
-        return store_multiprocess.collect(self) if part is None else collected(part)
+        return store_multiprocess.collect(self) if part is None else sum_first(collected(part))

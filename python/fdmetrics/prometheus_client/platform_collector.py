@@ -17,7 +17,7 @@ from .registry import REGISTRY, CollectorRegistry
 
 __all__ = ["PLATFORM_COLLECTOR", "PlatformCollector"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 
 class PlatformCollector(StoreCollector, _real.PlatformCollector):

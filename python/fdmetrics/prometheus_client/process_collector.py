@@ -17,7 +17,7 @@ from .registry import REGISTRY, CollectorRegistry
 
 __all__ = ["PROCESS_COLLECTOR", "ProcessCollector"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 _NAMES = (
     "process_cpu_seconds_total",

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import registry as native
+from .._prometheus import created
 from ..errors import ConflictError
 from ._part import Part, Selection, StoreCollector, exposed_name, selections
 from ._twin import fallback
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REGISTRY", "Collector", "CollectorRegistry", "RestrictedRegistry"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 # Where metrics record whose registry has no store of its own.
 _default_store = native.REGISTRY
@@ -35,7 +36,7 @@ class CollectorRegistry(_real.CollectorRegistry):
     """What is registered with it: of metrics the total over all processes, of other collectors what they collect.
 
     A metric's series are those of its name in the whole service, whatever registry it is registered with; the registry
-    only says what is shown. A metric that is registered again, alike, is the same: unregister() either.
+    only says what is shown. One of a module that is loaded again is the same: unregister() takes either object.
     """
 
     def __init__(
@@ -62,11 +63,15 @@ class CollectorRegistry(_real.CollectorRegistry):
     # Registration -----------------------------------------------------------------------------------------------------
 
     def register(self, collector: Collector) -> None:
-        """Adds a collector. Errors: ValueError, where another one has one of its names."""
+        """Adds a collector. Errors: ValueError, where another one has one of its names.
+
+        A metric that is declared again, alike, by its module's being loaded again is taken for the one that is there.
+        """
         try:
             super().register(collector)
         except ValueError:
-            if self._alike(collector) is None:
+            known = self._alike(collector)
+            if known is None or not _is_loaded_again(collector, known):
                 raise
 
     def unregister(self, collector: Collector) -> None:
@@ -77,6 +82,10 @@ class CollectorRegistry(_real.CollectorRegistry):
         part = _part(collector)
         if part is not None:
             _note(part)
+        family = getattr(collector, "_family", None) if isinstance(collector, StoreCollector) else None
+        if family is not None:
+            # The name may be declared in another way from here on.
+            family.registry._give_up(family.descriptor.name)
 
     def _get_names(self, collector: Any) -> List[str]:
         if isinstance(collector, StoreCollector) and not hasattr(collector, "describe"):
@@ -99,14 +108,16 @@ class CollectorRegistry(_real.CollectorRegistry):
         )
         return known if alike else None
 
-    def _refuse_clash(self, described: Metric) -> None:
-        """Raises where another name has a series of this one's, before anything is declared."""
+    def _refuse_clash(self, described: Metric, metric: Instrument) -> None:
+        """Raises where another collector has a name of this metric's series, before anything is declared."""
         names = self._get_names(_Described(described))
         with self._lock:
             owners = {name: self._names_to_collectors[name] for name in names if name in self._names_to_collectors}
-        duplicates = {name for name, owner in owners.items() if getattr(owner, "_name", None) != described.name}
-        if duplicates:
-            raise _duplicate(duplicates)
+        if any(
+            getattr(owner, "_name", None) != described.name or not _is_loaded_again(metric, owner)
+            for owner in owners.values()
+        ):
+            raise _duplicate(set(owners))
 
     def _refuse_redeclaration(self, described: Metric, error: ConflictError) -> None:
         """Raises prometheus_client's error for a conflict, if the other declaration is in this registry."""
@@ -150,9 +161,11 @@ class CollectorRegistry(_real.CollectorRegistry):
         A gauge of mode all or liveall has one sample for each process, with the label worker. Asked for without that
         label it gives this process's, as in a program of one process.
         """
-        value: Optional[float] = super().get_sample_value(name, labels)
-        if value is not None:
-            return value
+        # The restricted one has samples that nobody sees without asking for them by name.
+        for registry in (self, self.restricted_registry([name])) if name.endswith(created.SUFFIX) else (self,):
+            value: Optional[float] = _real.CollectorRegistry.get_sample_value(registry, name, labels)  # type: ignore[arg-type]
+            if value is not None:
+                return value
         with self._lock:
             gauge: Any = self._names_to_collectors.get(name)
         own = getattr(gauge, "_own_value", None)
@@ -178,7 +191,7 @@ class RestrictedRegistry:
             yield target_info
         families: List[Metric] = []
         for selection in registry._selections():
-            families += selection.only(_families(self._name_set)).collect()
+            families += selection.only(_families(self._name_set)).collect(self._name_set)
         for collector in others:
             if collector is not None and _part(collector) is None:
                 families += collector.collect()
@@ -248,6 +261,11 @@ def _part(collector: object) -> Optional[Part]:
     return collector._part() if isinstance(collector, StoreCollector) else None
 
 
+def _is_loaded_again(metric: Any, former: Any) -> bool:
+    at = getattr(metric, "_declared_at", None)
+    return at is not None and bool(at.is_loaded_again(getattr(former, "_declared_at", None)))
+
+
 def _duplicate(names: Set[str]) -> ValueError:
     made: Any = getattr(_real, "DuplicateTimeseries", None)
     if made is not None:
@@ -263,6 +281,9 @@ def _families(samples: Iterable[str]) -> FrozenSet[str]:
         for suffix in ("_bucket", "_count", "_sum"):
             if name.endswith(suffix):
                 names.add(name[: -len(suffix)])
+        if name.endswith(created.SUFFIX):
+            made = name[: -len(created.SUFFIX)]
+            names.update((made, f"{made}_total"))
     return frozenset(names)
 
 

@@ -7,6 +7,7 @@ This package's metrics do not record through them: `values.ValueClass = MultiPro
 
 from __future__ import annotations
 
+import prometheus_client.values as _real
 from prometheus_client.values import MutexValue
 
 from .._prometheus.value_class import MultiProcessValue, get_value_class
@@ -14,6 +15,6 @@ from ._twin import fallback
 
 __all__ = ["MultiProcessValue", "MutexValue", "ValueClass", "get_value_class"]
 
-__getattr__ = fallback(__name__)
+__getattr__ = fallback(__name__, _real)
 
 ValueClass = get_value_class()

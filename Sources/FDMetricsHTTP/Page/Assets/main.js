@@ -76,8 +76,11 @@ function lost(state, text) {
 }
 
 function tell() {
-    setAttribute(byId("status"), "data-state", isPaused ? "paused" : "live");
-    setText(byId("status"), isPaused ? "Paused" : "Live");
+    const { live, open } = answer.processes;
+    const [state, text] = isPaused ? ["paused", "Paused"]
+        : live > 0 || open ? ["live", "Live"] : ["deserted", "No live process"];
+    setAttribute(byId("status"), "data-state", state);
+    setText(byId("status"), text);
 }
 
 /** @param {boolean} mustAsk whether what is to be seen has to be fetched */

@@ -108,6 +108,7 @@ export class ProcessTable {
             const cell = index === 0 ? row.cells[0].lastChild : row.cells[index];
             setText(cell, column.text(one, this.now));
         });
+        setAttribute(row.cells[3], "title", one.command === one.name ? null : one.command);
         setAttribute(row.cells[4], "title", `since ${moment(one.started)}`);
         row.spark.update(row.points, this.window, (value) => `${value.toFixed(1)} %`);
         return row.node;

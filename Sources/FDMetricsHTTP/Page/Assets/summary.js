@@ -11,7 +11,7 @@ const TILES = {
         state: processes.live === 0 ? "warning" : "good",
     }),
     Series: ({ store }) => ({
-        text: exact(store.series), unit: "",
+        text: human(store.series), unit: "", title: exact(store.series),
         more: `${count(store.families, "family", "families")}`
             + (store.removed_series > 0 ? `, ${exact(store.removed_series)} removed` : ""),
     }),
@@ -26,12 +26,12 @@ const TILES = {
             [store.conflicts, "conflicting"],
         ].filter(([number]) => number > 0).map(([number, reason]) => `${exact(number)} ${reason}`);
         return {
-            text: exact(refused), unit: "", more: refused > 0 ? reasons.join(", ") : "registrations",
+            text: human(refused), unit: "", title: exact(refused), more: refused > 0 ? reasons.join(", ") : "registrations",
             state: refused > 0 ? "bad" : "good",
         };
     },
     Damaged: ({ store }) => ({
-        text: exact(store.damaged_records), unit: "", more: "records",
+        text: human(store.damaged_records), unit: "", title: exact(store.damaged_records), more: "records",
         state: store.damaged_records > 0 ? "bad" : "good",
     }),
     Age: ({ store, now }) => ({

@@ -26,7 +26,7 @@ def generate_latest(registry: Any, escaping: str = "underscores", version: str =
         arguments["version"] = version
     if not isinstance(registry, CollectorRegistry) or escaping == "dots":
         return _formatted(registry, **arguments)
-    text = [selection.openmetrics() for selection in registry._selections()]
+    text = [selection.openmetrics(escaping) for selection in registry._selections()]
     # With nothing to show it gives the line that ends all.
     text.append(_formatted(registry._others(), **arguments))
     return b"".join(text)

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: the fdmetrics authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Texts that others chose (names, label values, commands), on a terminal.
+
+/// A text without control characters, which a terminal would obey, and without marks that make it show a text in another order
+/// than it stands: each is written as its escape, such as \u{1B}.
+package func sanitized(_ text: String) -> String {
+    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
+    var result = ""
+    for scalar in text.unicodeScalars {
+        if isObeyed(scalar) {
+            result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+        } else {
+            result.unicodeScalars.append(scalar)
+        }
+    }
+    return result
+}
+
+/// A sanitized text in exactly so many columns: padded with spaces, or cut with a mark at its end.
+package func fitted(_ text: String, _ width: Int, alignedRight: Bool = false) -> String {
+    let taken = columns(text)
+    if taken <= width {
+        let padding = String(repeating: " ", count: width - taken)
+        return alignedRight ? padding + text : text + padding
+    }
+    if width <= 0 { return "" }
+    var result = ""
+    var count = 0
+    for character in text {
+        let next = columns(character)
+        if count + next > width - 1 { break }
+        result.append(character)
+        count += next
+    }
+    return result + "…" + String(repeating: " ", count: width - 1 - count)
+}
+
+/// What is left of a sanitized text without its first columns, with a mark in their place, where it is wider than so many
+/// columns; else the text.
+package func shifted(_ text: String, by shift: Int, width: Int) -> String {
+    if shift <= 0 || columns(text) <= width { return text }
+    var dropped = 0
+    let rest = text.drop { character in
+        if dropped > shift { return false }
+        dropped += columns(character)
+        return true
+    }
+    return "…" + rest
+}
+
+private func isObeyed(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    // Control characters, and those of the upper half: U+009B begins a sequence as ESC [ does.
+    case ..<0x20, 0x7F..<0xA0: true
+    // What ends a line, or turns the direction of writing.
+    case 0x2028...0x202E, 0x2066...0x2069, 0x200E...0x200F, 0x061C: true
+    default: false
+    }
+}

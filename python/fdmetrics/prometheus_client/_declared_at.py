@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a metric is declared, by which a module that is loaded again is told from a second declaration."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import weakref
+from types import CodeType, FrameType
+from typing import NamedTuple, Optional
+
+_OURS = __name__.partition(".")[0]
+
+
+class DeclaredAt(NamedTuple):
+    """A place in the body of a module, or of a class in it, and the execution of that body."""
+
+    file: str
+    line: int
+    #: Dead once the module has been executed.
+    body: weakref.ref[CodeType]
+
+    def is_loaded_again(self, former: Optional[DeclaredAt]) -> bool:
+        """Whether this is the same place as a former one, in a module that was executed once more since then.
+
+        By importlib.reload, or by an import of the same file under another name. A line that runs twice in one
+        execution of its module, in a loop, is not.
+        """
+        if former is None or (former.file, former.line) != (self.file, self.line):
+            return False
+        return former.body() is not self.body()
+
+
+def declared_at() -> Optional[DeclaredAt]:
+    """Where the code outside of fdmetrics that is running is; None in a function, which may be called at any time."""
+    frame: Optional[FrameType] = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        return None
+    return DeclaredAt(frame.f_code.co_filename, frame.f_lineno, weakref.ref(frame.f_code))
