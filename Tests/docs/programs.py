@@ -76,6 +76,7 @@ PROGRAMS = [
     Program("docs/frameworks/fastapi.md"),
     Program("docs/frameworks/flask.md", (1,)),
     Program("docs/frameworks/flask.md", (2,), "import fdmetrics\nfrom flask import Flask\napp = Flask(__name__)\n"),
+    Program("docs/frameworks/gunicorn.md"),
     Program("docs/frameworks/starlette.md", (1,)),
     Program("docs/migration.md", (1,)),
     Program("docs/migration.md", (2,)),

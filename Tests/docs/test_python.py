@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from blocks import block
 from machine import Machine
 from programs import PROGRAMS, Program
 
@@ -113,6 +114,16 @@ def to_a_gateway(fresh: Machine, program: Program) -> None:
     assert "nightly_files_total 17.0" in fresh.succeed("cat", "/tmp/nightly.prom")
 
 
+def of_gunicorn(fresh: Machine, program: Program) -> None:
+    """It is a configuration of gunicorn: the name of a worker is in the store, where the library knows of names."""
+    write(fresh, program)
+    (fresh.home / "app.py").write_text(block("docs/frameworks/flask.md", "python").text)
+    command = ["gunicorn", "--config", "page.py", "--workers", "1", "--no-control-socket", "app:app"]
+    with fresh.running(*command, FDMETRICS_DIR="/dev/shm/fdmetrics-docs"):
+        assert fresh.answer("http://127.0.0.1:8000/metrics").status == 200
+        assert "worker-1" in fresh.succeed("fdmctl", "dump", "/dev/shm/fdmetrics-docs")
+
+
 def a_test(fresh: Machine, program: Program) -> None:
     """It is a test, and passes."""
     (fresh.home / "test_page.py").write_text(program.text)
@@ -154,6 +165,7 @@ RUNS: dict[str, Callable[[Machine, Program], None]] = {
     "docs/frameworks/flask.md python 1": serves(GUNICORN, NOWHERE),
     "docs/frameworks/flask.md python 2": serves(GUNICORN),
     "docs/frameworks/starlette.md python 1": serves(UVICORN, NOWHERE),
+    "docs/frameworks/gunicorn.md python 1": of_gunicorn,
     "docs/migration.md python 1": prints(),
     "docs/migration.md python 2": a_test,
     "docs/migration.md python 3": to_a_gateway,
