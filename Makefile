@@ -217,6 +217,7 @@ test: packages venv self-contained $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swi
 	$(PYTEST) Tests/exposition
 	$(PYTEST) Tests/tools
 	$(PYTEST) Tests/deploy
+	$(PYTEST) Tests/docs
 	$(PYTEST) Tests/http
 	$(PYTEST) Tests/push
 	$(PYTEST) Tests/page

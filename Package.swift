@@ -2,10 +2,12 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import PackageDescription
 
 // Layers, lowest first; a target depends on targets above it in this list only:
 //   CFDMetrics, CFDMetricsLinux, C...      C: the ABI's header, what Swift cannot import of Linux, system libraries
+//   Trait...                               nothing, or the error that says which trait a product needs
 //   FDMetricsStore                         the shared memory: bytes, records, cells, processes
 //   FDMetrics                              the instruments: what a counter, a gauge, a histogram means
 //   FDMetricsExposition                    store -> families -> text, OpenMetrics, protobuf; what a scraper asked for
@@ -61,6 +63,10 @@ let package = Package(
         .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CZlib"),
+        .target(name: "TraitCommandLineTool", path: "Sources/Traits/CommandLineTool"),
+        .target(name: "TraitHTTPServer", path: "Sources/Traits/HTTPServer"),
+        .target(name: "TraitSwiftMetrics", path: "Sources/Traits/SwiftMetrics"),
+        .target(name: "TraitZeroMQ", path: "Sources/Traits/ZeroMQ"),
         .target(name: "FDMetricsStore", dependencies: ["CFDMetricsLinux"]),
         .target(name: "FDMetrics", dependencies: ["FDMetricsStore", "CFDMetricsLinux"]),
         .target(name: "FDMetricsExposition", dependencies: ["FDMetrics", "FDMetricsStore"]),
@@ -68,7 +74,7 @@ let package = Package(
         .target(
             name: "FDMetricsZMQ",
             dependencies: [
-                "FDMetricsZMQRecording", "FDMetrics",
+                "FDMetricsZMQRecording", "FDMetrics", "TraitZeroMQ",
                 .target(name: "CZeroMQ", condition: .when(traits: ["ZeroMQ"])),
             ]
         ),
@@ -92,6 +98,7 @@ let package = Package(
             name: "FDMetricsHTTP",
             dependencies: [
                 "FDMetricsInspection", "FDMetricsExposition", "FDMetrics", "FDMetricsStore", "CFDMetricsLinux",
+                "TraitHTTPServer",
                 .target(name: "CZlib", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
@@ -107,7 +114,7 @@ let package = Package(
         .target(
             name: "FDMetricsSwiftMetrics",
             dependencies: [
-                "FDMetrics", "FDMetricsStore",
+                "FDMetrics", "FDMetricsStore", "TraitSwiftMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["SwiftMetrics"])),
             ]
         ),
@@ -140,8 +147,10 @@ let package = Package(
         .executableTarget(
             name: "fdmctl",
             dependencies: [
-                "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "FDMetricsHTTP",
-                "FDMetricsPush", "CMalloc",
+                "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "CMalloc",
+                "TraitCommandLineTool",
+                .target(name: "FDMetricsHTTP", condition: .when(traits: ["CommandLineTool"])),
+                .target(name: "FDMetricsPush", condition: .when(traits: ["CommandLineTool"])),
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
                     condition: .when(traits: ["CommandLineTool"])),
@@ -270,6 +279,19 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+/// Whether it is another package that is built: SwiftPM works in its folder, or below.
+///
+/// `swift build` of this package builds all targets, and those whose trait is off are empty. In another package an empty
+/// module would be an error at each use of what it lacks. There a target of one file is compiled first, and is one error.
+var isDependency: Bool {
+    var folder = URL(fileURLWithPath: FileManager.default.currentDirectoryPath).resolvingSymlinksInPath()
+    while !FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) {
+        if folder.path == "/" { return false }
+        folder.deleteLastPathComponent()
+    }
+    return folder.path != URL(fileURLWithPath: Context.packageDirectory).resolvingSymlinksInPath().path
+}
+
 for target in package.targets
 where [.regular, .test, .executable].contains(target.type) && !target.name.hasPrefix("C") {
     target.swiftSettings = [
@@ -278,4 +300,5 @@ where [.regular, .test, .executable].contains(target.type) && !target.name.hasPr
         .enableUpcomingFeature("InternalImportsByDefault"),
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ]
+    if isDependency { target.swiftSettings?.append(.define("FDMETRICS_IS_DEPENDENCY")) }
 }

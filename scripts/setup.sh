@@ -51,8 +51,8 @@ packages() {
     case "$1" in
         build) ;;
         # A browser and its driver; a terminal; a client that floods; network namespaces; what kills a process at a system
-        # call; a client for Unix sockets.
-        test) list+=(chromium chromium-driver tmux wrk iproute2 strace curl) ;;
+        # call; a client for Unix sockets; certificates, and a repository that a package depends on.
+        test) list+=(chromium chromium-driver tmux wrk iproute2 strace curl openssl git) ;;
         bench) list+=(prometheus-cpp-dev) ;;
         *) fail "unknown set of packages '$1', expected build, test or bench" ;;
     esac

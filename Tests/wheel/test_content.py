@@ -56,7 +56,9 @@ def modules(folder: Path) -> set[str]:
 
 def test_wheel_has_package_and_native_files(unpacked: Path) -> None:
     inside = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
-    dist_info = {f"{DIST_INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE")}
+    dist_info = {
+        f"{DIST_INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
+    }
     expected = {f"fdmetrics/{name}" for name in modules(ROOT / "python/fdmetrics")}
     assert inside == expected | {"fdmetrics/py.typed", LIBRARY, TOOL} | dist_info | START_UP_HOOK
 

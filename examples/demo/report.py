@@ -3,7 +3,8 @@
 """Compares a scrape with what the processes acknowledged.
 
 A killed process may have made its last update or not, so there are two possible truths for that one instrument; the
-scrape must be exactly one of them. For everything else there is one truth. links_of() says what there is to know of the
+scrape must be exactly one of them. For everything else there is one truth, but for the bytes of a link that has lost a
+message, of which a bound is known: such a row is marked. links_of() says what there is to know of the
 ZeroMQ links beyond that: what one end must have seen, because the other end says so.
 """
 
@@ -50,6 +51,8 @@ class Row(NamedTuple):
     acknowledged: Sequence[float]
     scraped: float
     ok: bool
+    #: What was acknowledged is a bound, which the scraped value stays below, and not what it must be.
+    is_bound: bool = False
 
 
 def truth(entries: Sequence[Entry]) -> Dict[str, Samples]:
@@ -138,7 +141,8 @@ def compare(entries: Sequence[Entry], scraped: Samples) -> List[Row]:
 
 
 def _bytes(link: str, scraped: Samples) -> Row:
-    """The bytes that were received, which are those that were sent if every message has arrived."""
+    """The bytes that were received: those that were sent if every message has arrived, else fewer."""
     sent, received = (scraped.get(f"{ZMQ}msg_bytes_{way}_total{link}", float("nan")) for way in ("send", "recv"))
     arrived = scraped.get(f"{ZMQ}in_flight{link}") == 0
-    return Row(f"{ZMQ}msg_bytes_recv_total{link}", [sent], received, received == sent if arrived else received < sent)
+    ok = received == sent if arrived else received < sent
+    return Row(f"{ZMQ}msg_bytes_recv_total{link}", [sent], received, ok, is_bound=not arrived)

@@ -21,7 +21,10 @@ def table(rows: Sequence[Row], shown: Dict[str, Row]) -> str:
             zeros.append(row.series)
         else:
             acknowledged = " or ".join(f"{value:.15g}" for value in row.acknowledged)
-            cells.append((row.series, acknowledged, f"{row.scraped:.15g}", "ok" if row.ok else "DIFFERS"))
+            verdict = "ok" if row.ok else "DIFFERS"
+            if row.is_bound:
+                acknowledged, verdict = f"below {acknowledged}", f"{verdict} (a bound: messages were lost)"
+            cells.append((row.series, acknowledged, f"{row.scraped:.15g}", verdict))
     shown.update((row.series, row) for row in rows)
     widths = [max(len(line[column]) for line in cells) for column in range(4)]
     lines = [f"  {line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]}" for line in cells]

@@ -28,7 +28,9 @@ app.conf.task_ignore_result = True
 @worker_init.connect
 def serve_metrics(**_: object) -> None:
     """The main process serves /metrics, and runs no task; it shows the totals of the pool all the same."""
-    fdmetrics.start_http_server(int(os.environ.get("METRICS_PORT", "9808")))
+    # In a container METRICS_ADDR=0.0.0.0: its 127.0.0.1 is its own.
+    address = os.environ.get("METRICS_ADDR", "127.0.0.1")
+    fdmetrics.start_http_server(int(os.environ.get("METRICS_PORT", "9808")), addr=address)
 
 
 @app.task(name="item")

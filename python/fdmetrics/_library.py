@@ -30,10 +30,7 @@ class Library:
             keeps_lock: ctypes.CDLL = ctypes.PyDLL(path)
             releases_lock = ctypes.CDLL(path)
         except OSError as error:
-            raise LibraryError(
-                f"{path} cannot be loaded: {error}. Install fdmetrics with its library, or set {VARIABLE} to the "
-                "path of libfdmetrics.so."
-            ) from None
+            raise LibraryError(f"{path} cannot be loaded: {error}. {_advice()}") from None
         self.path = path
         self._keeps_lock = keeps_lock
         self._releases_lock = releases_lock
@@ -87,6 +84,18 @@ def import_rare_prototypes() -> None:
     """
     with contextlib.suppress(ImportError, OSError):
         from . import _rare_prototypes  # noqa: F401
+
+
+def _advice() -> str:
+    """What to do where the library was not found."""
+    archive = getattr(__spec__.loader, "archive", None)
+    if archive is None:
+        return f"Install fdmetrics with its library, or set {VARIABLE} to the path of libfdmetrics.so."
+    return (
+        f"fdmetrics is imported out of the zip file {archive}, from which no library can be loaded: leave fdmetrics "
+        f"out of it and install it where the file is run (pip install fdmetrics), or set {VARIABLE} to the path of "
+        "a libfdmetrics.so beside it."
+    )
 
 
 def find() -> str:
