@@ -58,7 +58,7 @@ def test_every_series_shows_zero_from_its_declaration_on(own: CollectorRegistry,
     Summary("s", "S.", registry=own)
     assert registry.render().decode() == (
         "# HELP c_total C.\n# TYPE c_total counter\nc_total 0.0\n"
-        '# HELP g G.\n# TYPE g gauge\ng 0.0\n'
+        "# HELP g G.\n# TYPE g gauge\ng 0.0\n"
         "# HELP h H.\n# TYPE h histogram\n"
         'h_bucket{a="x",le="1.0"} 0.0\nh_bucket{a="x",le="2.0"} 0.0\nh_bucket{a="x",le="+Inf"} 0.0\n'
         'h_count{a="x"} 0.0\nh_sum{a="x"} 0.0\n'
