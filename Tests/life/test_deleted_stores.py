@@ -150,7 +150,7 @@ def test_all_go_on_in_one_store(
         assert shown["wait_seconds_sum"] == 16.5
         assert (shown["size_count"], shown["size_sum"]) == (11, 110)
         assert shown["busy"] == busy
-        assert shown['queue'] == 3 + deletion
+        assert shown["queue"] == 3 + deletion
         assert shown[f"late{deletion}_total"] == 1
         assert [shown[f'phase{{phase="{state}"}}'] for state in ("starting", "running", "ending")] == [0, 1, 0]
         for program in (looks_up, updates, new):

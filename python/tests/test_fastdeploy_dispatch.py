@@ -137,7 +137,7 @@ def test_a_response_is_timed_until_its_last_part(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("fdmetrics.asgi.perf_counter", clock)
+    monkeypatch.setattr("fdmetrics._asgi_exchange.perf_counter", clock)
     monkeypatch.setattr("fdmetrics.fastdeploy.metrics_middleware.perf_counter", clock)
     counted: List[Optional[float]] = []
 

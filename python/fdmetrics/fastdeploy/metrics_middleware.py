@@ -17,10 +17,11 @@ A program may subclass it, and override dispatch as it would that of Starlette's
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Awaitable, Callable, Optional
+from typing import Any, Awaitable, Callable, Literal, Optional, Union
 
+from .._asgi_exchange import Message
 from .._http_metrics import CLIENT_GONE, Excluded
-from ..asgi import ASGIApp, Message, MetricsMiddleware, Receive, Scope, Send
+from ..asgi import ASGIApp, MetricsMiddleware, Receive, Scope, Send
 from .metrics import MetricsManager, main_process_metrics
 
 #: The paths that are not recorded. What the model answers is in the catalogue's other metrics.
@@ -45,7 +46,7 @@ class PrometheusMiddleware(MetricsMiddleware):
         *,
         registry: object = None,
         excluded: Optional[Excluded] = None,
-        path_of: Optional[Callable[[Scope], Optional[str]]] = None,
+        path_of: Optional[Callable[[Scope], Union[str, Literal[False], None]]] = None,
     ) -> None:
         """As MetricsMiddleware; excluded: None stands for EXCLUDE_PATHS as it is now. Errors: as MetricsMiddleware;
         ImportError, where dispatch is overridden and Starlette is missing.
@@ -99,13 +100,13 @@ class PrometheusMiddleware(MetricsMiddleware):
     def _record(self, request: Any, scope: Optional[Scope], path: str, status: int, start: float) -> None:
         seconds = perf_counter() - start
         # What has no scope came from no client, but from the program itself, a test of it say.
-        label = path if scope is None else self._metrics.path_of(scope, scope, path)
+        about = (path,) if scope is None else self._metrics.about(scope, scope, path)
         # Not isinstance: a mock with the specification of one says that it is one.
         if issubclass(type(main_process_metrics), MetricsManager):
-            self._metrics.record(request.method, label, status, seconds)
-        elif label is not None:
+            self._metrics.record(request.method, about, status, seconds)
+        elif about is not None:
             # Something that a program has put in its place.
-            labels = {"method": request.method, "path": label}
+            labels = {"method": request.method, "path": about[0]}
             main_process_metrics.inc_value("http_requests_total", labelvalues={**labels, "status_code": status})
             main_process_metrics.obs_value("http_request_duration_seconds", seconds, labelvalues=labels)
 
