@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from typing import Any, List, Optional
 
 import prometheus_client
@@ -199,6 +200,24 @@ def test_an_info_without_a_text_shows_until_anybody_says_one(shown: Shown, regis
     assert shown.registry.get_sample_value("build_info") == 1
     fdmetrics.Info("build", "", registry=registry).info({"version": "1"})
     assert Samples(shown.text).named("build_info") == {frozenset({("version", "1")}): 1}
+
+
+@pytest.mark.parametrize("unit", ["", "bytes"])
+def test_a_gauge_shows_zero_until_anybody_sets_it(shown: Shown, registry: fdmetrics.Registry, unit: str) -> None:
+    name = "depth_bytes" if unit else "depth"
+    gauge = Gauge("depth", "", unit=unit, registry=shown.registry)
+    labelled = Gauge("labelled", "", ["a"], registry=shown.registry)
+    assert "labelled{" not in shown.text
+    labelled.labels("x")
+    assert shown.value(name) == shown.value("labelled", a="x") == 0
+    assert shown.registry.get_sample_value(name) == 0
+    assert f"\n{name} 0.0\n" in generate_openmetrics(shown.registry).decode()
+    child = os.fork()
+    if child == 0:
+        gauge.set(5)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert Samples(shown.text).named(name) == {frozenset(): 5}
 
 
 @pytest.mark.parametrize("kind", ["Counter", "Gauge", "Histogram", "Summary", "Info"])

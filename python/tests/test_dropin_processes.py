@@ -61,7 +61,7 @@ def answer():
 workers = [worker(answer) for _ in range(3)]
 assert value("hits_total", path="/a") == 30
 assert value("busy") == 3
-assert sum(1 for family in REGISTRY.collect() if family.name == "each" for _ in family.samples) == 4
+assert sum(1 for family in REGISTRY.collect() if family.name == "each" for _ in family.samples) == 3
 kill(*workers[0])
 assert value("busy") == 2
 for child, go in workers[1:]:

@@ -298,3 +298,35 @@ def test_prometheus_client_is_needed() -> None:
         fdmetrics.uninstall()
         """
     )
+
+
+def test_what_the_metrics_of_prometheus_client_take_is_taken() -> None:
+    run_program(
+        """
+        import fdmetrics
+        fdmetrics.install()
+        import prometheus_client as pc
+        inf, nan = float("inf"), float("nan")
+        for name, bounds in dict(a=(-inf, 1), b=(1, nan), c=(1, 1, 2), d=(1, inf, inf), e=(-inf,)).items():
+            histogram = pc.Histogram(name, "", buckets=bounds)
+            for amount in (0.5, 1, 3):
+                histogram.observe(amount)
+            assert pc.REGISTRY.get_sample_value(f"{name}_count") == 3, name
+            le = {"le": "-Inf"} if bounds == (-inf,) else {"le": "1.0"}
+            expected = 0 if bounds == (-inf,) else 2
+            assert pc.REGISTRY.get_sample_value(f"{name}_bucket", le) == expected, name
+            assert f'{name}_bucket{{le="+Inf"}} 3.0' in fdmetrics.generate_latest().decode()
+        try:
+            pc.Histogram("refused", "", buckets=(nan,))
+        except ValueError as error:
+            assert "refused" in str(error)
+        else:
+            raise AssertionError("no error")
+        assert not fdmetrics.REGISTRY.failures and not fdmetrics.REGISTRY.lost_updates
+        info = pc.Info("build", "")
+        assert "\\nbuild_info 1.0\\n" in pc.generate_latest().decode()
+        info.info({"version": "1"})
+        text = pc.generate_latest().decode()
+        assert "\\nbuild_info 1.0\\n" not in text and 'build_info{version="1"} 1.0' in text
+        """
+    )

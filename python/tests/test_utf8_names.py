@@ -127,6 +127,7 @@ NAMES = """
     {client}
     counter = client.Counter("dotted.name", "Dotted.", ["a.b", "plain"])
     client.Gauge("ä", "", multiprocess_mode="sum").set(2)
+    client.Gauge("unset.name", "")
     client.Histogram("h.seconds", "", buckets=(1,)).observe(0.5)
     if os.fork() == 0:
         counter.labels("x", "y").inc(2)
@@ -140,6 +141,7 @@ NAMES = """
     shown = client.generate_latest(client.REGISTRY, "allow-utf-8").decode()
     assert '# TYPE "dotted.name_total" counter' in shown and '{{"dotted.name_total","a.b"="x",plain="y"}} 3.0' in shown
     assert '{{"h.seconds_bucket",le="1.0"}} 1.0' in shown, shown
+    assert '\\n{{"unset.name"}} 0.0' in shown, shown
     shown = openmetrics.generate_latest(client.REGISTRY, "allow-utf-8").decode()
     assert '# TYPE "dotted.name" counter' in shown and '{{"dotted.name_created","a.b"="x",plain="y"}} ' in shown, shown
     shown = openmetrics.generate_latest(client.REGISTRY).decode()

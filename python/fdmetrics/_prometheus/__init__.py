@@ -6,6 +6,7 @@ families      the store's totals as prometheus_client's Metric objects
 value         the values that metrics of prometheus_client record through; worker_value has those of logical ids
 value_class   what makes them, in place of prometheus_client's value class
 text_value    the series behind Info and Enum
+created       whether `_created` is shown
 declaration   the declarations of all of them in the store
 removal       remove(), remove_by_labels() and clear()
 totals        what a CollectorRegistry shows

@@ -24,8 +24,12 @@ from . import created
 _PAIR = re.compile(r'(?:([a-zA-Z_][a-zA-Z0-9_]*)|"((?:[^"\\]|\\.)*)")="((?:[^"\\]|\\.)*)"')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
-# A family without a sample, of the type that an info has in the text format or in OpenMetrics.
-_SILENT = re.compile(rb"^# TYPE (\S+) (gauge|info)\n(?=#|\Z)", re.MULTILINE)
+# A family without a sample, of a type that a gauge, or an info, has in the text format or in OpenMetrics. It begins with
+# what the search is fast for, as a line of the help text always stands before.
+_SILENT = re.compile(rb"\n# TYPE (.+) (?:gauge|info)\n(?:# UNIT .*\n)?(?=# HELP|\Z)")
+
+#: The modes of gauges of which each process has a sample.
+MODES_OF_EACH = (c.FDM_GAUGE_ALL, c.FDM_GAUGE_LIVEALL)
 _FAMILY = "# HELP "
 _LABELS_KEPT = 20_000
 
@@ -68,7 +72,7 @@ def rendered(
 ) -> bytes:
     """The native text. The functions of gauges are not called. Errors: those of Registry.render."""
     text = registry._ready().render(pid_label=pid_label, process_metrics=process_metrics, escaping=escaping)
-    return _with_silent_infos(text, registry._declared)
+    return _with_silent(text, registry._declared, escaping)
 
 
 def rendered_openmetrics(
@@ -82,7 +86,7 @@ def rendered_openmetrics(
         escaping=escaping,
         created=created.wanted_in_openmetrics(),
     )
-    return _with_silent_infos(text[: -len(END_OF_OPENMETRICS)], registry._declared)
+    return _with_silent(text[: -len(END_OF_OPENMETRICS)], registry._declared, escaping)
 
 
 def escaped(name: str, escaping: str) -> str:
@@ -94,23 +98,42 @@ def escaped(name: str, escaping: str) -> str:
     return name if escape is None else str(escape(name, escaping))
 
 
-def _with_silent_infos(text: bytes, declared: Dict[str, Descriptor]) -> bytes:
-    """The text with the sample that prometheus_client shows of an Info without a text.
+def _with_silent(text: bytes, declared: Dict[str, Descriptor], escaping: str) -> bytes:
+    """The text with what prometheus_client shows of metrics that nobody has said anything of.
 
-    It is there until any process says something: it does not stand beside what another one has said.
+    Those are an Info without a text, and a gauge of which each process has a value. It is there until any process says
+    something: it does not stand beside what another one has said.
     """
-    infos = {
-        f"{info.name}_info".encode()
-        for info in list(declared.values())
-        if info.kind == c.FDM_INFO and not info.label_names
-    }
+    samples = dict(_silent_samples(declared, escaping))
 
     def shown(match: re.Match[bytes]) -> bytes:
-        name, kind = match.groups()
-        sample = name + b"_info" if kind == b"info" else name
-        return match.group() + sample + b" 1.0\n" if sample in infos else match.group()
+        return match.group() + samples.get(match.group(1), b"")
 
-    return _SILENT.sub(shown, text) if infos else text
+    return _SILENT.sub(shown, text) if samples else text
+
+
+def _silent_samples(declared: Dict[str, Descriptor], escaping: str) -> Iterator[Tuple[bytes, bytes]]:
+    """Names as a line of the type has them, each with the line of its sample."""
+    for descriptor in list(declared.values()):
+        if descriptor.label_names:
+            continue
+        if descriptor.kind == c.FDM_INFO:
+            sample = _written(f"{descriptor.name}_info", escaping)
+            # In the text format it is a gauge of the longer name.
+            for name in (sample, _written(descriptor.name, escaping)):
+                yield name.encode(), _line(sample, 1.0)
+        elif descriptor.kind == c.FDM_GAUGE and descriptor.gauge_mode in MODES_OF_EACH:
+            name = _written(descriptor.name, escaping)
+            yield name.encode(), _line(name, 0.0)
+
+
+def _written(name: str, escaping: str) -> str:
+    name = escaped(name, escaping)
+    return name if is_classic(name) else f'"{_quotable(name)}"'
+
+
+def _line(name: str, value: float) -> bytes:
+    return (f"{{{name}}} {value}\n" if name.startswith('"') else f"{name} {value}\n").encode()
 
 
 def restricted(metric: Metric, names: Collection[str]) -> Optional[Metric]:

@@ -28,9 +28,7 @@ from .. import _constants as c
 from .._family import Family
 from ..errors import REFUSALS
 from .declaration import announce, forget
-
-#: The modes of gauges of which each process has a sample.
-MODES_OF_EACH = (c.FDM_GAUGE_ALL, c.FDM_GAUGE_LIVEALL)
+from .families import MODES_OF_EACH
 
 NO_REMOVALS = memoryview(bytes(8)).cast("Q")
 

@@ -22,7 +22,7 @@ from .._descriptor import checked_bounds, checked_states, strings
 from .._family import Family
 from .._prometheus import created
 from .._prometheus.declaration import kept_bounds
-from .._prometheus.value import MODES_OF_EACH
+from .._prometheus.families import MODES_OF_EACH
 from ..errors import InvalidArgumentError
 from . import _logical, _readings
 from ._instrument import Instrument
@@ -149,8 +149,8 @@ class Gauge(Instrument, instruments.Gauge, _real.Gauge):  # type: ignore[misc]
         if self._logical_value is not None:
             return _bindings.GaugeCalls(self.inc, self.dec, self.set)
         calls = super()._connect(handle)
-        if self._family.descriptor.gauge_mode in MODES_OF_EACH:
-            # Where each process has a sample, it has one from the start.
+        if self._values and self._family.descriptor.gauge_mode in MODES_OF_EACH:
+            # Where each process has a sample of its own, it has one from the look-up on.
             self._family.registry._attach().library.fdm_gauge_add(handle, 0.0)
         return calls
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The value classes of fdmetrics.install(), for code that names them.
 
-This package's metrics do not record through them: `values.ValueClass = MultiProcessValue(...)` changes nothing here.
+Of `values.ValueClass = MultiProcessValue(process_identifier)` counters and gauges take what tells the processes apart,
+see _logical. Otherwise this package's metrics do not record through them.
 """
 
 from __future__ import annotations
