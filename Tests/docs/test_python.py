@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from programs import PROGRAMS, Program
 
 from blocks import block
 from machine import Machine
-from programs import PROGRAMS, Program
 
 #: A whole site in one module, of which the page shows the lines that matter.
 DJANGO = """

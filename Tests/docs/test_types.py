@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import DASHBOARDS, PROGRAMS, Program
 
 from blocks import of_language
 from built import PACKAGE
-from programs import DASHBOARDS, PROGRAMS, Program
 
 #: A program with an error in its third line, which a checker that finds no fdmetrics would take.
 WRONG = "wrong"
