@@ -24,8 +24,8 @@ from . import created
 _PAIR = re.compile(r'(?:([a-zA-Z_][a-zA-Z0-9_]*)|"((?:[^"\\]|\\.)*)")="((?:[^"\\]|\\.)*)"')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
-# A family without a sample, of a type that a gauge, or an info, has in the text format or in OpenMetrics. The pattern begins
-# with what a search is fast for: the end of a line, as a line of the help text always stands before.
+# A family without a sample, of a type that a gauge, or an info, has in the text format or in OpenMetrics. The pattern
+# begins with what a search is fast for: the end of a line, as a line of the help text always stands before.
 _SILENT = re.compile(rb"\n# TYPE (.+) (?:gauge|info)\n(?:# UNIT .*\n)?(?=# HELP|\Z)")
 
 #: The modes of gauges of which each process has a sample.
