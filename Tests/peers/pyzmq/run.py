@@ -27,8 +27,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
 BUILD = ROOT / "build" / "peers" / "pyzmq"
 WAYS = ("pyzmq", "instrument")
-#: How often a file is run until all of it has passed once: a test that publishes right after it has subscribed, as those of
-#: test_log, is not heard now and then, and then waits until it and those after it fail.
+#: How often a file is run until all of it has passed once: a test that publishes right after it has subscribed, as
+#: those of test_log, is not heard now and then, and then waits until it and those after it fail.
 ATTEMPTS = 5
 #: Of one file of tests, in seconds: what has no outcome by then fails.
 TIMEOUT = 600
