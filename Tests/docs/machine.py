@@ -158,7 +158,19 @@ def machine(home: Path) -> Iterator[Machine]:
     """A fresh machine."""
     (home / "hosts").write_text(f"127.0.0.1 localhost {' '.join(NAMES)}\n")
     unshare = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc"]
-    command: Sequence[str] = [*unshare, "--kill-child", "sh", "-euc", _START, "sh", str(home)]
+    # The kernel ends it when this process is gone, however that ended.
+    command: Sequence[str] = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        *unshare,
+        "--kill-child",
+        "sh",
+        "-euc",
+        _START,
+        "sh",
+        str(home),
+    ]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert first.stdout is not None and first.stderr is not None

@@ -99,7 +99,7 @@ def test_program_of_readme_counts(compiled: Path, tmp_path: Path) -> None:
         ended = done([compiled], FDMETRICS_DIR=str(tmp_path / "store"))
         assert (ended.returncode, ended.stderr) == (0, "")
     shown = done([fdmctl(), "dump", "--prometheus", tmp_path / "store"])
-    assert 'http_requests_total{method="GET"} 3.0\n' in shown.stdout, shown
+    assert 'engine_requests_total{method="GET"} 3.0\n' in shown.stdout, shown
 
 
 def test_program_of_readme_goes_on_without_metrics(compiled: Path, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_program_of_readme_goes_on_where_the_name_is_taken(compiled: Path, tmp_p
     assert done([tmp_path / "other"], FDMETRICS_DIR=store).stderr == ""
     ended = done([compiled], FDMETRICS_DIR=store)
     assert ended.returncode == 0
-    assert "http_requests is registered already" in ended.stderr, ended
+    assert "engine_requests is registered already" in ended.stderr, ended
 
 
 def test_both_compilers_are_here() -> None:

@@ -128,7 +128,7 @@ def test_program_of_readme_in_a_package_of_its_own(repository: Path, tmp_path: P
     ran = subprocess.run(
         [tmp_path / ".build/debug/newcomer"], env={"FDMETRICS_DIR": str(store)}, capture_output=True, text=True
     )
-    assert 'http_requests_total{method="GET"} 1.0\n' in ran.stdout, ran
+    assert 'engine_requests_total{method="GET"} 1.0\n' in ran.stdout, ran
     assert subprocess.run([fdmctl(), "check", store], capture_output=True).returncode == 0
 
 
