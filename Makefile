@@ -233,14 +233,23 @@ test: packages venv self-contained $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swi
 test-wheel: packages venv self-contained ## builds and installs the wheel for every Python here; no Swift needed there
 	$(PYTEST) Tests/wheel
 
-# Apart from `make test`: it fetches other packages and their tests from PyPI. ONLY=SUITE runs one of them.
-PEERS_VENV := $(CURDIR)/build/peers/venv
-.PHONY: test-peers
-test-peers: packages self-contained ## other packages' tests, with prometheus_client and with fdmetrics in its place
-	@mkdir -p $(dir $(PEERS_VENV))
-	@PYTHON="$(PYTHON)" scripts/setup.sh peers "$(PEERS_VENV)"
-	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" $(PEERS_VENV)/bin/python Tests/peers/run.py $(if $(ONLY),--only "$(ONLY)") \
-		$(if $(CHECKOUTS),--checkouts "$(CHECKOUTS)")
+# Apart from `make test`: it fetches other packages and their tests from PyPI. ONLY=SUITE runs one of them; pyzmq's is one, too.
+PEERS := $(CURDIR)/build/peers
+PEERS_PYTHON := FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" $(PEERS)/venv/bin/python
+PYZMQ_PYTHON := $(PEERS)/pyzmq/venv/bin/python
+PEERS_GOALS = $(if $(filter pyzmq,$(ONLY)),,peers-of-prometheus) $(if $(filter-out pyzmq,$(ONLY)),,peers-of-pyzmq)
+.PHONY: test-peers peers-of-prometheus peers-of-pyzmq
+test-peers: $(PEERS_GOALS) ## other packages' tests, as they are and with fdmetrics in place of what they use
+
+peers-of-prometheus: packages self-contained
+	@mkdir -p $(PEERS)
+	@PYTHON="$(PYTHON)" scripts/setup.sh peers "$(PEERS)/venv"
+	$(PEERS_PYTHON) Tests/peers/run.py $(if $(ONLY),--only "$(ONLY)") $(if $(CHECKOUTS),--checkouts "$(CHECKOUTS)")
+
+peers-of-pyzmq: packages self-contained
+	@mkdir -p $(PEERS)/pyzmq
+	@PYTHON="$(PYTHON)" scripts/setup.sh pyzmq-peers "$(PEERS)/pyzmq/venv"
+	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" $(PYZMQ_PYTHON) Tests/peers/pyzmq/run.py --python $(PYZMQ_PYTHON)
 
 .PHONY: demo
 demo: packages venv self-contained $(DEMO_ENGINE) ## the main job on real traffic; KEEP=1 leaves it running

@@ -8,6 +8,7 @@
 #                                           the apt packages that a build, the tests or the benchmarks need (root, or sudo)
 #   scripts/setup.sh venv DIRECTORY         a Python virtual environment with python/requirements-dev.txt
 #   scripts/setup.sh peers DIRECTORY        one with Tests/peers/requirements.txt
+#   scripts/setup.sh pyzmq-peers DIRECTORY  one with Tests/peers/pyzmq/requirements.txt
 #   scripts/setup.sh servers DIRECTORY      promtool, prometheus, nginx, victoria-metrics and prometheus-pushgateway into
 #                                           DIRECTORY, unless on the PATH
 set -euo pipefail
@@ -128,11 +129,12 @@ servers() {
     extracted "$1" victoria-metrics victoria-metrics
 }
 
-usage="usage: scripts/setup.sh packages build|test|bench | venv DIRECTORY | peers DIRECTORY | servers DIRECTORY"
+usage="usage: scripts/setup.sh packages build|test|bench | venv|peers|pyzmq-peers|servers DIRECTORY"
 [ $# -eq 2 ] || fail "$usage"
 case "$1" in
     packages | servers) "$1" "$2" ;;
     venv) venv "$2" python/requirements-dev.txt ;;
     peers) venv "$2" Tests/peers/requirements.txt ;;
+    pyzmq-peers) venv "$2" Tests/peers/pyzmq/requirements.txt ;;
     *) fail "$usage" ;;
 esac
