@@ -62,7 +62,8 @@ package struct LabelPairs: Sequence, IteratorProtocol {
             let before = String(decoding: text[..<place], as: UTF8.self), label = "\(name)=\"\(value)\""
             if text.isEmpty { return "{\(label)}" }
             let behind = String(decoding: text[place...], as: UTF8.self)
-            return place <= 1 ? "{\(label),\(behind)" : behind == "}" ? "\(before),\(label)}" : "\(before)\(label),\(behind)"
+            if place <= 1 { return "{\(label),\(behind)" }
+            return behind == "}" ? "\(before),\(label)}" : "\(before)\(label),\(behind)"
         }
     }
 

@@ -164,7 +164,8 @@ struct DeclarationTests {
     @Test(
         "Refuses bounds that are not strictly ascending numbers",
         arguments: [
-            [1, 1], [2, 1], [1, .nan], [.nan], [1, -.infinity], [-.infinity, -.infinity], [1, .infinity, .infinity], [.infinity, 1], [0, -0.0],
+            [1, 1], [2, 1], [1, .nan], [.nan], [1, -.infinity], [-.infinity, -.infinity], [1, .infinity, .infinity],
+            [.infinity, 1], [0, -0.0],
             [.infinity],
         ] as [[Double]])
     func bounds(bounds: [Double]) {
