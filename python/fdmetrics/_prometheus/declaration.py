@@ -97,14 +97,22 @@ def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
     return kept
 
 
-def give_up(registry: Registry, name: str) -> None:
-    """Frees the name of a metric that was unregistered: it may be declared in another way; see Registry._give_up."""
+def hold(registry: Registry, name: str, holder: object) -> None:
+    """Takes note of a CollectorRegistry that has a metric of a name; see Registry._hold."""
+    declared = registry._declared.get(name)
+    if declared is not None:
+        registry._hold(declared, holder)
+
+
+def give_up(registry: Registry, name: str, holder: object) -> None:
+    """Frees the name of a metric that was unregistered, if no other CollectorRegistry has it; see Registry._release."""
     known = _declarations.get(registry)
-    if known is not None and name in known.names:
+    declared = registry._declared.get(name)
+    if known is None or declared is None or name not in known.names:
+        return
+    if registry._release(declared, holder):
         # What is declared from now on is registered anew, in the place of what there is then.
-        kept = {other: family for other, family in list(known.families.items()) if other.name != name}
-        known.families = kept
-        registry._give_up(name)
+        known.families = {other: family for other, family in list(known.families.items()) if other.name != name}
 
 
 def announce(value: Declared, family: Family) -> bool:

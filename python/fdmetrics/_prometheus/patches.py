@@ -23,7 +23,7 @@ from .. import python_metrics
 from ..registry import REGISTRY
 from . import created, removal
 from . import multiprocess as store_multiprocess
-from .declaration import give_up
+from .declaration import give_up, hold
 from .text_value import InfoSeries, StateSeries
 from .totals import RestrictedTotals, View, sample_of_this_process, shared_name, stands_for_store
 from .value import ObservedSum
@@ -180,6 +180,7 @@ def _replace_registry() -> None:
     _put(CollectorRegistry, "restricted_registry", _restricted_registry)
     _put(CollectorRegistry, "_get_names", _names(CollectorRegistry._get_names))
     _put(CollectorRegistry, "get_sample_value", _sample_value(CollectorRegistry.get_sample_value))
+    _put(CollectorRegistry, "register", _register(CollectorRegistry.register))
     _put(CollectorRegistry, "unregister", _unregister(CollectorRegistry.unregister))
 
 
@@ -197,13 +198,24 @@ def _names(original: Callable[..., List[str]]) -> Callable[..., List[str]]:
     return get_names
 
 
+def _register(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def register(self: CollectorRegistry, collector: Any) -> None:
+        original(self, collector)
+        name = shared_name(collector)
+        if name is not None:
+            hold(REGISTRY, name, self)
+
+    return register
+
+
 def _unregister(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def unregister(self: CollectorRegistry, collector: Any) -> None:
         original(self, collector)
         name = shared_name(collector)
         if name is not None:
-            give_up(REGISTRY, name)
+            give_up(REGISTRY, name, self)
 
     return unregister
 
