@@ -260,7 +260,7 @@ class Registry:
             metric._register_quietly()
 
     def _hold(self, descriptor: Descriptor, holder: object) -> None:
-        """Takes note of a registry of prometheus_client's that has a metric, if its name has not been refused to that."""
+        """Takes note of a registry of prometheus_client's that has a metric, unless the name was refused to that."""
         import weakref
 
         known = self._declared.get(descriptor.name)
