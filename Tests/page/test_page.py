@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import itertools
-import time
 import os
 import signal
+import time
 
 from selenium.webdriver.common.keys import Keys
 
