@@ -12,7 +12,7 @@ from prometheus_client import metrics
 from prometheus_client.metrics import MetricWrapperBase
 
 from ..metric import Metric
-from .patches import note_messages, text_series
+from .patches import declare_family, note_messages, text_series
 from .removal import recording_values
 
 logger = logging.getLogger("fdmetrics")
@@ -28,6 +28,7 @@ def adopt() -> None:
     """
     for metric in list(_metrics()):
         note_messages(metric)
+        declare_family(metric)
         if metric._labelnames and not metric._labelvalues:
             continue
         if isinstance(metric, (metrics.Info, metrics.Enum)):

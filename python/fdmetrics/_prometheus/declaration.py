@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
 from .. import _constants as c
@@ -21,6 +21,7 @@ from .._family import Family
 from .._library import take_utf8_names
 from ..errors import REFUSALS, InvalidArgumentError
 from ..registry import Registry
+from .families import exposed_name
 
 if TYPE_CHECKING:
     from ..registry import Declared
@@ -33,6 +34,8 @@ class _Declarations:
         self.families: Dict[Descriptor, Family] = {}
         #: The names of the families.
         self.names: Set[str] = set()
+        #: The same as a text has them.
+        self.exposed: Set[str] = set()
 
 
 _declarations: WeakKeyDictionary[Registry, _Declarations] = WeakKeyDictionary()
@@ -45,17 +48,15 @@ def take_over(former: Any) -> None:
 
 
 def declared_names(registry: Registry) -> Set[str]:
-    """The names of the families that this process has declared through prometheus_client."""
+    """The exposed names of the families that this process has declared through prometheus_client."""
     known = _declarations.get(registry)
-    return set() if known is None else known.names
+    return set() if known is None else known.exposed
 
 
-def families_named(registry: Registry, name: str) -> List[Family]:
-    """The families of a name that this process has declared through prometheus_client: one, where they agree."""
-    known = _declarations.get(registry)
-    return (
-        [] if known is None else [family for family in list(known.families.values()) if family.descriptor.name == name]
-    )
+def family_of_metric(metric: Any) -> Optional[Family]:
+    """The family of a metric of prometheus_client, with or without labels; None where it is not in the store."""
+    family: Optional[Family] = vars(metric).get("_fdmetrics_family")
+    return family
 
 
 def store_name(kind: str, name: str) -> str:
@@ -82,6 +83,7 @@ def family_of(
     descriptor = Descriptor(kind, name, str(documentation), names, unit or "", gauge_mode, kept, states)
     known = _declarations.setdefault(registry, _Declarations())
     known.names.add(name)
+    known.exposed.add(exposed_name(descriptor))
     # Of two threads that get here at once, both use the one that is kept.
     return known.families.setdefault(descriptor, Family(descriptor, registry))
 
@@ -118,6 +120,46 @@ def announce(value: Declared, family: Family) -> bool:
     except REFUSALS as error:
         family.refuse(error)
         return False
+
+
+class Labelled:
+    """What declares the family of a metric that only has label names: it is in the store before its first series."""
+
+    __slots__ = ("__weakref__", "_family")
+
+    def __init__(self, family: Family) -> None:
+        """Declares the family."""
+        self._family = family
+        announce(self, family)
+
+    def register(self) -> None:
+        """Registers the family now. Errors: as Metric.register."""
+        register(self._family)
+        forget(self, self._family.registry)
+
+    def _register_quietly(self) -> bool:
+        if not register_quietly(self._family):
+            return False
+        forget(self, self._family.registry)
+        return True
+
+
+def register(family: Family) -> int:
+    """Registers a family, and notes again what it is in a store that this process has moved to since it was declared.
+
+    Errors: those of Family.register.
+    """
+    handle = family.register()
+    family.registry._declared.setdefault(family.descriptor.name, family.descriptor)
+    return handle
+
+
+def register_quietly(family: Family) -> bool:
+    """The same, where a failure is logged and counted, not raised. Whether the family is registered."""
+    if not family.register_quietly():
+        return False
+    register(family)
+    return True
 
 
 def forget(value: Declared, registry: Registry) -> None:

@@ -27,7 +27,7 @@ from .. import _bindings
 from .. import _constants as c
 from .._family import Family
 from ..errors import REFUSALS
-from .declaration import announce, forget
+from .declaration import announce, forget, register
 from .families import MODES_OF_EACH
 
 NO_REMOVALS = memoryview(bytes(8)).cast("Q")
@@ -161,7 +161,7 @@ class StoreValue(Part):
             self._family.registry.lost_updates += 1
 
     def _bind(self, family: Family) -> None:
-        family.register()
+        register(family)
         store = family.registry._attach()
         # The word is read before the series is looked up: one that is removed meanwhile is looked up again.
         store.look_again()
@@ -292,8 +292,11 @@ class GaugeValue(StoreValue):
         self._read, self._handle = read, handle
 
     def _starts_at_zero(self, family: Family) -> bool:
-        """Whether it has a value before its first update: where each process has a sample."""
-        return family.descriptor.gauge_mode in MODES_OF_EACH
+        """Whether it has a value before its first update: where each process has a sample, from labels() on.
+
+        Without labels a process that only declares has no say; see _with_silent of families for the gauge of nobody.
+        """
+        return bool(self._label_values) and family.descriptor.gauge_mode in MODES_OF_EACH
 
     def _record_first(self, amount: float) -> None:
         if self._bind_quietly():

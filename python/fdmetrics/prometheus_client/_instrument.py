@@ -18,10 +18,11 @@ from .. import metric as native
 from .._descriptor import full_name, is_classic
 from .._family import Family
 from .._library import take_utf8_names
+from .._prometheus.families import exposed_name
 from ..errors import ConflictError, LabelsError
 from . import registry as registries
 from ._declared_at import DeclaredAt, declared_at
-from ._part import Part, StoreCollector, collected, exposed_name
+from ._part import Part, StoreCollector, collected
 
 _OURS = __name__.rpartition(".")[0]
 
