@@ -252,3 +252,41 @@ assert pc.REGISTRY.get_sample_value("alone_total", {"a": "1"}) == 2
 assert b"alone" not in fdmetrics.generate_latest()
 """
     )
+
+
+@pytest.mark.parametrize("client", ["prometheus_client", "fdmetrics.prometheus_client"])
+def test_keys_of_an_info_may_be_any_utf8(client: str) -> None:
+    run_program(
+        f"""
+        import fdmetrics
+        fdmetrics.install()
+        import {client} as pc
+        info = pc.Info("i", "")
+        info.info({{"k": "0"}})
+        # Nobody can show it, and it is no reason not to take the next one.
+        try:
+            info.info({{"__k": "1"}})
+        except ValueError:
+            pass
+        info.info({{"\u00e9": "1", "a.b": "2"}})
+        (family,) = [family for family in pc.REGISTRY.collect() if family.name == "i"]
+        assert [sample.labels for sample in family.samples] == [{{"\u00e9": "1", "a.b": "2"}}], family
+        """
+    )
+
+
+def test_a_histogram_without_a_bound_is_refused_before_it_is_registered() -> None:
+    run_program(
+        INSTALL
+        + """
+for labels in ([], ["a"]):
+    for buckets in ([float("nan")], [float("nan"), float("inf")]):
+        try:
+            pc.Histogram("h", "", labels, buckets=buckets)
+        except ValueError as error:
+            assert "histogram h has no bound below +Inf" in str(error)
+        else:
+            raise AssertionError("taken")
+pc.Histogram("h", "").observe(1)
+"""
+    )

@@ -71,7 +71,7 @@ class Instrument(StoreCollector, native.Metric):
         owner = registry if isinstance(registry, registries.CollectorRegistry) else None
         utf8 = self._takes_utf8_names()
         full = full_name(self._kind, name, namespace, subsystem, unit, utf8)
-        if utf8 and not is_classic(full, filter(_is_text, label_names)):
+        if utf8 and not is_classic(full, filter(is_text, label_names)):
             take_utf8_names()
         self._declared_at = declared_at()
         if owner is not None and not labelvalues:
@@ -213,7 +213,8 @@ class Instrument(StoreCollector, native.Metric):
             raise LabelsError(f"{self._type} metric is missing label values")
 
 
-def _is_text(name: object) -> bool:
+def is_text(name: object) -> bool:
+    """Whether a name is a string, which has yet to be checked."""
     return isinstance(name, str)
 
 
