@@ -100,7 +100,7 @@ def _replace_metrics() -> None:
 def _declaring(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def initialise(self: Any, *arguments: Any, **named: Any) -> None:
-        if isinstance(self, metrics.Histogram):
+        if isinstance(self, metrics.Histogram) and not named.get("_labelvalues"):
             # Or it is registered, and then cannot be declared.
             kept_bounds(named.get("name") or arguments[0], self._upper_bounds)
         original(self, *arguments, **named)

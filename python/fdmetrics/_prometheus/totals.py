@@ -115,7 +115,7 @@ class View:
         wanted = wanted_process_metrics()
         for collector in self._collectors(registry, names):
             family = family_of_metric(collector) if is_shared(collector) else None
-            if family is not None:
+            if family is not None and family.registry is REGISTRY:
                 self._shared[exposed_name(family.descriptor)] = collector
             elif stands_for_store(collector) and collector.is_of_this_process():
                 self._others = True
