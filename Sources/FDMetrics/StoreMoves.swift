@@ -98,9 +98,7 @@ package enum StoreMoves {
         if known == nil, !isShared { return }
         let hasMoved = known.map { next.contains($0) } ?? false
         if hasMoved, record.type != .gauge { return }
-        // A declaration that was replaced is not brought back by whoever had it.
-        let registered =
-            families[record.record] ?? (store.isReplaced(record) ? nil : try? next.family(record.descriptor))
+        let registered = families[record.record] ?? family(of: record.descriptor, in: next, after: store)
         families[record.record] = .some(registered)
         guard let family = registered else { return }
         if record.type == .info {
@@ -116,6 +114,14 @@ package enum StoreMoves {
         } else {
             handle.redirect(to: moved.pointee, cell: moved.pointee.cell)
         }
+    }
+
+    /// A family of a store that was left, in the one that has taken its place. A declaration that was replaced is not brought
+    /// back by whoever had it; where somebody who did not know has done so, it is replaced once more.
+    private static func family(of descriptor: FamilyDescriptor, in next: Store, after store: Store) -> Family? {
+        if store.isReplaced(descriptor) { return nil }
+        let present = (try? next.descriptor(ofFamily: descriptor.name)).flatMap { $0 }
+        return try? next.family(descriptor, replacing: present.map { store.isReplaced($0) } ?? false)
     }
 
     /// Makes a gauge's handle lead to a series of another store.

@@ -117,6 +117,10 @@ extension Family {
         {
             return known
         }
+        if store.isReplaced(descriptor) {
+            throw StoreError(
+                .conflict, "\(descriptor.name) was declared in another way in the place of this one: declare it anew")
+        }
         let family = try store.current.family(descriptor)
         // Release: who finds it sees it whole. Its store keeps it.
         movedBits.store(UInt(bitPattern: Unmanaged.passUnretained(family).toOpaque()), ordering: .releasing)

@@ -114,6 +114,23 @@ struct ReplacedFamiliesTests {
         #expect(error?.code == .conflict)
     }
 
+    @Test("When the store is deleted it stays replaced, whoever moves to the new one first", arguments: [true, false])
+    func deletedStore(oldFirst: Bool) throws {
+        let other = try place.join()
+        let old = try other.counterFamily("jobs", labels: ["model"])
+        old["a"].increment()
+        let new = try counters(["length"], in: registry)
+        new["1"].increment()
+        place.deleteStore()
+        let movers = oldFirst ? [other, registry] : [registry, other]
+        for mover in movers { _ = try? TextExposition.render(mover) }
+        _ = try? old.labels("b").increment()
+        _ = try? new.labels("1").increment(by: 2 as UInt64)
+        #expect(try place.samples() == ["jobs_total{length=\"1\"} 2.0"])
+        #expect(try place.samples(by: other) == ["jobs_total{length=\"1\"} 2.0"])
+        #expect(refusal { _ = try old.labels("c") }?.code == .conflict)
+    }
+
     @Test("Many that replace each other at once leave one declaration, which is whole")
     func atOnce() async throws {
         let registries = try (0..<4).map { _ in try place.join() }

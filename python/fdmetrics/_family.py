@@ -42,6 +42,8 @@ class Family:
             if is_replacing:
                 self.registry._replacing.discard(self.descriptor.name)
             self.handle = family.value
+            # After a move to another store nothing is declared.
+            self.registry._declared.setdefault(self.descriptor.name, self.descriptor)
         assert self.handle is not None
         return self.handle
 
@@ -89,6 +91,11 @@ class Family:
         """Counts and logs a contradiction, which lasts as long as the store. Nothing is tried again."""
         self._is_refused_for_ever = True
         self.refuse(error)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it contradicts what the store has, or this process."""
+        return self._is_refused_for_ever
 
     def detach(self) -> None:
         """Forgets the handle, and what the store has refused, because it is being closed or left."""

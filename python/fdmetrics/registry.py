@@ -64,7 +64,9 @@ class Registry:
         self._closed = False
         self._retry_at = 0.0
         self._declared: Dict[str, Descriptor] = {}
-        # Names whose metric was given up, and those that are declared otherwise since and have not been registered yet.
+        # Of prometheus_client's registries those that hold a metric of a name; see _hold.
+        self._holders: Dict[str, MutableSet[object]] = {}
+        # Names whose metric was given up, and those that were declared since and have not been registered yet.
         self._free: Set[str] = set()
         self._replacing: Set[str] = set()
         self._pending: Dict[Declared, None] = {}
@@ -238,14 +240,17 @@ class Registry:
             self._follow_quietly()
         known = self._declared.setdefault(descriptor.name, descriptor)
         difference = descriptor.difference(known)
+        is_free = descriptor.name in self._free
+        if is_free:
+            # Whatever the store has under the name, perhaps of another process, gives way.
+            self._replacing.add(descriptor.name)
         if difference is not None:
-            if descriptor.name not in self._free:
+            if not is_free:
                 raise ConflictError(
                     f"Metric {descriptor.name} is already declared in this process with {difference}: declare it alike "
                     "everywhere, or choose another name."
                 )
             self._declared[descriptor.name] = descriptor
-            self._replacing.add(descriptor.name)
             self._free.discard(descriptor.name)
         if ":zmq:" in descriptor.name and type(metric).__module__ != "fdmetrics.instruments":
             # Through prometheus_client, in either way. This package declares such families without recording into them.
@@ -254,14 +259,31 @@ class Registry:
         if self._store is not None:
             metric._register_quietly()
 
-    def _give_up(self, name: str) -> None:
-        """Frees a family's name, because its metric was given up: it may be declared in another way.
+    def _hold(self, descriptor: Descriptor, holder: object) -> None:
+        """Takes note of a registry of prometheus_client's that has a metric, unless the name was refused to that."""
+        import weakref
 
-        The other declaration then takes the former one's place in the store, for all processes of the service; those
-        that make the same declaration record into the same series. The same declaration goes on with what there is.
+        known = self._declared.get(descriptor.name)
+        if known is None or descriptor.difference(known) is None:
+            self._holders.setdefault(descriptor.name, weakref.WeakSet()).add(holder)
+            self._free.discard(descriptor.name)
+
+    def _release(self, descriptor: Descriptor, holder: object) -> bool:
+        """Takes note that such a registry has given a metric up. Whether its name is free now: nobody has it any more.
+
+        The next declaration of the name, whatever it is, then takes the former one's place in the store, for all
+        processes of the service; those that make the same declaration record into the same series. One that is as the
+        store's goes on with what there is.
         """
-        if name in self._declared:
-            self._free.add(name)
+        known = self._declared.get(descriptor.name)
+        if known is not None and descriptor.difference(known) is not None:
+            return False  # It was refused, or has been replaced.
+        holders = self._holders.get(descriptor.name, set())
+        holders.discard(holder)
+        if holders:
+            return False
+        self._free.add(descriptor.name)
+        return True
 
     def _replaces(self, descriptor: Descriptor) -> bool:
         """Whether a declaration is to take the place of another one of its name, when it is registered."""

@@ -290,3 +290,30 @@ for labels in ([], ["a"]):
 pc.Histogram("h", "").observe(1)
 """
     )
+
+
+def test_a_name_that_a_registry_of_before_has_is_not_free() -> None:
+    run_program(
+        """
+import prometheus_client as pc
+import fdmetrics
+kinds = (pc.Counter("c", "", ["a"]), pc.Enum("e", "", ["a"], states=["x", "y"]))
+fdmetrics.install()
+kinds += (pc.Counter("d", "", ["a"]), pc.Enum("f", "", ["a"], states=["x", "y"]))
+other = pc.CollectorRegistry()
+for metric in kinds:
+    other.register(metric)
+    other.unregister(metric)
+    # The default registry still has it.
+    pc.Gauge(metric._name, "", ["b"], registry=other).labels("1").set(7)
+    metric.labels("1")
+# Each of them is refused, and so is its child.
+assert fdmetrics.REGISTRY.failures == {"ConflictError": 8}, fdmetrics.REGISTRY.failures
+assert b'c_total{a="1"} 0.0' in pc.generate_latest() and b'f{a="1",f="x"} 1.0' in pc.generate_latest()
+assert pc.generate_latest(other) == b"", pc.generate_latest(other)
+for metric in kinds:
+    pc.REGISTRY.unregister(metric)
+    pc.Gauge(metric._name, "", ["b"]).labels("1").set(7)
+assert fdmetrics.generate_latest().count(b'{b="1"} 7.0') == 4, fdmetrics.generate_latest()
+"""
+    )

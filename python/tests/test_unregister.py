@@ -171,3 +171,125 @@ for line in sys.stdin:
         assert third.ask("on") == repr(['x_total{length="1",model="a"} 2.0'])
         assert third.ask("again") == repr(['x_total{length="1",model="a"} 3.0'])
         assert first.ask("on") == repr(['x_total{length="1",model="a"} 3.0'])
+
+
+def test_a_name_that_another_registry_has_is_not_free(way: str, tmp_path: Path) -> None:
+    code = """
+other = p.CollectorRegistry()
+m = p.Counter("x", "", ["a"])
+m.labels("1").inc()
+other.register(m)
+other.unregister(m)
+def refused():
+    before = shown()
+    n = p.Counter("x", "", ["b"], registry=p.CollectorRegistry())
+    n.labels("1").inc()
+    return shown() == before
+assert refused()                                  # Still in the default registry.
+p.REGISTRY.unregister(m)
+p.REGISTRY.register(m)
+assert refused()                                  # Again.
+p.REGISTRY.unregister(m)
+m = p.Counter("x", "", ["a"])
+assert refused()                                  # Declared alike.
+m.labels("1").inc()
+assert shown() == ['x_total{a="1"} 2.0'], shown()
+"""
+    assert run_program(way + code, FDMETRICS_DIR=tmp_path / "store") == ""
+
+
+def test_a_name_is_free_that_another_process_has(way: str, tmp_path: Path) -> None:
+    code = """
+import os
+def child(program):
+    process = os.fork()
+    if process == 0:
+        program()
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == 0
+child(lambda: p.Counter("x", "", ["a"]).labels("1").inc())
+# Refused, as the service has another one; free once it is given up.
+m = p.Counter("x", "", ["b"])
+m.labels("1").inc()
+assert p.REGISTRY.get_sample_value("x_total", {"a": "1"}) != 2
+p.REGISTRY.unregister(m)
+m = p.Counter("x", "", ["c"])
+m.labels("1").inc()
+assert shown() == ['x_total{c="1"} 1.0'], shown()
+"""
+    run_program(way + code, FDMETRICS_DIR=tmp_path / "store")
+
+
+def test_in_another_directory(way: str, tmp_path: Path) -> None:
+    code = """
+import os, tempfile
+first, second = tempfile.TemporaryDirectory(dir="/dev/shm"), tempfile.TemporaryDirectory(dir="/dev/shm")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = first.name
+m = p.Counter("x", "", ["a"])
+m.labels("1").inc(5)
+shown()
+first.cleanup()
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = second.name
+shown()
+m.labels("1").inc()
+p.REGISTRY.unregister(m)
+m = p.Counter("x", "", ["b"])
+m.labels("1").inc()
+assert shown() == ['x_total{b="1"} 1.0'], shown()
+"""
+    assert run_program(way + code) == ""
+
+
+def test_a_deleted_store_forgets_no_replacement(way: str, tmp_path: Path) -> None:
+    """Though a process with the former declaration is the first one in the new store."""
+    code = """
+import glob, os, sys
+m = p.Counter("x", "", ["a"])
+m.labels("1").inc(5)
+print("ready", flush=True)
+for line in sys.stdin:
+    if line == "again\\n":
+        p.REGISTRY.unregister(m)
+        m = p.Counter("x", "", ["b"])
+    elif line == "delete\\n":
+        for name in glob.glob(os.environ["FDMETRICS_DIR"] + "/*.seg"):
+            os.unlink(name)
+    elif line == "look\\n":
+        m.labels("9")
+    else:
+        m.labels("1").inc(2)
+    print(shown(), flush=True)
+"""
+    with Asked(way + code, tmp_path) as old, Asked(way + code, tmp_path) as new:
+        assert [one.answer() for one in (old, new)] == ["ready"] * 2
+        new.ask("again")
+        assert new.ask("record") == repr(['x_total{b="1"} 2.0'])
+        old.ask("delete")
+        old.ask("record")
+        old.ask("look")
+        new.ask("record")
+        assert new.ask("record") == old.ask("record") == repr(['x_total{b="1"} 2.0'])
+
+
+def test_samples_of_another_name_are_not_shown_as_ones_own(tmp_path: Path) -> None:
+    """What is refused is not shown as what the store has under its samples' names."""
+    code = """
+c = p.Counter("x", "")
+c.inc(5)
+p.REGISTRY.unregister(c)
+p.Gauge("x_total", "").set(2)
+assert shown() == [], shown()
+"""
+    assert "nothing is recorded" in errors_of(WAYS["drop-in"] + BEGINNING + code, tmp_path)
+
+
+def errors_of(program: str, directory: Path) -> str:
+    """What a program says on its standard error."""
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(FDMETRICS_DIR=directory / "store"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stderr

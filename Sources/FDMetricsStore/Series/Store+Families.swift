@@ -69,11 +69,24 @@ extension Store {
         return try latestFamily(name, nameHash(name))?.descriptor
     }
 
-    /// Whether another declaration of a record's name counts, in this store.
-    package func isReplaced(_ record: FamilyRecord) -> Bool {
-        let descriptor = record.descriptor
-        let latest = try? latestFamily(descriptor.name, record.nameHash)
-        return latest.map { descriptor.conflict(with: $0.descriptor) != nil } ?? false
+    /// Whether a declaration is in this store, and another one of its name counts, as far as this process has mapped it. Also
+    /// of a store that was left.
+    package func isReplaced(_ descriptor: FamilyDescriptor) -> Bool {
+        let hash = nameHash(descriptor.name)
+        var latest: (place: FamilyPlace, isOther: Bool)?
+        var isThere = false
+        for number in 0..<StoreFormat.maxSegments {
+            guard let segment = segments[number] else { break }
+            _ = SeriesIndex.find(segment, hash: hash) { offset in
+                guard let record = family(segment, offset, named: descriptor.name) else { return false }
+                let isOther = descriptor.conflict(with: record.descriptor) != nil
+                let place = FamilyPlace(record, segment: number, offset: offset)
+                if latest.map({ $0.place < place }) ?? true { latest = (place, isOther) }
+                if !isOther { isThere = true }
+                return false
+            }
+        }
+        return isThere && latest?.isOther == true
     }
 
     /// The record whose declaration counts for a name.

@@ -19,7 +19,7 @@ from .._descriptor import Descriptor, is_classic
 from .._environment import OLD_PROMETHEUS_DIRECTORY, PROMETHEUS_DIRECTORY, make_absolute
 from .._family import Family
 from .._library import take_utf8_names
-from ..errors import REFUSALS, InvalidArgumentError
+from ..errors import REFUSALS, ConflictError, InvalidArgumentError
 from ..registry import Registry
 from .families import exposed_name
 
@@ -32,10 +32,8 @@ class _Declarations:
 
     def __init__(self) -> None:
         self.families: Dict[Descriptor, Family] = {}
-        #: The names of the families.
+        #: The exposed names of the families, of former ones too.
         self.names: Set[str] = set()
-        #: The same as a text has them.
-        self.exposed: Set[str] = set()
 
 
 _declarations: WeakKeyDictionary[Registry, _Declarations] = WeakKeyDictionary()
@@ -50,12 +48,12 @@ def take_over(former: Any) -> None:
 def declared_names(registry: Registry) -> Set[str]:
     """The exposed names of the families that this process has declared through prometheus_client."""
     known = _declarations.get(registry)
-    return set() if known is None else known.exposed
+    return set() if known is None else known.names
 
 
 def family_of_metric(metric: Any) -> Optional[Family]:
     """The family of a metric of prometheus_client, with or without labels; None where it is not in the store."""
-    family: Optional[Family] = vars(metric).get("_fdmetrics_family")
+    family: Optional[Family] = getattr(metric, "__dict__", {}).get("_fdmetrics_family")
     return family
 
 
@@ -82,8 +80,7 @@ def family_of(
     kept = kept_bounds(name, bounds) if kind == c.FDM_HISTOGRAM else ()
     descriptor = Descriptor(kind, name, str(documentation), names, unit or "", gauge_mode, kept, states)
     known = _declarations.setdefault(registry, _Declarations())
-    known.names.add(name)
-    known.exposed.add(exposed_name(descriptor))
+    known.names.add(exposed_name(descriptor))
     # Of two threads that get here at once, both use the one that is kept.
     return known.families.setdefault(descriptor, Family(descriptor, registry))
 
@@ -99,14 +96,19 @@ def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
     return kept
 
 
-def give_up(registry: Registry, name: str) -> None:
-    """Frees the name of a metric that was unregistered: it may be declared in another way; see Registry._give_up."""
+def hold(family: Family, holder: object) -> None:
+    """Takes note of a CollectorRegistry that has a metric; see Registry._hold."""
+    if not family.is_refused:
+        family.registry._hold(family.descriptor, holder)
+
+
+def give_up(family: Family, holder: object) -> None:
+    """Frees the name of a metric that was unregistered, if no other CollectorRegistry has it; see Registry._release."""
+    registry, name = family.registry, family.descriptor.name
     known = _declarations.get(registry)
-    if known is not None and name in known.names:
+    if registry._release(family.descriptor, holder) and known is not None:
         # What is declared from now on is registered anew, in the place of what there is then.
-        kept = {other: family for other, family in list(known.families.items()) if other.name != name}
-        known.families = kept
-        registry._give_up(name)
+        known.families = {other: family for other, family in list(known.families.items()) if other.name != name}
 
 
 def announce(value: Declared, family: Family) -> bool:
@@ -117,6 +119,9 @@ def announce(value: Declared, family: Family) -> bool:
     try:
         registry._declare(value, family.descriptor)
         return True
+    except ConflictError as error:
+        family.refuse_for_ever(error)
+        return False
     except REFUSALS as error:
         family.refuse(error)
         return False
@@ -134,32 +139,14 @@ class Labelled:
 
     def register(self) -> None:
         """Registers the family now. Errors: as Metric.register."""
-        register(self._family)
+        self._family.register()
         forget(self, self._family.registry)
 
     def _register_quietly(self) -> bool:
-        if not register_quietly(self._family):
+        if not self._family.register_quietly():
             return False
         forget(self, self._family.registry)
         return True
-
-
-def register(family: Family) -> int:
-    """Registers a family, and notes again what it is in a store that this process has moved to since it was declared.
-
-    Errors: those of Family.register.
-    """
-    handle = family.register()
-    family.registry._declared.setdefault(family.descriptor.name, family.descriptor)
-    return handle
-
-
-def register_quietly(family: Family) -> bool:
-    """The same, where a failure is logged and counted, not raised. Whether the family is registered."""
-    if not family.register_quietly():
-        return False
-    register(family)
-    return True
 
 
 def forget(value: Declared, registry: Registry) -> None:

@@ -9,6 +9,7 @@ replaced in every module of prometheus_client that has their name.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from bisect import bisect_left
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -25,9 +26,9 @@ from .._family import Family
 from ..registry import REGISTRY
 from . import created, removal
 from . import multiprocess as store_multiprocess
-from .declaration import Labelled, family_of, family_of_metric, give_up, kept_bounds, store_name
+from .declaration import Labelled, family_of, family_of_metric, give_up, hold, kept_bounds, store_name
 from .text_value import InfoSeries, StateSeries
-from .totals import RestrictedTotals, View, sample_of_this_process, shared_name, stands_for_store
+from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
 from .value import ObservedSum
 from .value_class import MultiProcessValue, StoreValueClass, get_value_class, values_of
 
@@ -105,9 +106,7 @@ def _declaring(original: Callable[..., None]) -> Callable[..., None]:
             kept_bounds(named.get("name") or arguments[0], self._upper_bounds)
         original(self, *arguments, **named)
         note_messages(self)
-        if not isinstance(self, metrics.Enum):
-            # Of which the states are not known yet.
-            declare_family(self)
+        declare_family(self)
 
     return initialise
 
@@ -181,10 +180,16 @@ def text_series(metric: Any) -> Optional[Any]:
 
 
 def _with_series(original: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(original)
+
     @functools.wraps(original)
     def initialise(self: Any, *arguments: Any, **named: Any) -> None:
+        if isinstance(self, metrics.Enum):
+            # Known before it is registered, with which it is declared.
+            self._states = (
+                named.get("states") or signature.bind(self, *arguments, **named).arguments.get("states") or ()
+            )
         original(self, *arguments, **named)
-        declare_family(self)
         text_series(self)
 
     return initialise
@@ -209,6 +214,7 @@ def _replace_registry() -> None:
     _put(CollectorRegistry, "restricted_registry", _restricted_registry)
     _put(CollectorRegistry, "_get_names", _names(CollectorRegistry._get_names))
     _put(CollectorRegistry, "get_sample_value", _sample_value(CollectorRegistry.get_sample_value))
+    _put(CollectorRegistry, "register", _register(CollectorRegistry.register))
     _put(CollectorRegistry, "unregister", _unregister(CollectorRegistry.unregister))
 
 
@@ -226,13 +232,31 @@ def _names(original: Callable[..., List[str]]) -> Callable[..., List[str]]:
     return get_names
 
 
+def _register(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def register(self: CollectorRegistry, collector: Any) -> None:
+        original(self, collector)
+        if isinstance(collector, metrics.MetricWrapperBase):
+            declare_family(collector)
+        note_held(self, collector)
+
+    return register
+
+
+def note_held(registry: CollectorRegistry, collector: Any) -> None:
+    """Takes note that a registry has a metric, of which the name so is not free."""
+    family = family_of_metric(collector)
+    if family is not None:
+        hold(family, registry)
+
+
 def _unregister(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def unregister(self: CollectorRegistry, collector: Any) -> None:
         original(self, collector)
-        name = shared_name(collector)
-        if name is not None:
-            give_up(REGISTRY, name)
+        family = family_of_metric(collector)
+        if family is not None:
+            give_up(family, self)
 
     return unregister
 

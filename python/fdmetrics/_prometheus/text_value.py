@@ -13,7 +13,7 @@ from .._family import Family
 from .._library import import_rare_prototypes, take_utf8_names
 from ..errors import REFUSALS, InvalidNameError, check_status
 from ..registry import Registry
-from .declaration import announce, family_of, forget, register, register_quietly, store_name
+from .declaration import announce, family_of, forget, store_name
 
 # What shows text: its first update then imports nothing.
 import_rare_prototypes()
@@ -39,7 +39,7 @@ class _TextSeries:
 
     def _register_quietly(self) -> bool:
         family = self._family
-        if family is None or not register_quietly(family):
+        if family is None or not family.register_quietly():
             return False
         try:
             self.register()
@@ -59,7 +59,7 @@ class _TextSeries:
         family = self._family
         if family is None:
             return
-        if register_quietly(family) and time.monotonic() >= self._retry_at:
+        if family.register_quietly() and time.monotonic() >= self._retry_at:
             library = family.registry._attach().library
             values = self._label_values
             try:
@@ -92,7 +92,7 @@ class InfoSeries(_TextSeries):
         super().__init__(family_of(registry, c.FDM_INFO, store_name("info", name), documentation, names), label_values)
 
     def _bind(self, family: Family) -> None:
-        register(family)
+        family.register()
 
     def show(self, text: Dict[str, str]) -> None:
         """Puts this text in place of the former one, for all processes."""

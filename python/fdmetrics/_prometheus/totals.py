@@ -27,7 +27,7 @@ from ..python_metrics import COLLECTOR_FAMILIES, INFO_FAMILY
 from ..python_metrics import VARIABLE as PROCESS_METRICS
 from ..registry import REGISTRY
 from . import created
-from .declaration import declared_names, family_of_metric, store_name
+from .declaration import declared_names, family_of_metric
 from .families import (
     AS_THEY_ARE,
     Block,
@@ -114,7 +114,7 @@ class View:
         self._target: Optional[Metric] = None
         wanted = wanted_process_metrics()
         for collector in self._collectors(registry, names):
-            family = family_of_metric(collector) if is_shared(collector) else None
+            family = family_of_metric(collector) if _is_shared(collector) else None
             if family is not None and family.registry is REGISTRY:
                 self._shared[exposed_name(family.descriptor)] = collector
             elif stands_for_store(collector) and collector.is_of_this_process():
@@ -153,11 +153,12 @@ class View:
             _call_functions(metric)
         _gauge_functions.evaluate(REGISTRY, lambda name: name in self._shared or self._shows(name))
         text = render(REGISTRY, wants_pid_label(), self._process_metrics, escaping)
-        known = {*self._shared, *self._hidden}
+        # What one that was refused would expose is, in the store, another family's.
+        own = {name for name, collector in self._shared.items() if not _is_refused(collector)}
         return {
             name: block
-            for name, block in named_blocks(text, known, escaping)
-            if name in self._shared or self._shows(name)
+            for name, block in named_blocks(text, {*own, *self._hidden}, escaping)
+            if name in own or self._shows(name)
         }
 
     def _shows(self, name: str) -> bool:
@@ -213,15 +214,15 @@ class RestrictedTotals:
                 yield kept
 
 
-def shared_name(collector: Any) -> Optional[str]:
-    """The store's name of a metric whose series are there; None for any other collector."""
-    return store_name(str(collector._type), collector._name) if is_shared(collector) else None
-
-
-def is_shared(collector: Any) -> bool:
+def _is_shared(collector: Any) -> bool:
     """Whether a collector is a metric that shows nothing but its series, as the store has them."""
     base = metrics.MetricWrapperBase
     return isinstance(collector, base) and type(collector).collect is base.collect
+
+
+def _is_refused(collector: Any) -> bool:
+    family = family_of_metric(collector)
+    return family is not None and family.is_refused
 
 
 def stands_for_store(collector: Any) -> bool:

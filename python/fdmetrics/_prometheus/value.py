@@ -27,7 +27,7 @@ from .. import _bindings
 from .. import _constants as c
 from .._family import Family
 from ..errors import REFUSALS
-from .declaration import announce, forget, register
+from .declaration import announce, forget
 from .families import MODES_OF_EACH
 
 NO_REMOVALS = memoryview(bytes(8)).cast("Q")
@@ -161,7 +161,7 @@ class StoreValue(Part):
             self._family.registry.lost_updates += 1
 
     def _bind(self, family: Family) -> None:
-        register(family)
+        family.register()
         store = family.registry._attach()
         # The word is read before the series is looked up: one that is removed meanwhile is looked up again.
         store.look_again()

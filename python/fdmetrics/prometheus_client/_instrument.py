@@ -162,8 +162,12 @@ class Instrument(StoreCollector, native.Metric):
             return None  # A subclass that shows something else.
         if own._child_samples is not Instrument._child_samples or "_child_samples" in vars(self):
             return None
-        descriptor = self._family.descriptor
-        return Part(self._family.registry, frozenset([exposed_name(descriptor)]))
+        return self._own_part()
+
+    def _own_part(self) -> Part:
+        # What a refused one would expose is, in the store, another family's.
+        family = self._family
+        return Part(family.registry, frozenset(() if family.is_refused else [exposed_name(family.descriptor)]))
 
     def describe(self) -> Iterable[Metric]:
         """The family without samples."""
@@ -177,7 +181,7 @@ class Instrument(StoreCollector, native.Metric):
         return [metric]
 
     def _samples_of_store(self) -> List[Tuple[str, Dict[str, str], float]]:
-        part = Part(self._family.registry, frozenset([exposed_name(self._family.descriptor)]))
+        part = self._own_part()
         own = dict(zip(self._labelnames, self._labelvalues))
         samples = []
         for metric in collected(part):

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import registry as native
+from .._family import Family
 from .._prometheus import created
 from .._prometheus.families import exposed_name
 from ..errors import ConflictError
@@ -74,6 +75,9 @@ class CollectorRegistry(_real.CollectorRegistry):
             known = self._alike(collector)
             if known is None or not _is_loaded_again(collector, known):
                 raise
+        family = _family(collector)
+        if family is not None and not family.is_refused:
+            family.registry._hold(family.descriptor, self)
 
     def unregister(self, collector: Collector) -> None:
         """Takes a collector out. Errors: KeyError."""
@@ -83,10 +87,10 @@ class CollectorRegistry(_real.CollectorRegistry):
         part = _part(collector)
         if part is not None:
             _note(part)
-        family = getattr(collector, "_family", None) if isinstance(collector, StoreCollector) else None
+        family = _family(collector)
         if family is not None:
             # The name may be declared in another way from here on.
-            family.registry._give_up(family.descriptor.name)
+            family.registry._release(family.descriptor, self)
 
     def _get_names(self, collector: Any) -> List[str]:
         if isinstance(collector, StoreCollector) and not hasattr(collector, "describe"):
@@ -96,12 +100,12 @@ class CollectorRegistry(_real.CollectorRegistry):
 
     def _alike(self, collector: Any) -> Optional[Collector]:
         """The registered metric that a metric equals; None where there is none."""
-        family = getattr(collector, "_family", None) if isinstance(collector, StoreCollector) else None
+        family = _family(collector)
         if family is None:
             return None
         with self._lock:
             known = self._names_to_collectors.get(family.descriptor.name)
-        other = getattr(known, "_family", None) if isinstance(known, StoreCollector) else None
+        other = _family(known)
         alike = (
             other is not None
             and other.registry is family.registry
@@ -256,6 +260,10 @@ def note_declared(metric: Instrument) -> None:
 def _note(part: Part) -> None:
     if part.store is _default_store:
         _declared.update(part.names or ())
+
+
+def _family(collector: object) -> Optional[Family]:
+    return getattr(collector, "_family", None) if isinstance(collector, StoreCollector) else None
 
 
 def _part(collector: object) -> Optional[Part]:
