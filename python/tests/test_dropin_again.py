@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -59,6 +60,9 @@ def module(shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         "import fdmetrics.prometheus_client as client\n"
         "from registry_of_the_test import REGISTRY\n"
         "HITS = client.Counter('hits', 'Hits.', ['code'], registry=REGISTRY)\n"
+        "LISTED = [client.Counter(name, '', registry=REGISTRY) for name in ('a', 'b')]\n"
+        "NAMED = {name: client.Gauge(name, '', registry=REGISTRY) for name in ('c', 'd')}\n"
+        "TUPLE = tuple(client.Gauge(name, '', registry=REGISTRY) for row in [['e'], ['f']] for name in row)\n"
         "class Metrics:\n"
         "    SECONDS = client.Histogram('seconds', 'Seconds.', registry=REGISTRY)\n"
     )
@@ -79,6 +83,10 @@ def test_a_module_that_is_loaded_again_has_the_same_metrics(shown: Shown, module
         assert module.HITS is not first
         module.HITS.labels(200).inc()
         module.Metrics.SECONDS.observe(1)
+        module.LISTED[1].inc()
+        module.NAMED["d"].set(again)
+        module.TUPLE[0].set(again)
+        assert (shown.value("b_total"), shown.value("d"), shown.value("e")) == (again, again, again)
         assert shown.value("hits_total", code="200") == again + 1
         assert shown.value("seconds_count") == again + 1
     del sys.modules["service_metrics"]
@@ -98,9 +106,26 @@ def test_a_module_that_says_otherwise_when_it_is_loaded_again_is_refused(shown: 
     assert shown.value("hits_total", code="200") == 1
 
 
-def test_a_loop_in_a_module_is_no_loading_of_it(shown: Shown, tmp_path: Path) -> None:
+def test_a_file_that_runs_by_a_relative_name_is_the_same_module(
+    shown: Shown, module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module.HITS.labels(200).inc()
+    runpy.run_path("service_metrics.py")["HITS"].labels(200).inc()
+    assert shown.value("hits_total", code="200") == 2
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for _ in range(2):\n    Histogram('seconds', '', registry=REGISTRY)\n",
+        "[Histogram('seconds', '', registry=REGISTRY) for _ in range(2)]\n",
+        "list(Histogram('seconds', '', registry=REGISTRY) for _ in range(2))\n",
+    ],
+)
+def test_a_loop_in_a_module_is_no_loading_of_it(shown: Shown, tmp_path: Path, loop: str) -> None:
     path = tmp_path / "loop.py"
-    path.write_text("for _ in range(2):\n    Histogram('seconds', '', registry=REGISTRY)\n")
+    path.write_text(loop)
     names = {"Histogram": Histogram, "REGISTRY": shown.registry, "__name__": "loop"}
     body = compile(path.read_text(), str(path), "exec")
     with pytest.raises(ValueError, match="Duplicated timeseries"):

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import gc
 import logging
-from typing import Any, Iterator
+from typing import Any, Iterator, List
 
 from prometheus_client import metrics
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import CollectorRegistry
 
 from ..metric import Metric
-from .patches import note_messages, text_series
+from .patches import declare_family, note_held, note_messages, text_series
 from .removal import recording_values
 
 logger = logging.getLogger("fdmetrics")
@@ -26,18 +27,24 @@ def adopt() -> None:
     Counters and gauges go on with what this process has recorded. What a histogram or a summary has observed stays out
     of the store, which is logged. No other thread may record meanwhile.
     """
-    for metric in list(_metrics()):
+    everything = gc.get_objects()
+    for metric in list(_metrics(everything)):
         note_messages(metric)
+        declare_family(metric)
         if metric._labelnames and not metric._labelvalues:
             continue
         if isinstance(metric, (metrics.Info, metrics.Enum)):
             _adopt_text(metric)
         elif isinstance(metric, _WITH_VALUES) and not recording_values(metric):
             _adopt_values(metric)
+    for registry in everything:
+        if issubclass(type(registry), CollectorRegistry):
+            for collector in list(getattr(registry, "_collector_to_names", ())):
+                note_held(registry, collector)
 
 
-def _metrics() -> Iterator[Any]:
-    for thing in gc.get_objects():
+def _metrics(everything: List[Any]) -> Iterator[Any]:
+    for thing in everything:
         # Not isinstance, which may run code of proxies. Those of fdmetrics.prometheus_client are in the store already.
         kind = type(thing)
         ours = issubclass(kind, Metric)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
 from .. import _constants as c
@@ -19,8 +19,9 @@ from .._descriptor import Descriptor, is_classic
 from .._environment import OLD_PROMETHEUS_DIRECTORY, PROMETHEUS_DIRECTORY, make_absolute
 from .._family import Family
 from .._library import take_utf8_names
-from ..errors import REFUSALS, InvalidArgumentError
+from ..errors import REFUSALS, ConflictError, InvalidArgumentError
 from ..registry import Registry
+from .families import exposed_name
 
 if TYPE_CHECKING:
     from ..registry import Declared
@@ -31,7 +32,7 @@ class _Declarations:
 
     def __init__(self) -> None:
         self.families: Dict[Descriptor, Family] = {}
-        #: The names of the families.
+        #: The exposed names of the families, of former ones too.
         self.names: Set[str] = set()
 
 
@@ -45,17 +46,15 @@ def take_over(former: Any) -> None:
 
 
 def declared_names(registry: Registry) -> Set[str]:
-    """The names of the families that this process has declared through prometheus_client."""
+    """The exposed names of the families that this process has declared through prometheus_client."""
     known = _declarations.get(registry)
     return set() if known is None else known.names
 
 
-def families_named(registry: Registry, name: str) -> List[Family]:
-    """The families of a name that this process has declared through prometheus_client: one, where they agree."""
-    known = _declarations.get(registry)
-    return (
-        [] if known is None else [family for family in list(known.families.values()) if family.descriptor.name == name]
-    )
+def family_of_metric(metric: Any) -> Optional[Family]:
+    """The family of a metric of prometheus_client, with or without labels; None where it is not in the store."""
+    family: Optional[Family] = getattr(metric, "__dict__", {}).get("_fdmetrics_family")
+    return family
 
 
 def store_name(kind: str, name: str) -> str:
@@ -81,7 +80,7 @@ def family_of(
     kept = kept_bounds(name, bounds) if kind == c.FDM_HISTOGRAM else ()
     descriptor = Descriptor(kind, name, str(documentation), names, unit or "", gauge_mode, kept, states)
     known = _declarations.setdefault(registry, _Declarations())
-    known.names.add(name)
+    known.names.add(exposed_name(descriptor))
     # Of two threads that get here at once, both use the one that is kept.
     return known.families.setdefault(descriptor, Family(descriptor, registry))
 
@@ -97,20 +96,17 @@ def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
     return kept
 
 
-def hold(registry: Registry, name: str, holder: object) -> None:
-    """Takes note of a CollectorRegistry that has a metric of a name; see Registry._hold."""
-    declared = registry._declared.get(name)
-    if declared is not None:
-        registry._hold(declared, holder)
+def hold(family: Family, holder: object) -> None:
+    """Takes note of a CollectorRegistry that has a metric; see Registry._hold."""
+    if not family.is_refused:
+        family.registry._hold(family.descriptor, holder)
 
 
-def give_up(registry: Registry, name: str, holder: object) -> None:
+def give_up(family: Family, holder: object) -> None:
     """Frees the name of a metric that was unregistered, if no other CollectorRegistry has it; see Registry._release."""
+    registry, name = family.registry, family.descriptor.name
     known = _declarations.get(registry)
-    declared = registry._declared.get(name)
-    if known is None or declared is None or name not in known.names:
-        return
-    if registry._release(declared, holder):
+    if registry._release(family.descriptor, holder) and known is not None:
         # What is declared from now on is registered anew, in the place of what there is then.
         known.families = {other: family for other, family in list(known.families.items()) if other.name != name}
 
@@ -123,9 +119,34 @@ def announce(value: Declared, family: Family) -> bool:
     try:
         registry._declare(value, family.descriptor)
         return True
+    except ConflictError as error:
+        family.refuse_for_ever(error)
+        return False
     except REFUSALS as error:
         family.refuse(error)
         return False
+
+
+class Labelled:
+    """What declares the family of a metric that only has label names: it is in the store before its first series."""
+
+    __slots__ = ("__weakref__", "_family")
+
+    def __init__(self, family: Family) -> None:
+        """Declares the family."""
+        self._family = family
+        announce(self, family)
+
+    def register(self) -> None:
+        """Registers the family now. Errors: as Metric.register."""
+        self._family.register()
+        forget(self, self._family.registry)
+
+    def _register_quietly(self) -> bool:
+        if not self._family.register_quietly():
+            return False
+        forget(self, self._family.registry)
+        return True
 
 
 def forget(value: Declared, registry: Registry) -> None:

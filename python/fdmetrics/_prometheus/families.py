@@ -30,6 +30,9 @@ _SILENT = re.compile(rb"\n# TYPE (.+) (?:gauge|info)\n(?:# UNIT .*\n)?(?=# HELP|
 
 #: The modes of gauges of which each process has a sample.
 MODES_OF_EACH = (c.FDM_GAUGE_ALL, c.FDM_GAUGE_LIVEALL)
+# What an exposed family's name ends with.
+_SUFFIXES = {c.FDM_COUNTER: "_total", c.FDM_INFO: "_info"}
+_SUFFIXES_BY_TYPE = {"counter": "_total", "info": "_info"}
 _FAMILY = "# HELP "
 _LABELS_KEPT = 20_000
 
@@ -146,6 +149,17 @@ def restricted(metric: Metric, names: Collection[str]) -> Optional[Metric]:
     return made
 
 
+def exposed_name(descriptor: Descriptor) -> str:
+    """A family's name in the text format, not escaped: with a counter's _total and an info's _info."""
+    return descriptor.name + _SUFFIXES.get(descriptor.kind, "")
+
+
+def suffixed(name: str, kind: str) -> str:
+    """The same of a family with this name and type."""
+    suffix = _SUFFIXES_BY_TYPE.get(kind, "")
+    return name if name.endswith(suffix) else name + suffix
+
+
 class Block(NamedTuple):
     """One family in a rendered text."""
 
@@ -157,8 +171,7 @@ class Block(NamedTuple):
     @property
     def suffixed(self) -> str:
         """Its name as the text format has it, also where this is OpenMetrics."""
-        suffix = {"counter": "_total", "info": "_info"}.get(self.kind, "")
-        return self.exposed if self.exposed.endswith(suffix) else self.exposed + suffix
+        return suffixed(self.exposed, self.kind)
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -173,6 +186,27 @@ def blocks(text: str) -> Iterator[Block]:
         name = text[type_start + len("# TYPE ") : kind_start - 1]
         yield Block(_unquoted(name), text[kind_start:kind_end], text[start:end])
         start = end
+
+
+def named_blocks(text: bytes, names: Iterable[str], escaping: str) -> Iterator[Tuple[str, Block]]:
+    """The families of a text with this escaping, each with its exposed name: a real one if it is among the names."""
+    found = list(blocks(text.decode("utf-8", "replace")))
+    by_shown = _by_shown_name(names, escaping, {block.suffixed for block in found})
+    for block in found:
+        yield by_shown.get(block.suffixed, block.suffixed), block
+
+
+def _by_shown_name(names: Iterable[str], escaping: str, shown: Collection[str]) -> Dict[str, str]:
+    """Those of the names that a text shows as something else, by that."""
+    names = set(names)
+    by_shown = {}
+    for name in names:
+        # The library falls back to "values" where another family has the name that this one would be shown with.
+        unique = escaped(name, "values")
+        other = unique if unique in shown else escaped(name, escaping)
+        if other not in names:
+            by_shown[other] = name
+    return by_shown
 
 
 def parse(text: bytes, declared: Dict[str, Descriptor], made: Optional[Dict[str, Block]] = None) -> List[Metric]:

@@ -9,6 +9,7 @@ replaced in every module of prometheus_client that has their name.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from bisect import bisect_left
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -19,13 +20,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import CollectorRegistry
 
+from .. import _constants as c
 from .. import python_metrics
+from .._family import Family
 from ..registry import REGISTRY
 from . import created, removal
 from . import multiprocess as store_multiprocess
-from .declaration import give_up, hold
+from .declaration import Labelled, family_of, family_of_metric, give_up, hold, kept_bounds, store_name
 from .text_value import InfoSeries, StateSeries
-from .totals import RestrictedTotals, View, sample_of_this_process, shared_name, stands_for_store
+from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
 from .value import ObservedSum
 from .value_class import MultiProcessValue, StoreValueClass, get_value_class, values_of
 
@@ -81,7 +84,7 @@ def _replace_values() -> None:
 
 
 def _replace_metrics() -> None:
-    _put(metrics.MetricWrapperBase, "__init__", _noting_messages(metrics.MetricWrapperBase.__init__))
+    _put(metrics.MetricWrapperBase, "__init__", _declaring(metrics.MetricWrapperBase.__init__))
     for kind in (metrics.Counter, metrics.Gauge, metrics.Summary, metrics.Histogram):
         _put(kind, "_metric_init", _with_context(kind._metric_init))
     _put(metrics.Histogram, "observe", _observe(metrics.Histogram.observe))
@@ -95,11 +98,15 @@ def _replace_metrics() -> None:
             _put(metrics.MetricWrapperBase, name, method)
 
 
-def _noting_messages(original: Callable[..., None]) -> Callable[..., None]:
+def _declaring(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def initialise(self: Any, *arguments: Any, **named: Any) -> None:
+        if isinstance(self, metrics.Histogram) and not named.get("_labelvalues"):
+            # Or it is registered, and then cannot be declared.
+            kept_bounds(named.get("name") or arguments[0], self._upper_bounds)
         original(self, *arguments, **named)
         note_messages(self)
+        declare_family(self)
 
     return initialise
 
@@ -108,6 +115,26 @@ def note_messages(metric: Any) -> None:
     """Lets fdmetrics.zmq know of a family of ZeroMQ messages when it is declared, before the first of them is sent."""
     if ":zmq:" in metric._name:
         REGISTRY._records_itself(metric._name)
+
+
+def declare_family(metric: Any) -> None:
+    """Notes a metric's family, and declares it, if the metric only has label names; nothing for a child."""
+    if metric._labelvalues or family_of_metric(metric) is not None:
+        return
+    if isinstance(metric, (metrics.Info, metrics.Enum)):
+        name, states = store_name(metric._type, metric._name), tuple(map(str, getattr(metric, "_states", ())))
+        kind = c.FDM_STATE_SET if states else c.FDM_INFO
+        family: Optional[Family] = family_of(
+            REGISTRY, kind, name, metric._documentation, metric._labelnames, states=states
+        )
+    else:
+        value_class = values.ValueClass
+        # Another one that the program has put there keeps its metrics in this process.
+        family = value_class.family_of(metric) if hasattr(type(value_class), "family_of") else None
+    if family is not None:
+        metric._fdmetrics_family = family
+        if metric._labelnames:
+            Labelled(family)
 
 
 def _with_context(original: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -153,8 +180,15 @@ def text_series(metric: Any) -> Optional[Any]:
 
 
 def _with_series(original: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(original)
+
     @functools.wraps(original)
     def initialise(self: Any, *arguments: Any, **named: Any) -> None:
+        if isinstance(self, metrics.Enum):
+            # Known before it is registered, with which it is declared.
+            self._states = (
+                named.get("states") or signature.bind(self, *arguments, **named).arguments.get("states") or ()
+            )
         original(self, *arguments, **named)
         text_series(self)
 
@@ -202,20 +236,27 @@ def _register(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def register(self: CollectorRegistry, collector: Any) -> None:
         original(self, collector)
-        name = shared_name(collector)
-        if name is not None:
-            hold(REGISTRY, name, self)
+        if isinstance(collector, metrics.MetricWrapperBase):
+            declare_family(collector)
+        note_held(self, collector)
 
     return register
+
+
+def note_held(registry: CollectorRegistry, collector: Any) -> None:
+    """Takes note that a registry has a metric, of which the name so is not free."""
+    family = family_of_metric(collector)
+    if family is not None:
+        hold(family, registry)
 
 
 def _unregister(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def unregister(self: CollectorRegistry, collector: Any) -> None:
         original(self, collector)
-        name = shared_name(collector)
-        if name is not None:
-            give_up(REGISTRY, name, self)
+        family = family_of_metric(collector)
+        if family is not None:
+            give_up(family, self)
 
     return unregister
 

@@ -14,8 +14,7 @@ from .._descriptor import Descriptor, strings
 from .._family import Family
 from .._series import rendered_series
 from ..errors import REFUSALS, check_status
-from ..registry import REGISTRY
-from .declaration import families_named, store_name
+from .declaration import family_of_metric
 
 Values = Tuple[str, ...]
 
@@ -83,18 +82,18 @@ def _call(
     metric: Any, function: str, series: Optional[List[Values]], matches: Optional[Callable[[Values], bool]] = None
 ) -> None:
     """Removes series of the metric's family from the store: those given, or those that are there and match."""
-    for family in families_named(REGISTRY, store_name(metric._type, metric._name)):
-        # The store has one of them: a family that contradicts it is refused, which was logged.
-        if not family.register_quietly():
-            continue
-        library = family.registry._attach().library
-        remove_or_clear = getattr(library, function)
-        try:
-            for values in _matching(family, matches) if series is None else series:
-                arguments = (strings(values), len(values)) if values else ()
-                check_status(library, remove_or_clear(family.handle, *arguments))
-        except REFUSALS as error:
-            family.refuse(error)
+    family = family_of_metric(metric)
+    # A family that contradicts the store's was refused, which was logged.
+    if family is None or not family.register_quietly():
+        return
+    library = family.registry._attach().library
+    remove_or_clear = getattr(library, function)
+    try:
+        for values in _matching(family, matches) if series is None else series:
+            arguments = (strings(values), len(values)) if values else ()
+            check_status(library, remove_or_clear(family.handle, *arguments))
+    except REFUSALS as error:
+        family.refuse(error)
 
 
 def _matching(family: Family, matches: Optional[Callable[[Values], bool]]) -> Iterable[Values]:

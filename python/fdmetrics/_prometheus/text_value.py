@@ -8,10 +8,10 @@ import time
 from typing import Dict, Optional, Sequence, Tuple
 
 from .. import _constants as c
-from .._descriptor import strings
+from .._descriptor import is_classic, strings
 from .._family import Family
-from .._library import import_rare_prototypes
-from ..errors import REFUSALS, check_status
+from .._library import import_rare_prototypes, take_utf8_names
+from ..errors import REFUSALS, InvalidNameError, check_status
 from ..registry import Registry
 from .declaration import announce, family_of, forget, store_name
 
@@ -67,7 +67,10 @@ class _TextSeries:
                 check_status(library, update(family.handle, strings(values), len(values), *arguments))
                 return
             except REFUSALS as error:
-                self._retry_at = family.refuse(error)
+                retry_at = family.refuse(error)
+                if not isinstance(error, InvalidNameError):
+                    # A text with a key that nobody can show says nothing of the next one.
+                    self._retry_at = retry_at
         family.registry.lost_updates += 1
 
     def removed(self) -> None:
@@ -93,8 +96,10 @@ class InfoSeries(_TextSeries):
 
     def show(self, text: Dict[str, str]) -> None:
         """Puts this text in place of the former one, for all processes."""
-        values = [str(value) for value in text.values()]
-        self._update("fdm_info_set", strings([str(key) for key in text]), strings(values), len(values))
+        keys, values = [str(key) for key in text], [str(value) for value in text.values()]
+        if not is_classic("info", keys):
+            take_utf8_names()
+        self._update("fdm_info_set", strings(keys), strings(values), len(values))
 
 
 class StateSeries(_TextSeries):

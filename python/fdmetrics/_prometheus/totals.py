@@ -23,24 +23,23 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import CollectorRegistry
 
 from .. import _gauge_functions
-from .._descriptor import Descriptor
 from ..python_metrics import COLLECTOR_FAMILIES, INFO_FAMILY
 from ..python_metrics import VARIABLE as PROCESS_METRICS
 from ..registry import REGISTRY
 from . import created
-from .declaration import declared_names, store_name
+from .declaration import declared_names, family_of_metric
 from .families import (
     AS_THEY_ARE,
     Block,
     ProcessMetrics,
-    blocks,
     created_blocks,
-    escaped,
+    exposed_name,
     family,
-    identity,
+    named_blocks,
     rendered,
     rendered_openmetrics,
     restricted,
+    suffixed,
     with_created,
 )
 
@@ -51,7 +50,7 @@ PID_LABEL = "FDMETRICS_PID_LABEL"
 PROCESS_NAMES = frozenset(
     "process_" + name
     for name in (
-        "cpu_seconds",
+        "cpu_seconds_total",
         "max_fds",
         "open_fds",
         "resident_memory_bytes",
@@ -60,6 +59,7 @@ PROCESS_NAMES = frozenset(
         "virtual_memory_bytes",
     )
 )
+_COLLECTOR_NAMES = frozenset(f"{name}_total" for name in COLLECTOR_FAMILIES)
 
 
 _has_logical_ids = False
@@ -105,18 +105,18 @@ class View:
     def __init__(self, registry: CollectorRegistry, names: Optional[Set[str]] = None) -> None:
         """names: only collectors that have samples of these names are asked."""
         self._asked: List[Any] = []
-        # The store's names of the registry's metrics, and the metrics.
+        # The registry's metrics, by their families' exposed names.
         self._shared: Dict[str, Any] = {}
         self._others = registry is prometheus_client.REGISTRY
-        self._hidden: Set[str] = {INFO_FAMILY, *COLLECTOR_FAMILIES, *declared_names(REGISTRY)}
+        self._hidden: Set[str] = {INFO_FAMILY, *_COLLECTOR_NAMES, *declared_names(REGISTRY)}
         self._process_metrics: ProcessMetrics = False
         self._declared = REGISTRY._declared
         self._target: Optional[Metric] = None
         wanted = wanted_process_metrics()
         for collector in self._collectors(registry, names):
-            name = shared_name(collector)
-            if name is not None:
-                self._shared[name] = collector
+            family = family_of_metric(collector) if _is_shared(collector) else None
+            if family is not None and family.registry is REGISTRY:
+                self._shared[exposed_name(family.descriptor)] = collector
             elif stands_for_store(collector) and collector.is_of_this_process():
                 self._others = True
                 self._hidden = set()
@@ -124,7 +124,7 @@ class View:
             elif wanted and _tells_of_this_process(collector):
                 self._process_metrics = wanted
             elif isinstance(collector, prometheus_client.GCCollector):
-                self._shared.update((name, collector) for name in COLLECTOR_FAMILIES)
+                self._shared.update((name, collector) for name in _COLLECTOR_NAMES)
             else:
                 self._asked.append(collector)
 
@@ -143,7 +143,7 @@ class View:
         return [one for one in everything if id(one) in chosen or stands_for_store(one)]
 
     def totals(self, render: Callable[..., bytes] = rendered, escaping: str = AS_THEY_ARE) -> Dict[str, Block]:
-        """The families of the store that are shown, by prometheus_client's names, by one rendering.
+        """The families of the store that are shown, by their exposed names, by one rendering.
 
         Errors: those of fdmetrics.Registry.render.
         """
@@ -153,14 +153,13 @@ class View:
             _call_functions(metric)
         _gauge_functions.evaluate(REGISTRY, lambda name: name in self._shared or self._shows(name))
         text = render(REGISTRY, wants_pid_label(), self._process_metrics, escaping)
-        names = _by_shown_name(self._declared, escaping)
-        shown = {}
-        for block in blocks(text.decode("utf-8", "replace")):
-            name = identity(block, self._declared).name
-            name = names.get(name, name)
-            if name in self._shared or self._shows(name):
-                shown[name] = block
-        return shown
+        # What one that was refused would expose is, in the store, another family's.
+        own = {name for name, collector in self._shared.items() if not _is_refused(collector)}
+        return {
+            name: block
+            for name, block in named_blocks(text, {*own, *self._hidden}, escaping)
+            if name in own or self._shows(name)
+        }
 
     def _shows(self, name: str) -> bool:
         if name in PROCESS_NAMES and self._process_metrics:
@@ -173,12 +172,8 @@ class View:
             yield self._target
         for collector in self._asked:
             for metric in collector.collect():
-                totals.pop(metric.name, None)
+                totals.pop(suffixed(metric.name, metric.type), None)
                 yield metric
-        for name, collector in self._shared.items():
-            # Label names without a series yet, or what the store has refused.
-            if name not in totals and name not in COLLECTOR_FAMILIES:
-                yield from collector.collect()
 
     def metrics(self, names: Iterable[str] = ()) -> Iterator[Metric]:
         """All that is shown, each family once. names: of samples that are looked for."""
@@ -219,18 +214,15 @@ class RestrictedTotals:
                 yield kept
 
 
-def _by_shown_name(declared: Dict[str, Descriptor], escaping: str) -> Dict[str, str]:
-    """The names of what this process has declared, by what a text shows for them, where it is something else."""
-    shown = {escaped(name, escaping): name for name in list(declared)}
-    return {other: name for other, name in shown.items() if other != name}
-
-
-def shared_name(collector: Any) -> Optional[str]:
-    """The store's name of a metric whose series are there; None for any other collector."""
+def _is_shared(collector: Any) -> bool:
+    """Whether a collector is a metric that shows nothing but its series, as the store has them."""
     base = metrics.MetricWrapperBase
-    if isinstance(collector, base) and type(collector).collect is base.collect:
-        return store_name(str(collector._type), collector._name)
-    return None
+    return isinstance(collector, base) and type(collector).collect is base.collect
+
+
+def _is_refused(collector: Any) -> bool:
+    family = family_of_metric(collector)
+    return family is not None and family.is_refused
 
 
 def stands_for_store(collector: Any) -> bool:

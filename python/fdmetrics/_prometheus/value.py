@@ -292,8 +292,11 @@ class GaugeValue(StoreValue):
         self._read, self._handle = read, handle
 
     def _starts_at_zero(self, family: Family) -> bool:
-        """Whether it has a value before its first update: where each process has a sample."""
-        return family.descriptor.gauge_mode in MODES_OF_EACH
+        """Whether it has a value before its first update: where each process has a sample, from labels() on.
+
+        Without labels a process that only declares has no say; see _with_silent of families for the gauge of nobody.
+        """
+        return bool(self._label_values) and family.descriptor.gauge_mode in MODES_OF_EACH
 
     def _record_first(self, amount: float) -> None:
         if self._bind_quietly():

@@ -7,9 +7,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import Any, Callable, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
 
 from .. import _constants as c
+from .._family import Family
 from ..instruments import GAUGE_MODES
 from ..registry import REGISTRY, Registry
 from . import totals
@@ -26,6 +27,7 @@ from .worker_value import (
 
 AnyValue = Union[Part, WorkerGaugeValue]
 
+_KINDS = {"counter": c.FDM_COUNTER, "gauge": c.FDM_GAUGE, "summary": c.FDM_SUMMARY, "histogram": c.FDM_HISTOGRAM}
 _MOST_RECENT = ("mostrecent", "livemostrecent")
 
 
@@ -127,6 +129,23 @@ class _ValueClass:
         if typ == "histogram" and histogram is not None and names and names[-1] == "le":
             histogram.add_bucket(float(label_values[-1]))
         return Part() if self._identify is None else WorkerPart(self._identify)
+
+    def family_of(self, metric: Any) -> Optional[Family]:
+        """The family of a counter, a gauge, a summary or a histogram, also before it has any series.
+
+        None for another type. Errors: InvalidArgumentError, where a histogram has no bound.
+        """
+        kind = _KINDS.get(metric._type)
+        if kind is None:
+            return None
+        more: Dict[str, Any] = {}
+        if kind == c.FDM_GAUGE:
+            more["gauge_mode"] = GAUGE_MODES[getattr(metric, "_multiprocess_mode", "") or "all"]
+        elif kind == c.FDM_HISTOGRAM:
+            more["bounds"] = tuple(metric._upper_bounds)
+        names = tuple(metric._labelnames)
+        unit = getattr(metric, "_unit", "")
+        return family_of(self._registry, kind, metric._name, metric._documentation, names, unit, **more)
 
     def _family(self, kind: int, name: str, documentation: str, label_names: Tuple[str, ...], **more: Any) -> Any:
         documentation = documentation or _construction.documentation

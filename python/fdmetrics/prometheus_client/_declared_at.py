@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import weakref
 from types import CodeType, FrameType
 from typing import NamedTuple, Optional
 
+# Functions of their own before Python 3.12, and generator expressions always: they run where they stand.
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _OURS = __name__.partition(".")[0]
 
 
@@ -37,6 +40,13 @@ def declared_at() -> Optional[DeclaredAt]:
     frame: Optional[FrameType] = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
         frame = frame.f_back
-    if frame is None or frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+    if frame is None:
         return None
-    return DeclaredAt(frame.f_code.co_filename, frame.f_lineno, weakref.ref(frame.f_code))
+    line, body = frame.f_lineno, frame
+    while body.f_code.co_name in _COMPREHENSIONS and body.f_back is not None:
+        body = body.f_back
+    code = body.f_code
+    if code.co_flags & inspect.CO_OPTIMIZED or code.co_filename != frame.f_code.co_filename:
+        return None
+    # runpy.run_path takes a relative name as it is.
+    return DeclaredAt(os.path.abspath(code.co_filename), line, weakref.ref(code))

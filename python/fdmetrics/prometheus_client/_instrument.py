@@ -18,10 +18,11 @@ from .. import metric as native
 from .._descriptor import full_name, is_classic
 from .._family import Family
 from .._library import take_utf8_names
+from .._prometheus.families import exposed_name
 from ..errors import ConflictError, LabelsError
 from . import registry as registries
 from ._declared_at import DeclaredAt, declared_at
-from ._part import Part, StoreCollector, collected, exposed_name
+from ._part import Part, StoreCollector, collected
 
 _OURS = __name__.rpartition(".")[0]
 
@@ -70,7 +71,7 @@ class Instrument(StoreCollector, native.Metric):
         owner = registry if isinstance(registry, registries.CollectorRegistry) else None
         utf8 = self._takes_utf8_names()
         full = full_name(self._kind, name, namespace, subsystem, unit, utf8)
-        if utf8 and not is_classic(full, filter(_is_text, label_names)):
+        if utf8 and not is_classic(full, filter(is_text, label_names)):
             take_utf8_names()
         self._declared_at = declared_at()
         if owner is not None and not labelvalues:
@@ -216,7 +217,8 @@ class Instrument(StoreCollector, native.Metric):
             raise LabelsError(f"{self._type} metric is missing label values")
 
 
-def _is_text(name: object) -> bool:
+def is_text(name: object) -> bool:
+    """Whether a name is a string, which has yet to be checked."""
     return isinstance(name, str)
 
 

@@ -8,17 +8,12 @@ from typing import Callable, Collection, Dict, FrozenSet, Iterable, Iterator, Li
 
 from prometheus_client.metrics_core import Metric
 
-from .. import _constants as c
 from .. import _gauge_functions
-from .._descriptor import Descriptor
 from .._prometheus import created, families
 from .._prometheus.families import Block
 from .._prometheus.totals import wants_pid_label
 from ..registry import Registry
 from ..store import ProcessMetrics
-
-#: What an exposed family's name ends with.
-_EXPOSED_SUFFIXES = {c.FDM_COUNTER: "_total", c.FDM_INFO: "_info"}
 
 
 class Part(NamedTuple):
@@ -90,15 +85,9 @@ class Selection:
 
     def _shown(self, text: bytes, escaping: str) -> Iterator[Block]:
         names = self._hidden if self._names is None else self._names
-        escaped = {families.escaped(name, escaping) for name in names}
-        for block in families.blocks(text.decode("utf-8", "replace")):
-            if (block.suffixed in escaped) is (self._names is not None):
+        for name, block in families.named_blocks(text, names, escaping):
+            if (name in names) is (self._names is not None):
                 yield block
-
-
-def exposed_name(descriptor: Descriptor) -> str:
-    """The name of a family in the text."""
-    return descriptor.name + _EXPOSED_SUFFIXES.get(descriptor.kind, "")
 
 
 def collected(part: Part) -> List[Metric]:

@@ -18,14 +18,15 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from .. import _bindings, instruments
 from .. import _constants as c
-from .._descriptor import checked_bounds, checked_states, strings
+from .._descriptor import checked_bounds, checked_states, is_classic, strings
 from .._family import Family
+from .._library import take_utf8_names
 from .._prometheus import created
 from .._prometheus.declaration import kept_bounds
 from .._prometheus.families import MODES_OF_EACH
 from ..errors import InvalidArgumentError
 from . import _logical, _readings
-from ._instrument import Instrument
+from ._instrument import Instrument, is_text
 from ._readings import Reading
 from ._twin import fallback
 from .context_managers import ExceptionCounter, InprogressTracker, Timer
@@ -297,6 +298,12 @@ class Info(Instrument, instruments.Info, _real.Info):  # type: ignore[misc]
 
     def _own_init(self) -> Any:
         return Info.__init__
+
+    def info(self, val: Dict[str, str]) -> None:
+        """Sets the text, in place of the former one. A key may be any UTF-8 where a name may be. Errors: ValueError."""
+        if self._takes_utf8_names() and not is_classic("info", filter(is_text, val)):
+            take_utf8_names()
+        instruments.Info.info(self, val)
 
 
 class Enum(Instrument, instruments.Enum, _real.Enum):  # type: ignore[misc]

@@ -13,8 +13,9 @@ from prometheus_client.registry import Collector
 from .. import registry as native
 from .._family import Family
 from .._prometheus import created
+from .._prometheus.families import exposed_name
 from ..errors import ConflictError
-from ._part import Part, Selection, StoreCollector, exposed_name, selections
+from ._part import Part, Selection, StoreCollector, selections
 from ._twin import fallback
 
 if TYPE_CHECKING:
