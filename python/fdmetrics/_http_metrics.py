@@ -22,6 +22,7 @@ from typing import (
     Set,
     Tuple,
     TypeVar,
+    Union,
 )
 
 from ._http_options import (
@@ -124,6 +125,25 @@ def leave_unrecorded(notes: MutableMapping[str, Any]) -> None:
     progress = notes.pop(_PROGRESS_NOTE, None)
     if progress is not None:
         progress.leave()
+
+
+def length_of(value: object) -> Optional[int]:
+    """The number that a Content-Length says; None for what is none, or in a form that is neither text nor bytes."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if isinstance(text, str) and len(text) <= MOST_DIGITS and text.isascii() and text.isdigit():
+        return int(text)
+    return None
+
+
+def content_length(headers: object, name: Union[str, bytes]) -> Optional[int]:
+    """That of a response or a request; None without one. name: "content-length", as what the headers' names are."""
+    # Any iterable is allowed, but one that can be read only once is for the server.
+    for header in headers if isinstance(headers, (list, tuple)) else ():
+        if isinstance(header, (list, tuple)) and len(header) == 2 and isinstance(header[0], type(name)):
+            length = length_of(header[1]) if len(header[0]) == 14 and header[0].lower() == name else None
+            if length is not None:
+                return length
+    return None
 
 
 class HTTPMetrics:

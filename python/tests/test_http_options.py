@@ -339,6 +339,32 @@ def test_a_length_that_is_none(service: Service, length: str) -> None:
     assert samples.get("http_request_size_bytes_count", **labels) == 1
 
 
+@pytest.mark.parametrize("length", [5, None, memoryview(b"5"), bytearray(b"5"), object(), ("5", b"5")])
+def test_a_length_of_another_kind_is_none(service: Service, length: Any) -> None:
+    """As servers take it, or convert it."""
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", length), (memoryview(b"content-length"), b"7"), ("content-length", "7"), b"x"]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", length), (b"content-length", 7), "x"])
+        return iter([b"hello"])
+
+    service.asgi, service.wsgi = asgi, wsgi  # type: ignore[method-assign]
+    service.options(request_size=True, response_size=True)
+    if service.is_asgi:
+        connection = Connection("/items/5", headers=[(b"content-length", length)])
+        assert len(connection.run(service.middleware)) == 2
+    else:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/items/5", "CONTENT_LENGTH": length}
+        assert list(service.middleware(environ, lambda *_: None)) == [b"hello"]
+    labels = {"method": "GET", "path": "<unmatched>"}
+    assert service.samples().get("http_response_size_bytes_sum", **labels) == 5
+    assert service.samples().get("http_request_size_bytes_sum", **labels) == 0
+
+
 def test_the_size_of_no_response_is_not_recorded(service: Service) -> None:
     def meanwhile() -> None:
         raise KeyError("mine")
