@@ -82,11 +82,13 @@ class Exchange:
     def _end(self, status: int) -> None:
         self._ended = True
         seconds = perf_counter() - self._start
+        if self._progress is not None:
+            self._progress.leave()
         metrics, scope = self._metrics, self._scope
         about = metrics.about(scope, scope, self._path)
         request_size = self._request_size() if metrics.wants_request_size else None
         response_size = self._response_size() if metrics.wants_response_size else None
-        metrics.record(scope["method"], about, status, seconds, self._progress, request_size, response_size)
+        metrics.record(scope["method"], about, status, seconds, request_size, response_size)
 
     def _request_size(self) -> int:
         declared = content_length(self._scope.get("headers"), b"content-length")

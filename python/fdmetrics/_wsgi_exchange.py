@@ -70,6 +70,8 @@ class Exchange:
             return
         self._ended = True
         seconds = perf_counter() - self._start
+        if self._progress is not None:
+            self._progress.leave()
         metrics, environ = self._metrics, self._environ
         if not self._started:
             self._about = metrics.about(environ, environ)
@@ -79,7 +81,7 @@ class Exchange:
         response_size = None
         if metrics.wants_response_size and self._started:
             response_size = 0 if method == "HEAD" else self._length if self.sent is None else self.sent
-        metrics.record(method, self._about, status, seconds, self._progress, request_size, response_size)
+        metrics.record(method, self._about, status, seconds, request_size, response_size)
 
     def watched(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """The body that is given to the server in place of the application's."""

@@ -163,9 +163,11 @@ class _Exchange:
 
     def __del__(self) -> None:
         # Whoever sent the stream has dropped it: a server that cancelled Django's handler, or failed in a task of its
-        # own. Each other request has ended.
+        # own. Each other request has ended, unless the process does.
         if self._status:
             self.end(self._status)
+        elif self._progress is not None:
+            self._progress.leave()
 
     def _watch_parts(self, response: Any) -> None:
         if self._metrics.wants_response_size:
@@ -205,12 +207,14 @@ class _Exchange:
             return
         self._ended = True
         seconds = perf_counter() - self._start
+        if self._progress is not None:
+            self._progress.leave()
         metrics, request = self._metrics, self._request
         method = request.method or ""
         about = self._about if self._status else metrics.about(request.META, request)
         request_size = request_size_of(request.META) if metrics.wants_request_size else None
         response_size = 0 if method == "HEAD" and self._sent is not None else self._sent
-        metrics.record(method, about, status, seconds, self._progress, request_size, response_size)
+        metrics.record(method, about, status, seconds, request_size, response_size)
 
 
 def metrics_view(request: Any) -> Any:

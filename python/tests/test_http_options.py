@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import threading
@@ -179,6 +180,47 @@ def test_a_label_s_function_that_raises_fails_no_request(service: Service, caplo
     assert "the function of the label tenant of an HTTP request failed" in first
     assert "LookupError: mine" in caplog.text
     assert "the function of the label other" in second
+
+
+class Timeout(BaseException):
+    """As gevent's, which is no Exception."""
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), Timeout()])
+def test_a_function_that_raises_a_cancellation_fails_no_request(service: Service, error: BaseException) -> None:
+    def raising(_: object) -> Any:
+        raise error
+
+    service.options(excluded=raising, path_of=raising, labels={"x": raising}, in_progress=True)
+    service.request()
+    samples = service.samples()
+    labels = {"method": "GET", "path": "/items/{id}", "status_code": "200", "x": "<unknown>"}
+    assert samples.get("http_requests_total", **labels) == 1
+    assert samples.get("http_requests_in_progress", method="GET") == 0
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_a_function_that_ends_the_process_leaves_nothing_in_progress(service: Service, error: BaseException) -> None:
+    def raising(_: object) -> Any:
+        raise error
+
+    service.options(labels={"x": raising}, in_progress=True)
+    with pytest.raises(type(error)):
+        service.request()
+    assert service.samples().get("http_requests_in_progress", method="GET") == 0
+
+
+def test_a_constant_label_becomes_a_text_at_once(service: Service) -> None:
+    class Textless:
+        def __str__(self) -> str:
+            raise RuntimeError("mine")
+
+    with pytest.raises(ValueError, match="labels has a Textless for 'x', of which str\\(\\) fails: mine"):
+        service.options(labels={"x": Textless()})
+    service.options(labels={"none": None, "number": 5})
+    service.request()
+    labels = {"method": "GET", "path": "/items/{id}", "status_code": "200", "none": "", "number": "5"}
+    assert service.samples().get("http_requests_total", **labels) == 1
 
 
 def test_values_without_end_do_not_fill_the_memory(directory: Path) -> None:
