@@ -63,7 +63,7 @@ MOST_DIGITS = 18
 PATH_NOTE = "fdmetrics.path"
 # What a function of the user's may raise to end more than itself. A cancellation that it raises ends no request.
 _ENDS = (GeneratorExit, KeyboardInterrupt, SystemExit)
-# Where the request's InProgress is.
+# Where the request's InProgress is, of each middleware around the application: a list.
 _PROGRESS_NOTE = "fdmetrics.in_progress"
 
 #: The label `path` of a request, and the values of the labels that were added.
@@ -74,9 +74,10 @@ Instrument = TypeVar("Instrument", bound=Metric)
 class _Family(Generic[Instrument]):
     """One of the metrics, and which of a request's values are its labels."""
 
-    __slots__ = ("_columns", "metric")
+    __slots__ = ("_columns", "metric", "name")
 
-    def __init__(self, metric: Instrument, columns: Tuple[int, ...]) -> None:
+    def __init__(self, name: str, metric: Instrument, columns: Tuple[int, ...]) -> None:
+        self.name = name
         self.metric = metric
         self._columns = columns
 
@@ -124,8 +125,7 @@ class InProgress:
 def leave_unrecorded(notes: MutableMapping[str, Any]) -> None:
     """Notes that a request is not recorded: those for the metrics themselves, which so do not count each other."""
     notes[PATH_NOTE] = False
-    progress = notes.pop(_PROGRESS_NOTE, None)
-    if progress is not None:
+    for progress in notes.pop(_PROGRESS_NOTE, ()):
         progress.leave()
 
 
@@ -209,12 +209,13 @@ class HTTPMetrics:
             # What is added is known when the path is: at the end.
             columns += range(len(LABELS), len(LABELS) + len(self._values_of))
             label_names += [added for added, _ in self._values_of]
+        whole_name = f"{options.prefix}_{chosen}" if options.prefix else chosen
         try:
             metric = kind(chosen, text, label_names, namespace=options.prefix, registry=self._registry, **more)
         except ConflictError as error:
-            logger.error("fdmetrics: no HTTP request is recorded into %s: %s", chosen, error)
+            logger.error("fdmetrics: no HTTP request is recorded into %s: %s", whole_name, error)
             return None
-        return _Family(metric, tuple(columns))
+        return _Family(whole_name, metric, tuple(columns))
 
     def excludes(self, path: str) -> bool:
         """Whether requests for a path are not recorded."""
@@ -234,8 +235,10 @@ class HTTPMetrics:
             gauge = self._in_progress.series(method if method in METHODS else UNKNOWN_METHOD)
             gauge.inc()
             if gauge._calls is None:
+                self._tell_refused(self._in_progress)
                 return None  # It has not counted, so it must not be taken out when the store is there again.
-            progress = notes[_PROGRESS_NOTE] = InProgress(gauge)
+            progress = InProgress(gauge)
+            notes.setdefault(_PROGRESS_NOTE, []).append(progress)
             return progress
         except Exception:
             self._log("the recording")
@@ -332,7 +335,20 @@ class HTTPMetrics:
             # Only what a label may be, and what the store has room for, is a key: so the dictionary has not many more
             # entries than the metrics have series.
             children[method, about, status] = series
+        for family in families:
+            if family is not None:
+                self._tell_refused(family)
         return series
+
+    def _tell_refused(self, family: _Family[Any]) -> None:
+        # The registry has a line for the first of several alone, because it has one a cause and minute.
+        if family.metric._family.is_refused and family.name not in self._logged:
+            self._logged.add(family.name)
+            logger.error(
+                "fdmetrics: no HTTP request is recorded into %s: another process of the service has declared it with "
+                "another type, other labels or other buckets",
+                family.name,
+            )
 
     def _log(self, what: str) -> None:
         if what not in self._logged:

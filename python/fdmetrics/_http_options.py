@@ -79,7 +79,9 @@ class Options(NamedTuple):
                 return str(value)
             except Exception as error:
                 kind = type(value).__name__
-                raise InvalidArgumentError(f"labels has a {kind} for {name!r}, of which str() fails: {error}") from error
+                raise InvalidArgumentError(
+                    f"labels has a {kind} for {name!r}, of which str() fails: {error}"
+                ) from error
 
         return tuple((name, value_of(name, value)) for name, value in (self.labels or {}).items())
 

@@ -35,12 +35,12 @@ __all__ = ["MetricsMiddleware", "make_metrics_view", "metrics_view"]
 class MetricsMiddleware:
     """Records the requests of a Django site, as the setting FDMETRICS says.
 
-    Its functions take the HttpRequest when the view has answered; a stream is sent after that. A subclass may choose `registry`, `excluded` and
-    `path_of`, which go before the setting.
+    Its functions take the HttpRequest when the view has answered; a stream is sent after that. A subclass may choose
+    `registry`, `excluded` and `path_of`, which go before the setting.
 
-    A request is timed until Django closes the response, which is after the last part of a stream, or until the stream or
-    its sending fails, after which Django closes nothing with ASGI. A view that raises counts as 500, as Django answers
-    it; a task that is cancelled before there is a response as 499.
+    A request is timed until Django closes the response, which is after the last part of a stream; or until the stream
+    or its sending fails, after which Django closes nothing with ASGI. A view that raises counts as 500, as Django
+    answers it; a task that is cancelled before there is a response as 499.
 
     Recording never makes a request fail. One object serves any number of threads and tasks, and is right in fork
     children.
@@ -148,7 +148,7 @@ class _Exchange:
         return response
 
     def watch_task(self) -> None:
-        """Lets the request end with the task that sends its stream, where that fails: Django closes no response then."""
+        """Lets the request end with the task that sends its stream, where that fails: Django closes nothing then."""
         if self._ended:
             return
         with contextlib.suppress(RuntimeError):  # Whoever runs it has no loop of asyncio.

@@ -328,14 +328,19 @@ def test_a_metric_that_another_process_declares_otherwise_is_left_out(
         import sys, fdmetrics
         registry = fdmetrics.Registry(sys.argv[1])
         fdmetrics.Counter("http_requests", "Mine.", ["method"], registry=registry).labels("GET").inc()
+        fdmetrics.Counter("http_request_size_bytes", "Mine.", ["x"], registry=registry).labels("GET").inc()
+        fdmetrics.Gauge("http_requests_in_progress", "Mine.", ["x"], registry=registry).labels("GET").inc()
     """
     run_program(program, directory)
-    middleware = MetricsMiddleware(App(START, BODY), registry=registry)
+    middleware = MetricsMiddleware(App(START, BODY), registry=registry, in_progress=True, request_size=True)
     with caplog.at_level(logging.ERROR, "fdmetrics"):
         for _ in range(3):
             assert Connection("/items/5").run(middleware) == [START, BODY]
-    (record,) = caplog.records
-    assert "nothing is recorded into metric http_requests:" in record.getMessage()
+    lines = [record.getMessage() for record in caplog.records if "no HTTP request is recorded" in record.getMessage()]
+    assert sorted(line.split(":")[1] for line in lines) == [
+        f" no HTTP request is recorded into {name}"
+        for name in ("http_request_size_bytes", "http_requests_in_progress", "http_requests_total")
+    ]
     samples = Samples(registry)
     assert samples.get("http_requests_total", method="GET") == 1
     assert samples.get("http_request_duration_seconds_count", method="GET", path="/items/{id}") == 3

@@ -197,3 +197,21 @@ def test_a_label_from_what_flask_knows_of_the_request(registry: fdmetrics.Regist
     assert samples.get("http_response_size_bytes_sum", **labels) == 1
     unmatched = {"method": "GET", "path": "<unmatched>", "tenant": "<unknown>"}
     assert samples.get("http_request_duration_seconds_count", **unmatched) == 1
+
+
+def test_a_label_of_an_exception_that_passes_flask(registry: fdmetrics.Registry) -> None:
+    app = flask.Flask(__name__)
+    app.testing = True
+    app.wsgi_app = wsgi.MetricsMiddleware(  # type: ignore[method-assign]
+        app.wsgi_app, registry=registry, labels={"tenant": lambda _: flask.g.get("tenant")}
+    )
+
+    @app.route("/boom")
+    def boom() -> str:
+        flask.g.tenant = "acme"
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        app.test_client().get("/boom")
+    labels = {"method": "GET", "path": "/boom", "status_code": "500", "tenant": "<unknown>"}
+    assert Samples(registry).get("http_requests_total", **labels) == 1

@@ -283,6 +283,19 @@ def test_the_metrics_do_not_count_themselves_as_in_progress(service: Service) ->
         assert Samples(text).get("http_requests_in_progress", method="GET") == 0
 
 
+def test_the_metrics_are_in_progress_for_no_middleware_around_them(service: Service) -> None:
+    service.options(prefix="inner", in_progress=True)
+    inner = service.middleware
+    if service.is_asgi:
+        outer: Any = fdmetrics.asgi.MetricsMiddleware(inner, registry=service.registry, prefix="a", in_progress=True)
+    else:
+        outer = fdmetrics.wsgi.MetricsMiddleware(inner, registry=service.registry, prefix="a", in_progress=True)
+    service.middleware = outer
+    samples = Samples(service.request(path="/metrics-of-it"))
+    assert samples.get("inner_http_requests_in_progress", method="GET") == 0
+    assert samples.get("a_http_requests_in_progress", method="GET") == 0
+
+
 def test_an_application_that_raises_is_not_in_progress(service: Service) -> None:
     def meanwhile() -> None:
         raise KeyError("mine")
