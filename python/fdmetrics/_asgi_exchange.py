@@ -7,7 +7,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, Awaitable, Callable, MutableMapping, Optional
 
-from ._http_metrics import CLIENT_GONE, MOST_DIGITS, HTTPMetrics
+from ._http_metrics import CLIENT_GONE, HTTPMetrics, content_length
 
 # The types of the ASGI specification, alike to those of asgiref and Starlette.
 Scope = MutableMapping[str, Any]
@@ -71,7 +71,7 @@ class Exchange:
         if kind == "http.response.start":
             self._status = message["status"]
             if self._metrics.wants_response_size:
-                self._announced = content_length(message.get("headers", ()))
+                self._announced = content_length(message.get("headers"), b"content-length")
         elif kind == "http.response.body" and not self._ended:
             if self._metrics.wants_response_size:
                 self._sent = (self._sent or 0) + len(message.get("body") or b"")
@@ -82,14 +82,16 @@ class Exchange:
     def _end(self, status: int) -> None:
         self._ended = True
         seconds = perf_counter() - self._start
+        if self._progress is not None:
+            self._progress.leave()
         metrics, scope = self._metrics, self._scope
         about = metrics.about(scope, scope, self._path)
         request_size = self._request_size() if metrics.wants_request_size else None
         response_size = self._response_size() if metrics.wants_response_size else None
-        metrics.record(scope["method"], about, status, seconds, self._progress, request_size, response_size)
+        metrics.record(scope["method"], about, status, seconds, request_size, response_size)
 
     def _request_size(self) -> int:
-        declared = content_length(self._scope.get("headers", ()))
+        declared = content_length(self._scope.get("headers"), b"content-length")
         return self._received if declared is None else declared
 
     def _response_size(self) -> Optional[int]:
@@ -99,12 +101,3 @@ class Exchange:
             return 0
         # A file that the server sends by itself passes by no message with its bytes.
         return self._announced if self._sent is None else self._sent
-
-
-def content_length(headers: object) -> Optional[int]:
-    """The value of Content-Length; None where there is none, or it is no number."""
-    # Any iterable is allowed, but one that can be read only once is for the server.
-    for name, value in headers if isinstance(headers, (list, tuple)) else ():
-        if len(name) == 14 and name.lower() == b"content-length" and value.isdigit() and len(value) <= MOST_DIGITS:
-            return int(value)
-    return None

@@ -22,6 +22,7 @@ from typing import (
     Set,
     Tuple,
     TypeVar,
+    Union,
 )
 
 from ._http_options import (
@@ -60,6 +61,8 @@ CLIENT_GONE = 499
 MOST_DIGITS = 18
 #: Where an application notes the path of a request, in the scope or the environ: text, or False for no recording.
 PATH_NOTE = "fdmetrics.path"
+# What a function of the user's may raise to end more than itself. A cancellation that it raises ends no request.
+_ENDS = (GeneratorExit, KeyboardInterrupt, SystemExit)
 # Where the request's InProgress is.
 _PROGRESS_NOTE = "fdmetrics.in_progress"
 
@@ -126,11 +129,30 @@ def leave_unrecorded(notes: MutableMapping[str, Any]) -> None:
         progress.leave()
 
 
+def length_of(value: object) -> Optional[int]:
+    """The number that a Content-Length says; None for what is none, or in a form that is neither text nor bytes."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if isinstance(text, str) and len(text) <= MOST_DIGITS and text.isascii() and text.isdigit():
+        return int(text)
+    return None
+
+
+def content_length(headers: object, name: Union[str, bytes]) -> Optional[int]:
+    """That of a response or a request; None without one. name: "content-length", as what the headers' names are."""
+    # Any iterable is allowed, but one that can be read only once is for the server.
+    for header in headers if isinstance(headers, (list, tuple)) else ():
+        if isinstance(header, (list, tuple)) and len(header) == 2 and isinstance(header[0], type(name)):
+            length = length_of(header[1]) if len(header[0]) == 14 and header[0].lower() == name else None
+            if length is not None:
+                return length
+    return None
+
+
 class HTTPMetrics:
     """The metrics of HTTP requests, and what is excluded from them.
 
     Any thread, and fork children, may call any method. None takes a lock, and none raises: what goes wrong in a
-    function that the user gave is logged once through logging.getLogger("fdmetrics").
+    function that the user gave is logged once through logging.getLogger("fdmetrics"). What ends a process passes.
     """
 
     def __init__(self, options: Options, path_of: Callable[..., object]) -> None:
@@ -146,7 +168,7 @@ class HTTPMetrics:
         self._path_of = path_of
         self._registry: Registry = registry_of(options.registry)
         self._options = options
-        self._values_of: Tuple[Tuple[str, object], ...] = tuple((options.labels or {}).items())
+        self._values_of: Tuple[Tuple[str, object], ...] = options.label_values()
         self._groups_status = options.group_status
         self._requests = self._declared(
             Counter, REQUESTS, "HTTP requests answered, by method, route and status code.", LABELS
@@ -197,13 +219,15 @@ class HTTPMetrics:
     def excludes(self, path: str) -> bool:
         """Whether requests for a path are not recorded."""
         try:
-            return self._excludes(path)
-        except Exception:
+            return bool(self._excludes(path))
+        except _ENDS:
+            raise
+        except BaseException:
             self._log("the function given as `excluded`")
             return False
 
     def begin(self, method: str, notes: MutableMapping[str, Any]) -> Optional[InProgress]:
-        """Takes a request into the gauge of those in progress; None where there is none. record() takes it out."""
+        """Takes a request into the gauge of those in progress; None where there is none. Its leave() takes it out."""
         if self._in_progress is None:
             return None
         try:
@@ -231,7 +255,9 @@ class HTTPMetrics:
             if found is False:
                 return None
             path = UNMATCHED_PATH if found is None else str(found)
-        except Exception:
+        except _ENDS:
+            raise
+        except BaseException:
             self._log("path_of")
         if not self._values_of:
             return (path,)
@@ -239,11 +265,13 @@ class HTTPMetrics:
 
     def _value(self, name: str, value: object, request: object) -> str:
         if not callable(value):
-            return str(value)
+            return str(value)  # It is a text.
         try:
             given = value(request)
             return "" if given is None else str(given)
-        except Exception:
+        except _ENDS:
+            raise
+        except BaseException:
             self._log(f"the function of the label {name}")
             return UNKNOWN_VALUE
 
@@ -253,15 +281,12 @@ class HTTPMetrics:
         about: Optional[About],
         status: object,
         seconds: float,
-        progress: Optional[InProgress] = None,
         request_size: Optional[int] = None,
         response_size: Optional[int] = None,
     ) -> None:
         """Counts a request and observes how long it took, and its sizes where they are known; nothing where about is
-        None. A request in progress is none any more."""
+        None."""
         try:
-            if progress is not None:
-                progress.leave()
             if about is None:
                 return
             children = self._children

@@ -68,6 +68,21 @@ class Options(NamedTuple):
         """What a metric or a label is called; None where it is left out."""
         return default if self.names is None else self.names.get(default, default)
 
+    def label_values(self) -> Tuple[Tuple[str, object], ...]:
+        """The labels that are added, each with a function or a text. Errors: InvalidArgumentError for a value of which
+        str() makes no text."""
+
+        def value_of(name: str, value: object) -> object:
+            if value is None or callable(value):
+                return "" if value is None else value
+            try:
+                return str(value)
+            except Exception as error:
+                kind = type(value).__name__
+                raise InvalidArgumentError(f"labels has a {kind} for {name!r}, of which str() fails: {error}") from error
+
+        return tuple((name, value_of(name, value)) for name, value in (self.labels or {}).items())
+
     def check(self) -> None:
         """Errors: InvalidArgumentError where `names` has something that there is not; TypeError for a function whose
         value would have to be awaited."""

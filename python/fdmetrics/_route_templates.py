@@ -5,21 +5,32 @@
 Both put the endpoint that they chose into the scope (a mount puts the mounted application there, until a route of that
 one is chosen), but not the prefixes of the mounts and routers around it. So the routes are walked once, and each
 endpoint is known by the whole template that leads to it. Nothing is matched a second time for a request, unless
-one endpoint has several templates.
+one endpoint has several templates: then its routes are, as the router did it.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from typing import Any, Dict, Iterator, List, Optional, Pattern, Tuple
+from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Pattern, Tuple
 
 #: How long an endpoint that is not found must wait for the routes to be walked again, in seconds.
 _WALK_AGAIN_SECONDS = 1.0
-_PARAMETER = re.compile(r"\{[^{}:]+(:[^{}]+)?\}")
+_PARAMETER = re.compile(r"\{([^{}:]+)(:[^{}]+)?\}")
 
-# An endpoint and the template of its requests: None for a mount, whose requests no route of the mounted one matched.
-Reached = Tuple[object, Optional[str]]
+
+class Reached(NamedTuple):
+    """A route, and what leads to it."""
+
+    endpoint: object
+    #: None for a mount, whose requests no route of the mounted one matched.
+    template: Optional[str]
+    #: A regular expression of the paths, as the converters of the parameters have it.
+    pattern: str
+    #: None: all.
+    methods: Optional[Collection[str]]
+    #: What FastAPI puts into the scope as "route".
+    route: object
 
 
 class RouteTemplates:
@@ -39,58 +50,68 @@ class RouteTemplates:
         return known if known is not None else self._look_up(endpoint, scope, path)
 
     def _look_up(self, endpoint: object, scope: Any, path: str) -> Optional[str]:
-        candidates = self._index.templates.get(id(endpoint))
+        candidates = self._index.routes.get(id(endpoint))
         if candidates is None and time.monotonic() >= self._walk_at:
             # The first request, or a route that was added since.
             self._walk_at = time.monotonic() + _WALK_AGAIN_SECONDS
             routes = routes_of(self._app) or routes_of(scope.get("app"))
-            self._index = _Index(tuple(_reached(routes, "")))
-            candidates = self._index.templates.get(id(endpoint))
+            self._index = _Index(tuple(_reached(routes, "", "")))
+            candidates = self._index.routes.get(id(endpoint))
         if candidates is None:
             # A route that the application's routes do not lead to, such as one behind an application of another kind.
             route = scope.get("route")
             template = getattr(route, "path", None)
             return template if getattr(route, "endpoint", None) is endpoint and isinstance(template, str) else None
-        if len(candidates) > 1:
-            for candidate in candidates:
-                if candidate is not None and self._index.pattern(candidate).match(path):
-                    return candidate
-        return candidates[0]
+        return self._index.chosen(candidates, scope, path).template
 
 
 class _Index:
-    """Templates by the identity of their endpoint. Holds the endpoints, so that no other object gets their identity."""
+    """Routes by the identity of their endpoint. Holds the endpoints, so that no other object gets their identity."""
 
     def __init__(self, reached: Tuple[Reached, ...]) -> None:
-        self._reached = reached
         self._patterns: Dict[str, Pattern[str]] = {}
-        #: All templates of an endpoint, in the order of the routes.
-        self.templates: Dict[int, List[Optional[str]]] = {}
-        for endpoint, template in reached:
-            templates = self.templates.setdefault(id(endpoint), [])
-            if template not in templates:
-                templates.append(template)
+        #: All routes of an endpoint, in the order of the program.
+        self.routes: Dict[int, List[Reached]] = {}
+        for one in reached:
+            self.routes.setdefault(id(one.endpoint), []).append(one)
         #: The template of each endpoint that has one.
-        self.only: Dict[int, str] = {
-            key: templates[0] for key, templates in self.templates.items() if len(templates) == 1 and templates[0]
-        }
+        self.only: Dict[int, str] = {}
+        for key, routes in self.routes.items():
+            template = routes[0].template
+            if template and all(route.template == template for route in routes):
+                self.only[key] = template
 
-    def pattern(self, template: str) -> Pattern[str]:
-        """What the paths of a template look like."""
-        pattern = self._patterns.get(template)
+    def chosen(self, routes: List[Reached], scope: Any, path: str) -> Reached:
+        """The route of several with one endpoint that a router chooses: the first that takes path and method, else the
+        first that takes the path, which then answers with 405."""
+        if len(routes) == 1:
+            return routes[0]
+        route = scope.get("route")
+        # One that is included several times is several here.
+        routes = [one for one in routes if one.route is route] or routes
+        matching = [one for one in routes if self._pattern(one.pattern).match(path)]
+        method = scope.get("method")
+        for one in matching:
+            if not one.methods or method in one.methods:
+                return one
+        return (matching or routes)[0]
+
+    def _pattern(self, text: str) -> Pattern[str]:
+        pattern = self._patterns.get(text)
         if pattern is None:
-            pattern = self._patterns[template] = re.compile(_pattern(template))
+            pattern = self._patterns[text] = re.compile(text + r"\Z")
         return pattern
 
 
-def _pattern(template: str) -> str:
+def _pattern(template: str, converters: Any) -> str:
     pattern, end = "", 0
     for parameter in _PARAMETER.finditer(template):
         pattern += re.escape(template[end : parameter.start()])
-        pattern += ".*" if parameter.group(1) == ":path" else "[^/]+"
+        converter = converters.get(parameter.group(1))
+        default = ".*" if parameter.group(2) == ":path" else "[^/]+"
+        pattern += f"(?:{getattr(converter, 'regex', default)})"
         end = parameter.end()
-    # A mounted application without routes answers for all that is below its path.
-    return f"{pattern}{re.escape(template[end:])}(/.*)?\\Z"
+    return pattern + re.escape(template[end:])
 
 
 def routes_of(app: Any) -> Optional[List[Any]]:
@@ -105,24 +126,28 @@ def routes_of(app: Any) -> Optional[List[Any]]:
     return None
 
 
-def _reached(routes: Optional[List[Any]], prefix: str) -> Iterator[Reached]:
+def _reached(routes: Optional[List[Any]], prefix: str, pattern: str) -> Iterator[Reached]:
     for route in routes or ():
         included = getattr(route, "effective_route_contexts", None)
         if included is None:
-            yield from _reached_by(route, prefix)
+            yield from _reached_by(route, route, prefix, pattern)
             continue
         # A router that FastAPI includes without copying its routes; its contexts have the whole paths.
         for context in included():
-            yield from _reached_by(getattr(context, "starlette_route", None) or context, prefix)
+            original = getattr(context, "original_route", None)
+            yield from _reached_by(getattr(context, "starlette_route", None) or context, original, prefix, pattern)
 
 
-def _reached_by(route: Any, prefix: str) -> Iterator[Reached]:
-    template = prefix + (getattr(route, "path", None) or "")
+def _reached_by(route: Any, original: object, prefix: str, prefix_pattern: str) -> Iterator[Reached]:
+    path = getattr(route, "path", None) or ""
+    template = prefix + path
+    pattern = prefix_pattern + _pattern(path, getattr(route, "param_convertors", None) or {})
     endpoint = getattr(route, "endpoint", None)
     if endpoint is not None:
-        yield endpoint, template or "/"
+        yield Reached(endpoint, template or "/", pattern, getattr(route, "methods", None), original)
         return
     app = getattr(route, "app", None)
     inner = routes_of(app)
-    yield app, (template or "/") if inner is None else None
-    yield from _reached(inner, template)
+    # A mounted application without routes answers for all that is below its path.
+    yield Reached(app, (template or "/") if inner is None else None, pattern + "(?:/.*)?", None, original)
+    yield from _reached(inner, template, pattern)

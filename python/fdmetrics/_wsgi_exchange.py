@@ -8,7 +8,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
-from ._http_metrics import MOST_DIGITS, About, HTTPMetrics
+from ._http_metrics import About, HTTPMetrics, content_length, length_of
 
 Environ = Dict[str, Any]
 Headers = List[Tuple[str, str]]
@@ -49,7 +49,7 @@ class Exchange:
         self._about = self._metrics.about(self._environ, self._environ)
         self._started = True
         self._status = status[:3]
-        self.left = self._length = _content_length(headers)
+        self.left = self._length = content_length(headers, "content-length")
         if exc_info is None:
             write = self._start_response(status, headers)
         else:
@@ -70,6 +70,8 @@ class Exchange:
             return
         self._ended = True
         seconds = perf_counter() - self._start
+        if self._progress is not None:
+            self._progress.leave()
         metrics, environ = self._metrics, self._environ
         if not self._started:
             self._about = metrics.about(environ, environ)
@@ -79,7 +81,7 @@ class Exchange:
         response_size = None
         if metrics.wants_response_size and self._started:
             response_size = 0 if method == "HEAD" else self._length if self.sent is None else self.sent
-        metrics.record(method, self._about, status, seconds, self._progress, request_size, response_size)
+        metrics.record(method, self._about, status, seconds, request_size, response_size)
 
     def watched(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """The body that is given to the server in place of the application's."""
@@ -113,17 +115,8 @@ class Exchange:
 
 def request_size_of(environ: Mapping[str, Any]) -> Optional[int]:
     """The bytes of a request's body; None for one in chunks, of which nobody says how long it is."""
-    length = environ.get("CONTENT_LENGTH")
-    if isinstance(length, str) and length.isdecimal() and len(length) <= MOST_DIGITS:
-        return int(length)
-    return None if environ.get("HTTP_TRANSFER_ENCODING") else 0
-
-
-def _content_length(headers: Headers) -> Optional[int]:
-    for name, value in headers:
-        if len(name) == 14 and name.lower() == "content-length" and value.isdecimal() and len(value) <= MOST_DIGITS:
-            return int(value)
-    return None
+    length = length_of(environ.get("CONTENT_LENGTH"))
+    return length if length is not None else None if environ.get("HTTP_TRANSFER_ENCODING") else 0
 
 
 class _Body:

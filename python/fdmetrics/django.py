@@ -18,10 +18,12 @@ It is a middleware of Django, because Django tells a server, and what is around 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from time import perf_counter
 from typing import Any, AsyncIterator, Awaitable, Callable, ClassVar, Iterator, Literal, Optional, Union
 
-from ._http_metrics import CLIENT_GONE, MOST_DIGITS, HTTPMetrics, InProgress, leave_unrecorded
+from ._http_metrics import CLIENT_GONE, About, HTTPMetrics, InProgress, leave_unrecorded, length_of
 from ._http_options import Excluded, Options
 from ._scrape import Request, Scrape
 from ._wsgi_exchange import request_size_of
@@ -33,11 +35,12 @@ __all__ = ["MetricsMiddleware", "make_metrics_view", "metrics_view"]
 class MetricsMiddleware:
     """Records the requests of a Django site, as the setting FDMETRICS says.
 
-    Its functions take the HttpRequest, after it was answered. A subclass may choose `registry`, `excluded` and
+    Its functions take the HttpRequest when the view has answered; a stream is sent after that. A subclass may choose `registry`, `excluded` and
     `path_of`, which go before the setting.
 
-    A request is timed until Django closes the response, which is after the last part of a stream. A view that raises
-    counts as 500, as Django answers it; a task that is cancelled before there is a response as 499.
+    A request is timed until Django closes the response, which is after the last part of a stream, or until the stream or
+    its sending fails, after which Django closes nothing with ASGI. A view that raises counts as 500, as Django answers
+    it; a task that is cancelled before there is a response as 499.
 
     Recording never makes a request fail. One object serves any number of threads and tasks, and is right in fork
     children.
@@ -99,17 +102,23 @@ class MetricsMiddleware:
         except BaseException as error:
             exchange.end(500 if isinstance(error, Exception) else CLIENT_GONE)
             raise
-        return exchange.watched(response)
+        response = exchange.watched(response)
+        exchange.watch_task()
+        return response
 
 
 class _Exchange:
     """One request and its response. Belongs to one thread or task at a time."""
 
-    __slots__ = ("_metrics", "_progress", "_request", "_sent", "_start")
+    __slots__ = ("_about", "_ended", "_metrics", "_progress", "_request", "_sent", "_start", "_status")
 
     def __init__(self, metrics: HTTPMetrics, request: Any) -> None:
         self._metrics = metrics
         self._request = request
+        self._about: Optional[About] = None
+        #: The status of a stream that is being sent; 0 without one.
+        self._status = 0
+        self._ended = False
         #: How many bytes of the response's body there are, as far as that is known.
         self._sent: Optional[int] = None
         self._start = perf_counter()
@@ -122,8 +131,10 @@ class _Exchange:
                 self._sent = len(response.content)
             self.end(response.status_code)
             return response
-        if self._metrics.wants_response_size:
-            self._watch_parts(response)
+        # A stream that nobody closes may end in the garbage collector, where no function of the program's may run.
+        self._about = self._metrics.about(self._request.META, self._request)
+        self._status = response.status_code
+        self._watch_parts(response)
         close = response.close
 
         def watched_close() -> None:
@@ -132,39 +143,78 @@ class _Exchange:
             finally:
                 self.end(response.status_code)
 
-        # Whoever sends a stream calls it at the end, a wsgi.file_wrapper included.
+        # Whoever has sent a stream calls it at the end, a wsgi.file_wrapper included.
         response.close = watched_close
         return response
 
+    def watch_task(self) -> None:
+        """Lets the request end with the task that sends its stream, where that fails: Django closes no response then."""
+        if self._ended:
+            return
+        with contextlib.suppress(RuntimeError):  # Whoever runs it has no loop of asyncio.
+            task = asyncio.current_task()
+            if task is not None:
+                task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        # A task that is done well may be one of a synchronous middleware around this one, which sends nothing.
+        if task.cancelled() or task.exception() is not None:
+            self.end(self._status)
+
+    def __del__(self) -> None:
+        # Whoever sent the stream has dropped it: a server that cancelled Django's handler, or failed in a task of its
+        # own. Each other request has ended, unless the process does.
+        if self._status:
+            self.end(self._status)
+        elif self._progress is not None:
+            self._progress.leave()
+
     def _watch_parts(self, response: Any) -> None:
-        length = response.get("Content-Length", "")
-        if length.isdecimal() and len(length) <= MOST_DIGITS:
-            self._sent = int(length)
-        elif getattr(response, "file_to_stream", None) is None:
-            # A file stays one, so that the server may send it in its own way: its bytes do not pass here.
-            self._sent = 0
+        if self._metrics.wants_response_size:
+            self._sent = length_of(response.get("Content-Length"))
+        # A file stays one, so that the server may send it in its own way: its bytes do not pass here.
+        if getattr(response, "file_to_stream", None) is None:
+            counts = self._metrics.wants_response_size and self._sent is None
+            if counts:
+                self._sent = 0
             parts = response.streaming_content
-            response.streaming_content = self._counted_async(parts) if response.is_async else self._counted(parts)
+            watched = self._watched_async if response.is_async else self._watched
+            response.streaming_content = watched(parts, counts)
 
-    def _counted(self, parts: Any) -> Iterator[bytes]:
-        for part in parts:
-            self._sent = (self._sent or 0) + len(part)
-            yield part
+    def _watched(self, parts: Any, counts: bool) -> Iterator[bytes]:
+        try:
+            for part in parts:
+                if counts:
+                    self._sent = (self._sent or 0) + len(part)
+                yield part
+        except BaseException:
+            self.end(self._status)
+            raise
 
-    async def _counted_async(self, parts: Any) -> AsyncIterator[bytes]:
-        async for part in parts:
-            self._sent = (self._sent or 0) + len(part)
-            yield part
+    async def _watched_async(self, parts: Any, counts: bool) -> AsyncIterator[bytes]:
+        try:
+            async for part in parts:
+                if counts:
+                    self._sent = (self._sent or 0) + len(part)
+                yield part
+        except BaseException:
+            self.end(self._status)
+            raise
 
     def end(self, status: int) -> None:
-        """Records the request."""
+        """Records the request, the first time that it is called."""
+        if self._ended:
+            return
+        self._ended = True
         seconds = perf_counter() - self._start
+        if self._progress is not None:
+            self._progress.leave()
         metrics, request = self._metrics, self._request
         method = request.method or ""
-        about = metrics.about(request.META, request)
+        about = self._about if self._status else metrics.about(request.META, request)
         request_size = request_size_of(request.META) if metrics.wants_request_size else None
         response_size = 0 if method == "HEAD" and self._sent is not None else self._sent
-        metrics.record(method, about, status, seconds, self._progress, request_size, response_size)
+        metrics.record(method, about, status, seconds, request_size, response_size)
 
 
 def metrics_view(request: Any) -> Any:

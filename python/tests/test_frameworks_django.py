@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import re
+import warnings
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Dict, Iterator, Optional
+from typing import Any, Callable, ClassVar, Dict, Iterator, Optional, Tuple
 from wsgiref.util import FileWrapper
 
 import django
@@ -305,3 +307,94 @@ def test_a_function_of_the_setting(registry: fdmetrics.Registry, send: Send) -> 
 def test_a_setting_that_is_none(send: Send) -> None:
     with override_settings(FDMETRICS={"exclude": []}), pytest.raises(ValueError, match="FDMETRICS has 'exclude': the"):
         send("GET", "/")
+
+
+async def failing_stream(request: HttpRequest) -> StreamingHttpResponse:
+    async def parts() -> Any:
+        clock.move(0.5)
+        yield b"x"
+        raise KeyError("mine")
+
+    return StreamingHttpResponse(parts())
+
+
+def failing_stream_sync(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        clock.move(0.5)
+        yield b"x"
+        raise KeyError("mine")
+
+    return StreamingHttpResponse(parts())
+
+
+urlpatterns += [path("failing-stream", failing_stream), path("failing-stream-sync", failing_stream_sync)]
+
+
+@pytest.fixture
+def leftovers() -> Iterator[None]:
+    """Collects what Django leaves open where it fails, and takes its warnings of synchronous streams."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.disable()  # What is counted is not counted by the garbage collector.
+        yield
+        gc.enable()
+        gc.collect()
+
+
+@pytest.mark.parametrize("url", ["/failing-stream", "/failing-stream-sync"])
+def test_a_stream_that_raises_is_counted(registry: fdmetrics.Registry, leftovers: None, url: str) -> None:
+    with override_settings(FDMETRICS={"in_progress": True, "response_size": True}):
+        handler = ASGIHandler()
+    with pytest.raises(KeyError):
+        Connection(url).run(handler)
+    values = Samples(registry)
+    assert values.get("http_requests_total", method="GET", path=url, status_code="200") == 1
+    assert values.get("http_request_duration_seconds_sum", method="GET", path=url) == 0.5
+    assert values.get("http_requests_in_progress", method="GET") == 0
+    assert values.get("http_response_size_bytes_sum", method="GET", path=url) == 1
+
+
+@pytest.mark.parametrize("url", ["/stream", "/stream-async", "/file"])
+@pytest.mark.parametrize("fails_at", ["http.response.start", "http.response.body"])
+def test_a_stream_that_cannot_be_sent_is_counted(
+    registry: fdmetrics.Registry, leftovers: None, url: str, fails_at: str
+) -> None:
+    with override_settings(FDMETRICS={"in_progress": True}):
+        handler = ASGIHandler()
+
+    async def refuse(message: Any) -> None:
+        if message["type"] == fails_at:
+            raise OSError("gone")
+
+    connection = Connection(url)
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(handler(connection.scope, connection.receive, refuse))
+    values = Samples(registry)
+    assert values.get("http_requests_total", method="GET", path=url, status_code="200") == 1
+    assert values.get("http_requests_in_progress", method="GET") == 0
+
+
+def test_a_stream_that_is_dropped_is_counted(registry: fdmetrics.Registry, leftovers: None) -> None:
+    with override_settings(FDMETRICS={"in_progress": True}):
+        response: Any = WSGIHandler().get_response(RequestFactory().get("/stream"))
+    assert Samples(registry).get("http_requests_in_progress", method="GET") == 1
+    del response
+    gc.collect()
+    assert recorded_alone(registry) == (1, 0)
+
+
+def test_a_response_that_is_closed_twice_counts_once(registry: fdmetrics.Registry) -> None:
+    with override_settings(FDMETRICS={"in_progress": True}):
+        response: Any = WSGIHandler().get_response(RequestFactory().get("/stream"))
+    response.close()
+    response.close()
+    assert recorded_alone(registry) == (1, 0)
+
+
+def recorded_alone(registry: fdmetrics.Registry) -> Tuple[Optional[float], Optional[float]]:
+    """How many requests for /stream were counted, and how many are in progress."""
+    values = Samples(registry)
+    return (
+        values.get("http_requests_total", method="GET", path="/stream", status_code="200"),
+        values.get("http_requests_in_progress", method="GET"),
+    )

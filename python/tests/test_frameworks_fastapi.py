@@ -211,3 +211,44 @@ def test_the_metrics_application_is_an_endpoint_that_is_a_function(registry: fdm
     app.add_route("/metrics", metrics)
     response = Client(app).get("/metrics")
     assert (response.status_code, Samples(response.text).get("jobs_total")) == (200, 1)
+
+
+def test_a_function_of_several_routes(registry: fdmetrics.Registry) -> None:
+    app = FastAPI()
+    app.add_middleware(asgi.MetricsMiddleware, registry=registry)
+    router = APIRouter()
+
+    @app.get("/items/{id}")
+    @app.get("/items")
+    @router.get("/leaves/{id}")
+    @router.get("/leaves")
+    def items(id: str = "") -> str:
+        return id
+
+    app.include_router(router, prefix="/v1")
+    app.include_router(router, prefix="/v2/{tenant}")
+    app.mount("/inner", make_inner(items))
+    client = Client(app)
+    expected: Dict[Key, float] = {}
+    for method, path, template, status in [
+        ("GET", "/items/5", "/items/{id}", 200),
+        ("GET", "/items", "/items", 200),
+        ("DELETE", "/items/5", "/items/{id}", 405),
+        ("DELETE", "/items", "/items", 405),
+        ("GET", "/v1/leaves/5", "/v1/leaves/{id}", 200),
+        ("GET", "/v2/a/leaves/5", "/v2/{tenant}/leaves/{id}", 200),
+        ("GET", "/v2/a/leaves", "/v2/{tenant}/leaves", 200),
+        ("PUT", "/v2/a/leaves/5", "/v2/{tenant}/leaves/{id}", 405),
+        ("GET", "/inner/items/5", "/inner/items/{id}", 200),
+        ("GET", "/inner/items", "/inner/items", 200),
+    ]:
+        assert client.request(method, path).status_code == status
+        expected[(method, template, str(status))] = 1
+    assert recorded(registry) == expected
+
+
+def make_inner(endpoint: Any) -> FastAPI:
+    inner = FastAPI()
+    inner.get("/items")(endpoint)
+    inner.get("/items/{id}")(endpoint)
+    return inner

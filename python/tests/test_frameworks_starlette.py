@@ -287,3 +287,40 @@ def test_the_metrics_beside_the_application(registry: fdmetrics.Registry, routes
         assert response.content == registry.render()
     assert client.request("POST", "/metrics").status_code == 405
     assert recorded(registry) == {("GET", "/items/{id:int}", "200"): 1}
+
+
+def test_a_function_of_several_routes(registry: fdmetrics.Registry) -> None:
+    """Is looked up as Starlette chooses: by converter, by method, and by the mounts before it."""
+    app = Starlette(
+        routes=[
+            Route("/u/{n:int}", shared),
+            Route("/u/{name}", shared),
+            Route("/m/b", shared, methods=["POST"]),
+            Route("/m/{x}", shared),
+            Route("/items", shared),
+            Route("/items/{id}", shared),
+            Route("/all/{rest:path}", shared),
+            Mount("/t/{n:int}", routes=[Route("/leaf", shared)]),
+            Mount("/t/{tenant}", routes=[Route("/leaf", shared)]),
+        ],
+        middleware=[Middleware(asgi.MetricsMiddleware, registry=registry)],
+    )
+    client = Client(app)
+    expected: Dict[Key, float] = {}
+    for method, path, template, status in [
+        ("GET", "/u/5", "/u/{n:int}", 200),
+        ("GET", "/u/bob", "/u/{name}", 200),
+        ("GET", "/m/b", "/m/{x}", 200),
+        ("POST", "/m/b", "/m/b", 200),
+        ("DELETE", "/m/b", "/m/b", 405),
+        ("DELETE", "/m/c", "/m/{x}", 405),
+        ("GET", "/items/5", "/items/{id}", 200),
+        ("HEAD", "/items", "/items", 200),
+        ("DELETE", "/items/5", "/items/{id}", 405),
+        ("GET", "/all/a/b", "/all/{rest:path}", 200),
+        ("GET", "/t/5/leaf", "/t/{n:int}/leaf", 200),
+        ("GET", "/t/acme/leaf", "/t/{tenant}/leaf", 200),
+    ]:
+        assert client.request(method, path).status_code == status
+        expected[(method, template, str(status))] = 1
+    assert recorded(registry) == expected

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import threading
@@ -181,6 +182,47 @@ def test_a_label_s_function_that_raises_fails_no_request(service: Service, caplo
     assert "the function of the label other" in second
 
 
+class Timeout(BaseException):
+    """As gevent's, which is no Exception."""
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), Timeout()])
+def test_a_function_that_raises_a_cancellation_fails_no_request(service: Service, error: BaseException) -> None:
+    def raising(_: object) -> Any:
+        raise error
+
+    service.options(excluded=raising, path_of=raising, labels={"x": raising}, in_progress=True)
+    service.request()
+    samples = service.samples()
+    labels = {"method": "GET", "path": "/items/{id}", "status_code": "200", "x": "<unknown>"}
+    assert samples.get("http_requests_total", **labels) == 1
+    assert samples.get("http_requests_in_progress", method="GET") == 0
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_a_function_that_ends_the_process_leaves_nothing_in_progress(service: Service, error: BaseException) -> None:
+    def raising(_: object) -> Any:
+        raise error
+
+    service.options(labels={"x": raising}, in_progress=True)
+    with pytest.raises(type(error)):
+        service.request()
+    assert service.samples().get("http_requests_in_progress", method="GET") == 0
+
+
+def test_a_constant_label_becomes_a_text_at_once(service: Service) -> None:
+    class Textless:
+        def __str__(self) -> str:
+            raise RuntimeError("mine")
+
+    with pytest.raises(ValueError, match="labels has a Textless for 'x', of which str\\(\\) fails: mine"):
+        service.options(labels={"x": Textless()})
+    service.options(labels={"none": None, "number": 5})
+    service.request()
+    labels = {"method": "GET", "path": "/items/{id}", "status_code": "200", "none": "", "number": "5"}
+    assert service.samples().get("http_requests_total", **labels) == 1
+
+
 def test_values_without_end_do_not_fill_the_memory(directory: Path) -> None:
     fdmetrics.Store(directory, series_limit=50).close()
     registry = fdmetrics.Registry(directory)
@@ -337,6 +379,32 @@ def test_a_length_that_is_none(service: Service, length: str) -> None:
     samples = service.samples()
     assert samples.get("http_response_size_bytes_sum", **labels) == 5
     assert samples.get("http_request_size_bytes_count", **labels) == 1
+
+
+@pytest.mark.parametrize("length", [5, None, memoryview(b"5"), bytearray(b"5"), object(), ("5", b"5")])
+def test_a_length_of_another_kind_is_none(service: Service, length: Any) -> None:
+    """As servers take it, or convert it."""
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", length), (memoryview(b"content-length"), b"7"), ("content-length", "7"), b"x"]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", length), (b"content-length", 7), "x"])
+        return iter([b"hello"])
+
+    service.asgi, service.wsgi = asgi, wsgi  # type: ignore[method-assign]
+    service.options(request_size=True, response_size=True)
+    if service.is_asgi:
+        connection = Connection("/items/5", headers=[(b"content-length", length)])
+        assert len(connection.run(service.middleware)) == 2
+    else:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/items/5", "CONTENT_LENGTH": length}
+        assert list(service.middleware(environ, lambda *_: None)) == [b"hello"]
+    labels = {"method": "GET", "path": "<unmatched>"}
+    assert service.samples().get("http_response_size_bytes_sum", **labels) == 5
+    assert service.samples().get("http_request_size_bytes_sum", **labels) == 0
 
 
 def test_the_size_of_no_response_is_not_recorded(service: Service) -> None:
