@@ -219,7 +219,25 @@ assert fdmetrics.REGISTRY.failures == {}, fdmetrics.REGISTRY.failures
 
 
 def test_a_metric_that_the_store_refuses_shows_nothing(tmp_path: Path) -> None:
-    run_program('import fdmetrics; fdmetrics.Info("m", "").info({"k": "v"})', FDMETRICS_DIR=tmp_path / "store")
+    run_program(
+        """
+        import fdmetrics
+        fdmetrics.Info("m", "").info({"k": "v"})
+        fdmetrics.Counter("n", "", ["a"]).labels("1").inc(2)
+        """,
+        FDMETRICS_DIR=tmp_path / "store",
+    )
+    run_program(
+        """
+        import fdmetrics.prometheus_client as pc
+        own = pc.CollectorRegistry()
+        own.register(pc.Counter("n", "", ["b"]))
+        for _ in range(2):
+            assert pc.generate_latest(own) == b"", pc.generate_latest(own)
+            assert b'n_total{a="1"} 2.0' in pc.generate_latest()
+        """,
+        FDMETRICS_DIR=tmp_path / "store",
+    )
     run_program(
         INSTALL
         + """
@@ -228,8 +246,9 @@ hits = pc.Counter("m", "")
 hits.inc(3)
 own.register(hits)
 assert hits._value.get() == 3
-# The family of the name, which is another process's, is in the default registry alone.
-assert shown() == ['m_info{k="v"} 1.0'], shown()
+own.register(pc.Counter("n", "", ["b"]))
+# The families of the names, which are another process's, are in the default registry alone.
+assert shown() == ['m_info{k="v"} 1.0', 'n_total{a="1"} 2.0'], shown()
 assert shown(own) == [] and list(own.collect()) == []
 assert fdmetrics.REGISTRY.failures, "refused, and counted"
 """,

@@ -271,7 +271,7 @@ for line in sys.stdin:
         assert new.ask("record") == old.ask("record") == repr(['x_total{b="1"} 2.0'])
 
 
-def test_samples_of_another_name_are_not_shown_as_ones_own(tmp_path: Path) -> None:
+def test_samples_of_another_name_are_not_shown_as_ones_own(way: str, tmp_path: Path) -> None:
     """What is refused is not shown as what the store has under its samples' names."""
     code = """
 c = p.Counter("x", "")
@@ -280,7 +280,7 @@ p.REGISTRY.unregister(c)
 p.Gauge("x_total", "").set(2)
 assert shown() == [], shown()
 """
-    assert "nothing is recorded" in errors_of(WAYS["drop-in"] + BEGINNING + code, tmp_path)
+    assert "nothing is recorded" in errors_of(way + code, tmp_path)
 
 
 def errors_of(program: str, directory: Path) -> str:

@@ -32,8 +32,8 @@ class _Declarations:
 
     def __init__(self) -> None:
         self.families: Dict[Descriptor, Family] = {}
-        #: The exposed names of the families, of former ones too.
-        self.names: Set[str] = set()
+        #: The families by their exposed names, former ones too.
+        self.named: Dict[str, Dict[Descriptor, Family]] = {}
 
 
 _declarations: WeakKeyDictionary[Registry, _Declarations] = WeakKeyDictionary()
@@ -46,9 +46,13 @@ def take_over(former: Any) -> None:
 
 
 def declared_names(registry: Registry) -> Set[str]:
-    """The exposed names of the families that this process has declared through prometheus_client."""
+    """The exposed names of the families that this process has declared through prometheus_client.
+
+    Without those that were refused: there the store has a family of somebody else's.
+    """
     known = _declarations.get(registry)
-    return set() if known is None else known.names
+    named = [] if known is None else list(known.named.items())
+    return {name for name, families in named if not all(family.is_refused for family in list(families.values()))}
 
 
 def family_of_metric(metric: Any) -> Optional[Family]:
@@ -80,9 +84,10 @@ def family_of(
     kept = kept_bounds(name, bounds) if kind == c.FDM_HISTOGRAM else ()
     descriptor = Descriptor(kind, name, str(documentation), names, unit or "", gauge_mode, kept, states)
     known = _declarations.setdefault(registry, _Declarations())
-    known.names.add(exposed_name(descriptor))
     # Of two threads that get here at once, both use the one that is kept.
-    return known.families.setdefault(descriptor, Family(descriptor, registry))
+    family = known.families.setdefault(descriptor, Family(descriptor, registry))
+    known.named.setdefault(exposed_name(descriptor), {})[descriptor] = family
+    return family
 
 
 def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:

@@ -108,7 +108,7 @@ class View:
         # The registry's metrics, by their families' exposed names.
         self._shared: Dict[str, Any] = {}
         self._others = registry is prometheus_client.REGISTRY
-        self._hidden: Set[str] = {INFO_FAMILY, *_COLLECTOR_NAMES, *declared_names(REGISTRY)}
+        self._hidden: Set[str] = self._hidden_now()
         self._process_metrics: ProcessMetrics = False
         self._declared = REGISTRY._declared
         self._target: Optional[Metric] = None
@@ -127,6 +127,10 @@ class View:
                 self._shared.update((name, collector) for name in _COLLECTOR_NAMES)
             else:
                 self._asked.append(collector)
+
+    @staticmethod
+    def _hidden_now() -> Set[str]:
+        return {INFO_FAMILY, *_COLLECTOR_NAMES, *declared_names(REGISTRY)}
 
     def _collectors(self, registry: Any, names: Optional[Set[str]]) -> List[Any]:
         with registry._lock:
@@ -155,11 +159,9 @@ class View:
         text = render(REGISTRY, wants_pid_label(), self._process_metrics, escaping)
         # What one that was refused would expose is, in the store, another family's.
         own = {name for name, collector in self._shared.items() if not _is_refused(collector)}
-        return {
-            name: block
-            for name, block in named_blocks(text, {*own, *self._hidden}, escaping)
-            if name in own or self._shows(name)
-        }
+        known = {*self._shared, *self._hidden}
+        self._hidden &= self._hidden_now()
+        return {name: block for name, block in named_blocks(text, known, escaping) if name in own or self._shows(name)}
 
     def _shows(self, name: str) -> bool:
         if name in PROCESS_NAMES and self._process_metrics:

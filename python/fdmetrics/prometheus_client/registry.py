@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import registry as native
+from .._descriptor import Descriptor
 from .._family import Family
 from .._prometheus import created
 from .._prometheus.families import exposed_name
@@ -145,6 +146,9 @@ class CollectorRegistry(_real.CollectorRegistry):
         return [part for part in map(_part, collectors) if part is not None]
 
     def _selections(self) -> List[Selection]:
+        for store in {part.store for part in self._parts()}:
+            # What it refuses is known from then on.
+            store._ready()
         return selections(self._parts(), self._hidden())
 
     def _hidden(self) -> FrozenSet[str]:
@@ -219,7 +223,13 @@ class _ServiceRegistry(CollectorRegistry):
         shown: Set[str] = set()
         for part in super()._parts():
             shown.update(part.names or ())
-        return frozenset(_declared - shown)
+        # Of a name whose families were refused the store has somebody else's.
+        declared = {
+            name
+            for name, families in list(_declared.items())
+            if not all(family.is_refused for family in list(families.values()))
+        }
+        return frozenset(declared | _given_up) - shown
 
 
 class _Others:
@@ -247,19 +257,22 @@ class _Described:
         return [self._metric]
 
 
-# The exposed names of what this process has declared through this package, or unregistered.
-_declared: Set[str] = set()
+# What this process has declared through this package, by the exposed names.
+_declared: Dict[str, Dict[Descriptor, Family]] = {}
+# The exposed names of what it has unregistered.
+_given_up: Set[str] = set()
 
 
 def note_declared(metric: Instrument) -> None:
     """Takes note of what the default registry is to show only while it is registered there."""
     if metric._family.registry is _default_store:
-        _declared.add(exposed_name(metric._family.descriptor))
+        descriptor = metric._family.descriptor
+        _declared.setdefault(exposed_name(descriptor), {})[descriptor] = metric._family
 
 
 def _note(part: Part) -> None:
     if part.store is _default_store:
-        _declared.update(part.names or ())
+        _given_up.update(part.names or ())
 
 
 def _family(collector: object) -> Optional[Family]:
