@@ -9,7 +9,7 @@ import functools
 import re
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Set
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Set
 
 import zmq
 
@@ -418,10 +418,14 @@ def state_of(socket: Any) -> SocketState:
     return state
 
 
-def _inherited(socket: Any) -> Optional[SocketState]:
+def shadowed(socket: Any) -> Iterator[Any]:
+    """The other Python objects that a socket knows to stand for the same socket of libzmq."""
     members = socket.__dict__
     # An asyncio socket sends and receives through _shadow_sock.
     for other in (members.get("_shadow_sock"), members.get("_shadow_obj")):
-        if isinstance(other, zmq.Socket) and hasattr(type(other), "_recorder"):
-            return state_of(other)
-    return None
+        if isinstance(other, zmq.Socket):
+            yield other
+
+
+def _inherited(socket: Any) -> Optional[SocketState]:
+    return next((state_of(other) for other in shadowed(socket) if hasattr(type(other), "_recorder")), None)
