@@ -169,8 +169,13 @@ def test_peers_that_come_and_go_for_ever(sockets: Sockets, monkeypatch: pytest.M
     assert counted(sockets.registry, "inproc://routers") == [30, 30, 0]
 
 
-def test_connections_of_a_stream(context: Any, registry: Registry) -> None:
-    with opened(context, zmq.STREAM) as stream:
+@pytest.mark.parametrize("kind", ["STREAM", "router_raw", "setsockopt"])
+def test_connections_of_raw_tcp(kind: str, context: Any, registry: Registry) -> None:
+    with opened(context, zmq.STREAM if kind == "STREAM" else zmq.ROUTER) as stream:
+        if kind == "router_raw":
+            stream.router_raw = 1
+        elif kind == "setsockopt":
+            stream.setsockopt(zmq.ROUTER_RAW, 1)
         port = stream.bind_to_random_port("tcp://127.0.0.1")
         for _ in range(5):
             with kernel.create_connection(("127.0.0.1", port)) as client:

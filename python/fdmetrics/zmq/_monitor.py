@@ -58,9 +58,10 @@ class Connections:
     """
 
     def __init__(self, current: Callable[[], Report], has_handshakes: bool = True) -> None:
-        """current is asked at each event for what counts it. Raw TCP has no handshakes."""
+        """current is asked at each event for what counts it."""
         self._current = current
-        self._has_handshakes = has_handshakes
+        #: Whether peers shake hands; not over raw TCP.
+        self.has_handshakes = has_handshakes
         self._lock = threading.Lock()
         #: Connections that are counted, and those whose handshake is not done, by their file descriptors.
         self._live: Dict[int, Tuple[bytes, Report]] = {}
@@ -79,7 +80,7 @@ class Connections:
                 self._end(descriptor)
                 if self._early[endpoint]:
                     self._early[endpoint] -= 1
-                elif self._has_handshakes:
+                elif self.has_handshakes:
                     self._reached[descriptor] = endpoint
                     return
                 self._begin(descriptor, endpoint, c.FDM_ZMQ_CONNECTED, report)
@@ -138,7 +139,7 @@ class ConnectionWatcher(threading.Thread):
         # Not the socket's own recorder, which belongs to the socket's thread.
         self._link: Optional[_link.LinkRecorder] = None
         self._attached = threading.Event()
-        self._connections = Connections(self._current, state.kind != zmq.STREAM)
+        self._connections = Connections(self._current)
         self.follow(state)
         address = f"inproc://fdmetrics.monitor-{next(_numbers)}"
         _monitor(socket, address, _WATCHED)
@@ -151,6 +152,7 @@ class ConnectionWatcher(threading.Thread):
 
     def follow(self, state: SocketState) -> None:
         """Records for the link that the socket now has. Called by the socket's thread."""
+        self._connections.has_handshakes = state.kind != zmq.STREAM
         address = state.address
         if address is None or state.internal:
             return

@@ -10,8 +10,9 @@ import zmq
 
 from ..registry import Registry, registry_of
 from ._monitor import gave_up, monitor_for_program, watch
-from ._state import SocketState, checked_carrier, last_endpoint, state_of
+from ._state import ROUTER_RAW, SocketState, checked_carrier, last_endpoint, state_of
 
+_set: Callable[..., Any] = zmq.Socket.set
 _bind: Callable[..., Any] = zmq.Socket.bind
 _connect: Callable[..., Any] = zmq.Socket.connect
 _unbind: Callable[..., Any] = zmq.Socket.unbind
@@ -96,6 +97,16 @@ class Settings:
             state.carrier = carrier
         if monitor:
             self.watch_connections()
+
+    # Options ----------------------------------------------------------------------------------------------------------
+
+    def set(self, option: int, optval: Any) -> None:
+        """As zmq.Socket.set."""
+        _set(self, option, optval)
+        if option == ROUTER_RAW and optval:
+            state_of(self).become_raw()
+
+    setsockopt = set
 
     # Endpoints --------------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ POLLIN = int(zmq.POLLIN)
 XPUB = int(zmq.XPUB)
 XSUB = int(zmq.XSUB)
 ROUTER = int(zmq.ROUTER)
+ROUTER_RAW = int(zmq.ROUTER_RAW)
 STREAM = int(zmq.STREAM)
 REQ = int(zmq.REQ)
 
@@ -233,6 +234,13 @@ class SocketState(_link.LinkRecorder):
     def carrier(self, carrier: str) -> None:
         self._carrier = checked_carrier(carrier)
         self._settle()
+
+    def become_raw(self) -> None:
+        """A ROUTER has the option ROUTER_RAW: libzmq does with it as with a STREAM, and tells nobody of the option."""
+        self.kind = STREAM
+        self._settle()
+        if self.watcher is not None:
+            self.watcher.follow(self)
 
     def _settle(self) -> None:
         self.strips = self.kind in _WITH_TRAILER and not self.internal
