@@ -110,6 +110,20 @@ def test_a_socket_that_was_a_handler_once(registry: Registry) -> None:
     assert Samples(registry).get("fastdeploy:zmq:latency_count", address="inproc://service") == 1
 
 
+@pytest.mark.parametrize(
+    ("kinds", "name"),
+    [((zmq.PAIR, zmq.PAIR), "7.inproc"), ((zmq.PUSH, zmq.PULL), "140234567891234.inproc")],
+)
+def test_names_like_that_of_an_authenticator_s_pipe(kinds: Any, name: str, context: Any, registry: Registry) -> None:
+    # The pipe itself is in test_zmq_authentication.
+    with opened(context, kinds[0]) as left, opened(context, kinds[1]) as right:
+        right.bind(f"inproc://{name}")
+        left.connect(f"inproc://{name}")
+        left.send(b"x")
+        assert right.recv() == b"x"
+    assert counted(registry, f"inproc://{name}") == [1, 1, 0]
+
+
 # What libzmq makes ----------------------------------------------------------------------------------------------------
 
 

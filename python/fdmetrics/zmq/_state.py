@@ -29,6 +29,7 @@ EVENTS = int(zmq.EVENTS)
 DONTWAIT = int(zmq.DONTWAIT)
 SNDMORE = int(zmq.SNDMORE)
 POLLIN = int(zmq.POLLIN)
+PAIR = int(zmq.PAIR)
 XPUB = int(zmq.XPUB)
 XSUB = int(zmq.XSUB)
 ROUTER = int(zmq.ROUTER)
@@ -82,9 +83,11 @@ _RCVMORE = ctypes.c_int(RCVMORE)
 
 
 # Endpoints of libzmq's own and of pyzmq's: there are no messages of the program in them. They are the peers of libzmq's
-# authentication, pyzmq's collector of sent buffers, what get_monitor_socket connects, and the pipe of pyzmq's
-# ThreadAuthenticator. libzmq's own end would take a trailer for a wrong answer.
-_INTERNAL = re.compile(r"inproc://(?:zeromq\.zap\.01$|pyzmq\.gc\.|monitor\.s-|fdmetrics\.monitor-|\d+\.inproc$)")
+# authentication, pyzmq's collector of sent buffers, and what get_monitor_socket connects. libzmq's own end would take a
+# trailer for a wrong answer.
+_INTERNAL = re.compile(r"inproc://(?:zeromq\.zap\.01$|pyzmq\.gc\.|monitor\.s-|fdmetrics\.monitor-)")
+# The pipe of pyzmq's ThreadAuthenticator, two PAIR sockets; the number is that object's address in memory.
+_AUTHENTICATOR = re.compile(r"inproc://[0-9]{8,}\.inproc$")
 
 #: Endpoints at which sockets say their events, whatever the program calls them.
 monitored: weakref.WeakValueDictionary[str, SocketState] = weakref.WeakValueDictionary()
@@ -155,7 +158,7 @@ class SocketState(_link.LinkRecorder):
         self.names: Mapping[str, str] = {}
         self.kind = int(get_option(socket, zmq.TYPE))
         #: Whether the socket is libzmq's own or pyzmq's: neither recorded nor changed.
-        self.internal = is_internal(last_endpoint(socket))
+        self.internal = self._is_internal(last_endpoint(socket))
         #: Where the socket says its events.
         self.monitor_endpoint: Optional[str] = None
         #: Whether send_json and send_pyobj make envelopes.
@@ -201,6 +204,14 @@ class SocketState(_link.LinkRecorder):
         self.more = ctypes.c_int(0)
         self.ask_more = self._asker(socket)
         self.watcher: Optional[ConnectionWatcher] = None
+
+    def _is_internal(self, endpoint: Optional[str]) -> bool:
+        """Whether a socket at this endpoint is libzmq's own or pyzmq's."""
+        if endpoint is None:
+            return False
+        if self.kind == PAIR and _AUTHENTICATOR.match(endpoint):
+            return True
+        return _INTERNAL.match(endpoint) is not None or endpoint in monitored
 
     def _asker(self, socket: Any) -> Callable[[], int]:
         more = self.more
@@ -270,7 +281,7 @@ class SocketState(_link.LinkRecorder):
             return False
 
     def attach(self, endpoint: str) -> None:
-        if not self.internal and is_internal(endpoint):
+        if not self.internal and self._is_internal(endpoint):
             self.internal = True
             self._detach()
         super().attach(endpoint)
@@ -293,13 +304,13 @@ class SocketState(_link.LinkRecorder):
         if endpoint == self.endpoint:
             self._given_up = endpoint
         super().give_up(endpoint)
-        if self.internal and is_internal(endpoint):
+        if self.internal and self._is_internal(endpoint):
             self.internal = False
             self._detach()
             self._settle()
 
     def _open(self) -> Optional[_link.Calls]:
-        if not self.internal and is_internal(self.endpoint):
+        if not self.internal and self._is_internal(self.endpoint):
             # It was connected before its name was known to be a monitor's.
             self.internal = True
             self._settle()
@@ -386,11 +397,6 @@ def checked_carrier(carrier: str) -> str:
     if carrier not in CARRIERS:
         raise InvalidArgumentError(f"{carrier!r} is not a carrier: one of {CARRIERS} is expected")
     return carrier
-
-
-def is_internal(endpoint: Optional[str]) -> bool:
-    """Whether what is at an endpoint is libzmq's own or pyzmq's."""
-    return endpoint is not None and (_INTERNAL.match(endpoint) is not None or endpoint in monitored)
 
 
 def note_monitor(state: SocketState, endpoint: Any) -> None:
