@@ -60,6 +60,24 @@ def test_what_the_catalogue_does_not_know_takes_every_update_and_keeps_none(
     assert "num_requests_of_a_later_version" in repr(unknown)
 
 
+def test_it_stands_for_lists_mappings_and_methods(registry: Registry, metrics: MetricsManager) -> None:
+    before = registry.render()
+    unknown = metrics.of_a_later_version
+    unknown[0].set(1)
+    unknown["name"].labels("a").inc()
+    unknown("x", key=1).observe(1)
+    unknown("x")[1]("y").inc()
+    unknown["new"] = unknown
+    del unknown["new"]
+    for _ in unknown:
+        raise AssertionError("nothing is in it")
+    assert list(unknown) == [] and len(unknown) == 0 and "x" not in unknown
+    assert unknown
+    assert registry.render() == before
+    for twin in (copy.copy(unknown), copy.deepcopy(unknown), pickle.loads(pickle.dumps(unknown))):
+        assert isinstance(twin, Inert) and twin.name == "of_a_later_version"
+
+
 def test_each_unknown_name_has_one_log_line(metrics: MetricsManager, caplog: pytest.LogCaptureFixture) -> None:
     start = threading.Barrier(8)
 

@@ -364,6 +364,31 @@ def test_envelopes_that_are_not_right(
     assert counted(sockets.registry, tmp_path) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("carrier", ["none", "trailer"])
+def test_a_frame_of_the_program_s_that_looks_like_a_trailer(carrier: str, sockets: Sockets, tmp_path: Path) -> None:
+    pair = Pair(sockets, tmp_path, zmq.PUSH, zmq.PULL, carrier=carrier)
+    own = b"FDM1" + b"p" * 20
+    pair.left.send_multipart([b"first", own])
+    # As docs/zmq.md says: it is taken off, unless a trailer follows it.
+    assert pair.right.recv_multipart() == ([b"first", own] if carrier == "trailer" else [b"first"])
+
+
+@pytest.mark.parametrize("carrier", ["none", "trailer"])
+def test_a_forwarder_takes_off_what_comes_to_it(carrier: str, sockets: Sockets, tmp_path: Path) -> None:
+    source, taking, giving, sink = (sockets.open(kind) for kind in (zmq.PUSH, zmq.PULL, zmq.PUSH, zmq.PULL))
+    source.carrier, giving.carrier = "trailer", carrier
+    for left, right, link in ((source, taking, "to"), (giving, sink, "from")):
+        left.link = right.link = link
+        right.bind(f"ipc://{tmp_path}/{link}")
+        left.connect(f"ipc://{tmp_path}/{link}")
+    source.send_multipart([b"a", b"b"])
+    giving.send_multipart(taking.recv_multipart())
+    assert sink.recv_multipart() == [b"a", b"b"]
+    samples = Samples(sockets.registry)
+    assert samples.get("fastdeploy:zmq:latency_count", address="to") == 1
+    assert samples.get("fastdeploy:zmq:latency_count", address="from") == (1 if carrier == "trailer" else 0)
+
+
 def test_random_frames_lose_nothing(plain_pair: Any, sockets: Sockets, tmp_path: Path) -> None:
     plain, right = plain_pair
     seed = int.from_bytes(os.urandom(4), "little")

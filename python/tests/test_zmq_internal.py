@@ -110,6 +110,20 @@ def test_a_socket_that_was_a_handler_once(registry: Registry) -> None:
     assert Samples(registry).get("fastdeploy:zmq:latency_count", address="inproc://service") == 1
 
 
+@pytest.mark.parametrize(
+    ("kinds", "name"),
+    [((zmq.PAIR, zmq.PAIR), "7.inproc"), ((zmq.PUSH, zmq.PULL), "140234567891234.inproc")],
+)
+def test_names_like_that_of_an_authenticator_s_pipe(kinds: Any, name: str, context: Any, registry: Registry) -> None:
+    # The pipe itself is in test_zmq_authentication.
+    with opened(context, kinds[0]) as left, opened(context, kinds[1]) as right:
+        right.bind(f"inproc://{name}")
+        left.connect(f"inproc://{name}")
+        left.send(b"x")
+        assert right.recv() == b"x"
+    assert counted(registry, f"inproc://{name}") == [1, 1, 0]
+
+
 # What libzmq makes ----------------------------------------------------------------------------------------------------
 
 
@@ -169,8 +183,13 @@ def test_peers_that_come_and_go_for_ever(sockets: Sockets, monkeypatch: pytest.M
     assert counted(sockets.registry, "inproc://routers") == [30, 30, 0]
 
 
-def test_connections_of_a_stream(context: Any, registry: Registry) -> None:
-    with opened(context, zmq.STREAM) as stream:
+@pytest.mark.parametrize("kind", ["STREAM", "router_raw", "setsockopt"])
+def test_connections_of_raw_tcp(kind: str, context: Any, registry: Registry) -> None:
+    with opened(context, zmq.STREAM if kind == "STREAM" else zmq.ROUTER) as stream:
+        if kind == "router_raw":
+            stream.router_raw = 1
+        elif kind == "setsockopt":
+            stream.setsockopt(zmq.ROUTER_RAW, 1)
         port = stream.bind_to_random_port("tcp://127.0.0.1")
         for _ in range(5):
             with kernel.create_connection(("127.0.0.1", port)) as client:

@@ -202,8 +202,11 @@ def test_a_connection_ends_where_it_was_counted(watched: Any, registry: Registry
     assert set(connections(registry, "named later").values()) <= {0, None}
 
 
-def test_raw_tcp_has_no_handshakes(watched: Any, registry: Registry) -> None:
-    server, client = watched(zmq.STREAM), watched(zmq.STREAM)
+@pytest.mark.parametrize("kind", [zmq.STREAM, zmq.ROUTER])
+def test_raw_tcp_has_no_handshakes(kind: int, watched: Any, registry: Registry) -> None:
+    server, client = watched(kind), watched(kind)
+    if kind == zmq.ROUTER:
+        server.router_raw = client.router_raw = 1
     server.link, client.link = "server", "client"
     port = server.bind_to_random_port("tcp://127.0.0.1")
     client.connect(f"tcp://127.0.0.1:{port}")

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Iterator, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Inert:
-    """A metric of no type. Each call takes whatever arguments a metric's takes, and does nothing.
+    """A metric of no type, or a list, mapping or method of a later version's. Each call takes whatever arguments that
+    takes, and does nothing; what is called or indexed gives itself, and nothing is in it.
 
     May be used from any thread and in fork children, copied and pickled.
     """
@@ -37,6 +38,34 @@ class Inert:
         return InertContext()
 
     track_inprogress = count_exceptions = time
+
+    def __call__(self, *_arguments: object, **_keywords: object) -> Inert:
+        """Itself: it stands for what a method returns, too."""
+        return self
+
+    def __getitem__(self, _key: object) -> Inert:
+        """Itself: each element of it is inert."""
+        return self
+
+    def __setitem__(self, _key: object, _value: object) -> None:
+        pass
+
+    def __delitem__(self, _key: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Inert]:
+        # Not by __getitem__, which would never end.
+        return iter(())
+
+    def __contains__(self, _key: object) -> bool:
+        return False
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        # `if metrics.name:` asks whether the metric is there, as with one that the catalogue has.
+        return True
 
     def __repr__(self) -> str:
         return f"<inert metric {self.name}>"

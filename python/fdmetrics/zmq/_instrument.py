@@ -52,7 +52,8 @@ def instrument(
 
     prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links:
     {"tcp://0.0.0.0:5555": "engine"}. monitor watches the connections of every socket that is bound or connected from
-    now on; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their own settings.
+    now on and has no monitor of the program's own; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their
+    own settings.
 
     Call instrument and undo while no thread is within a message of several frames.
     Errors: InvalidArgumentError (no such carrier); RuntimeError where pyzmq is instrumented already.

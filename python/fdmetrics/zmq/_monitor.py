@@ -7,15 +7,17 @@ from __future__ import annotations
 import itertools
 import struct
 import threading
+import weakref
 from collections import defaultdict
 from typing import Any, Callable, DefaultDict, Dict, Optional, Set, Tuple
 
 import zmq
 
 from .. import _constants as c
-from .. import _link
+from .. import _link, _log
 from ..errors import REFUSALS
-from ._state import SocketState, state_of
+from ..registry import Registry
+from ._state import SocketState, note_monitor, shadowed, state_of
 
 _REFUSED = (
     int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
@@ -38,6 +40,11 @@ _ATTACH_SECONDS = 10.0
 
 _numbers = itertools.count(1)
 
+# Of the backend: what a program calls is in _settings.
+_monitor: Callable[..., Any] = zmq.backend.Socket.monitor
+
+#: The registries whose log has said that connections of a socket are not counted.
+_told: weakref.WeakSet[Registry] = weakref.WeakSet()
 
 #: Counts an event of a connection; see FDM_ZMQ_CONNECTED and its like in fdmetrics.h.
 Report = Callable[[int], None]
@@ -51,9 +58,10 @@ class Connections:
     """
 
     def __init__(self, current: Callable[[], Report], has_handshakes: bool = True) -> None:
-        """current is asked at each event for what counts it. Raw TCP has no handshakes."""
+        """current is asked at each event for what counts it."""
         self._current = current
-        self._has_handshakes = has_handshakes
+        #: Whether peers shake hands; not over raw TCP.
+        self.has_handshakes = has_handshakes
         self._lock = threading.Lock()
         #: Connections that are counted, and those whose handshake is not done, by their file descriptors.
         self._live: Dict[int, Tuple[bytes, Report]] = {}
@@ -72,7 +80,7 @@ class Connections:
                 self._end(descriptor)
                 if self._early[endpoint]:
                     self._early[endpoint] -= 1
-                elif self._has_handshakes:
+                elif self.has_handshakes:
                     self._reached[descriptor] = endpoint
                     return
                 self._begin(descriptor, endpoint, c.FDM_ZMQ_CONNECTED, report)
@@ -131,10 +139,10 @@ class ConnectionWatcher(threading.Thread):
         # Not the socket's own recorder, which belongs to the socket's thread.
         self._link: Optional[_link.LinkRecorder] = None
         self._attached = threading.Event()
-        self._connections = Connections(self._current, state.kind != zmq.STREAM)
+        self._connections = Connections(self._current)
         self.follow(state)
         address = f"inproc://fdmetrics.monitor-{next(_numbers)}"
-        socket.monitor(address, _WATCHED)
+        _monitor(socket, address, _WATCHED)
         # Of the backend, and of a shadow of the context: neither records, and neither is closed with the context.
         context: Any = zmq.Context.shadow(socket.context.underlying)
         self._monitor: Any = zmq.backend.Socket(context, zmq.PAIR)
@@ -144,6 +152,7 @@ class ConnectionWatcher(threading.Thread):
 
     def follow(self, state: SocketState) -> None:
         """Records for the link that the socket now has. Called by the socket's thread."""
+        self._connections.has_handshakes = state.kind != zmq.STREAM
         address = state.address
         if address is None or state.internal:
             return
@@ -193,9 +202,47 @@ class ConnectionWatcher(threading.Thread):
 def watch(socket: Any) -> None:
     """See Settings.watch_connections."""
     state = state_of(socket)
-    if state.watcher is None or not state.watcher.is_alive():
+    if _has_monitor_of_program(socket, state):
+        _tell(state)
+    elif state.watcher is None or not state.watcher.is_alive():
         state.watcher = ConnectionWatcher(socket, state)
         state.watcher.start()
+
+
+def monitor_for_program(socket: Any, address: Any, events: int) -> Any:
+    """The program's own call of Socket.monitor: its monitor takes the place of ours."""
+    # Before libzmq knows of the program's monitor: a new state may begin to watch, and a monitor that nobody reads yet
+    # would block when it is replaced.
+    state = state_of(socket)
+    watcher = state.watcher
+    if address is None and watcher is not None and watcher.is_alive() and not socket.closed:
+        return None  # The program has no monitor to be ended.
+    result = _monitor(socket, address, events)
+    note_monitor(state, address)
+    if watcher is not None:
+        # libzmq has told its thread to end.
+        state.watcher = None
+        _tell(state)
+    return result
+
+
+def _has_monitor_of_program(socket: Any, state: SocketState) -> bool:
+    if state.monitor_endpoint is not None:
+        return True
+    # From before the socket was instrumented. libzmq does not tell whether a socket has a monitor; pyzmq keeps what
+    # get_monitor_socket() has made.
+    return any(getattr(known, "_monitor_socket", None) is not None for known in (socket, *shadowed(socket)))
+
+
+def _tell(state: SocketState) -> None:
+    registry = state.settings.registry
+    if registry not in _told:
+        _told.add(registry)
+        _log.warn(
+            "fdmetrics: a %s socket has a monitor of the program's own, and libzmq has one monitor a socket: its "
+            "connections are not counted. Nothing more is said of other sockets like it.",
+            zmq.SocketType(state.kind).name,
+        )
 
 
 def gave_up(state: SocketState, endpoint: Any) -> None:

@@ -9,12 +9,12 @@ from typing import Any, Callable, Optional
 import zmq
 
 from ..registry import Registry, registry_of
-from ._monitor import gave_up, watch
-from ._state import SocketState, checked_carrier, last_endpoint, note_monitor, state_of
+from ._monitor import gave_up, monitor_for_program, watch
+from ._state import ROUTER_RAW, SocketState, checked_carrier, last_endpoint, state_of
 
+_set: Callable[..., Any] = zmq.Socket.set
 _bind: Callable[..., Any] = zmq.Socket.bind
 _connect: Callable[..., Any] = zmq.Socket.connect
-_monitor: Callable[..., Any] = zmq.Socket.monitor
 _unbind: Callable[..., Any] = zmq.Socket.unbind
 _disconnect: Callable[..., Any] = zmq.Socket.disconnect
 
@@ -65,7 +65,8 @@ class Settings:
         """Counts connections made, accepted, lost, retried and refused from now on, until the socket is closed.
 
         Call it before bind and connect, so that none is missed. A thread reads the socket's monitor, of which libzmq
-        has one a socket: get_monitor_socket() and this exclude each other. Errors: zmq.ZMQError.
+        has one a socket. The program's own comes first: where there is one, this does nothing, and get_monitor_socket()
+        and monitor() end what this began; one warning in the log says so. Errors: zmq.ZMQError.
         """
         watch(self)
 
@@ -97,6 +98,16 @@ class Settings:
         if monitor:
             self.watch_connections()
 
+    # Options ----------------------------------------------------------------------------------------------------------
+
+    def set(self, option: int, optval: Any) -> None:
+        """As zmq.Socket.set."""
+        _set(self, option, optval)
+        if option == ROUTER_RAW and optval:
+            state_of(self).become_raw()
+
+    setsockopt = set
+
     # Endpoints --------------------------------------------------------------------------------------------------------
 
     def bind(self, addr: Any) -> Any:
@@ -115,9 +126,7 @@ class Settings:
 
     def monitor(self, addr: Any, events: int = int(zmq.EVENT_ALL)) -> Any:
         """As zmq.Socket.monitor. What connects to the endpoint receives events of libzmq, which do not count."""
-        result = _monitor(self, addr, events)
-        note_monitor(state_of(self), addr)
-        return result
+        return monitor_for_program(self, addr, events)
 
     def unbind(self, addr: Any) -> None:
         """As zmq.Socket.unbind."""

@@ -9,7 +9,7 @@ import functools
 import re
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Set
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Set
 
 import zmq
 
@@ -29,9 +29,11 @@ EVENTS = int(zmq.EVENTS)
 DONTWAIT = int(zmq.DONTWAIT)
 SNDMORE = int(zmq.SNDMORE)
 POLLIN = int(zmq.POLLIN)
+PAIR = int(zmq.PAIR)
 XPUB = int(zmq.XPUB)
 XSUB = int(zmq.XSUB)
 ROUTER = int(zmq.ROUTER)
+ROUTER_RAW = int(zmq.ROUTER_RAW)
 STREAM = int(zmq.STREAM)
 REQ = int(zmq.REQ)
 
@@ -81,9 +83,11 @@ _RCVMORE = ctypes.c_int(RCVMORE)
 
 
 # Endpoints of libzmq's own and of pyzmq's: there are no messages of the program in them. They are the peers of libzmq's
-# authentication, pyzmq's collector of sent buffers, what get_monitor_socket connects, and the pipe of pyzmq's
-# ThreadAuthenticator. libzmq's own end would take a trailer for a wrong answer.
-_INTERNAL = re.compile(r"inproc://(?:zeromq\.zap\.01$|pyzmq\.gc\.|monitor\.s-|fdmetrics\.monitor-|\d+\.inproc$)")
+# authentication, pyzmq's collector of sent buffers, and what get_monitor_socket connects. libzmq's own end would take a
+# trailer for a wrong answer.
+_INTERNAL = re.compile(r"inproc://(?:zeromq\.zap\.01$|pyzmq\.gc\.|monitor\.s-|fdmetrics\.monitor-)")
+# The pipe of pyzmq's ThreadAuthenticator, two PAIR sockets; the number is that object's address in memory.
+_AUTHENTICATOR = re.compile(r"inproc://[0-9]{8,}\.inproc$")
 
 #: Endpoints at which sockets say their events, whatever the program calls them.
 monitored: weakref.WeakValueDictionary[str, SocketState] = weakref.WeakValueDictionary()
@@ -154,7 +158,7 @@ class SocketState(_link.LinkRecorder):
         self.names: Mapping[str, str] = {}
         self.kind = int(get_option(socket, zmq.TYPE))
         #: Whether the socket is libzmq's own or pyzmq's: neither recorded nor changed.
-        self.internal = is_internal(last_endpoint(socket))
+        self.internal = self._is_internal(last_endpoint(socket))
         #: Where the socket says its events.
         self.monitor_endpoint: Optional[str] = None
         #: Whether send_json and send_pyobj make envelopes.
@@ -201,6 +205,14 @@ class SocketState(_link.LinkRecorder):
         self.ask_more = self._asker(socket)
         self.watcher: Optional[ConnectionWatcher] = None
 
+    def _is_internal(self, endpoint: Optional[str]) -> bool:
+        """Whether a socket at this endpoint is libzmq's own or pyzmq's."""
+        if endpoint is None:
+            return False
+        if self.kind == PAIR and _AUTHENTICATOR.match(endpoint):
+            return True
+        return _INTERNAL.match(endpoint) is not None or endpoint in monitored
+
     def _asker(self, socket: Any) -> Callable[[], int]:
         more = self.more
         if self.kind not in _WITH_FRAMES:
@@ -234,6 +246,13 @@ class SocketState(_link.LinkRecorder):
         self._carrier = checked_carrier(carrier)
         self._settle()
 
+    def become_raw(self) -> None:
+        """A ROUTER has the option ROUTER_RAW: libzmq does with it as with a STREAM, and tells nobody of the option."""
+        self.kind = STREAM
+        self._settle()
+        if self.watcher is not None:
+            self.watcher.follow(self)
+
     def _settle(self) -> None:
         self.strips = self.kind in _WITH_TRAILER and not self.internal
         self.trailing = self._carrier == "trailer" and self.strips and not self._conflates()
@@ -262,7 +281,7 @@ class SocketState(_link.LinkRecorder):
             return False
 
     def attach(self, endpoint: str) -> None:
-        if not self.internal and is_internal(endpoint):
+        if not self.internal and self._is_internal(endpoint):
             self.internal = True
             self._detach()
         super().attach(endpoint)
@@ -285,13 +304,13 @@ class SocketState(_link.LinkRecorder):
         if endpoint == self.endpoint:
             self._given_up = endpoint
         super().give_up(endpoint)
-        if self.internal and is_internal(endpoint):
+        if self.internal and self._is_internal(endpoint):
             self.internal = False
             self._detach()
             self._settle()
 
     def _open(self) -> Optional[_link.Calls]:
-        if not self.internal and is_internal(self.endpoint):
+        if not self.internal and self._is_internal(self.endpoint):
             # It was connected before its name was known to be a monitor's.
             self.internal = True
             self._settle()
@@ -380,11 +399,6 @@ def checked_carrier(carrier: str) -> str:
     return carrier
 
 
-def is_internal(endpoint: Optional[str]) -> bool:
-    """Whether what is at an endpoint is libzmq's own or pyzmq's."""
-    return endpoint is not None and (_INTERNAL.match(endpoint) is not None or endpoint in monitored)
-
-
 def note_monitor(state: SocketState, endpoint: Any) -> None:
     """The socket says its events at an endpoint from now on; None: nowhere."""
     if state.monitor_endpoint is not None:
@@ -418,10 +432,14 @@ def state_of(socket: Any) -> SocketState:
     return state
 
 
-def _inherited(socket: Any) -> Optional[SocketState]:
+def shadowed(socket: Any) -> Iterator[Any]:
+    """The other Python objects that a socket knows to stand for the same socket of libzmq."""
     members = socket.__dict__
     # An asyncio socket sends and receives through _shadow_sock.
     for other in (members.get("_shadow_sock"), members.get("_shadow_obj")):
-        if isinstance(other, zmq.Socket) and hasattr(type(other), "_recorder"):
-            return state_of(other)
-    return None
+        if isinstance(other, zmq.Socket):
+            yield other
+
+
+def _inherited(socket: Any) -> Optional[SocketState]:
+    return next((state_of(other) for other in shadowed(socket) if hasattr(type(other), "_recorder")), None)
