@@ -56,9 +56,10 @@ def test_every_series_shows_zero_from_its_declaration_on(own: CollectorRegistry,
     Gauge("m", "M.", registry=own, multiprocess_mode="mostrecent")
     Histogram("h", "H.", ["a"], registry=own, buckets=[1, 2]).labels("x")
     Summary("s", "S.", registry=own)
+    # But for gauges of which each process has a sample: those of prometheus_client's registries show it, until one is set.
     assert registry.render().decode() == (
         "# HELP c_total C.\n# TYPE c_total counter\nc_total 0.0\n"
-        "# HELP g G.\n# TYPE g gauge\ng 0.0\n"
+        "# HELP g G.\n# TYPE g gauge\n"
         "# HELP h H.\n# TYPE h histogram\n"
         'h_bucket{a="x",le="1.0"} 0.0\nh_bucket{a="x",le="2.0"} 0.0\nh_bucket{a="x",le="+Inf"} 0.0\n'
         'h_count{a="x"} 0.0\nh_sum{a="x"} 0.0\n'
