@@ -56,7 +56,7 @@ def test_every_series_shows_zero_from_its_declaration_on(own: CollectorRegistry,
     Gauge("m", "M.", registry=own, multiprocess_mode="mostrecent")
     Histogram("h", "H.", ["a"], registry=own, buckets=[1, 2]).labels("x")
     Summary("s", "S.", registry=own)
-    # But for gauges of which each process has a sample: those of prometheus_client's registries show it, until one is set.
+    # But for gauges of which each process has a sample: prometheus_client's registries show those, until one is set.
     assert registry.render().decode() == (
         "# HELP c_total C.\n# TYPE c_total counter\nc_total 0.0\n"
         "# HELP g G.\n# TYPE g gauge\n"
