@@ -219,7 +219,7 @@ def monitor_for_program(socket: Any, address: Any, events: int) -> Any:
         return None  # The program has no monitor to be ended.
     result = _monitor(socket, address, events)
     note_monitor(state, address)
-    if watcher is not None:
+    if watcher is not None and address is not None:
         # libzmq has told its thread to end.
         state.watcher = None
         _tell(state)
