@@ -58,6 +58,13 @@ def environment(**variables: Union[str, Path]) -> Dict[str, str]:
 
 def run_program(program: str, *arguments: Union[str, Path], timeout: float = 60, **variables: Union[str, Path]) -> str:
     """Runs a program text in a Python process of its own and returns what it prints; fails where it fails or hangs."""
+    return ended_program(program, *arguments, timeout=timeout, **variables).stdout
+
+
+def ended_program(
+    program: str, *arguments: Union[str, Path], timeout: float = 60, **variables: Union[str, Path]
+) -> subprocess.CompletedProcess[str]:
+    """The same, with what it says on its standard error."""
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), *map(str, arguments)],
         env=environment(**variables),
@@ -67,4 +74,4 @@ def run_program(program: str, *arguments: Union[str, Path], timeout: float = 60,
         check=False,
     )
     assert result.returncode == 0, f"exit code {result.returncode}\n{result.stdout}\n{result.stderr}"
-    return result.stdout
+    return result

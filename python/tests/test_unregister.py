@@ -12,7 +12,7 @@ from typing import Optional, Type
 
 import pytest
 
-from .support import environment, run_program
+from .support import ended_program, environment, run_program
 
 #: Begins a program of either way.
 WAYS = {
@@ -280,16 +280,4 @@ p.REGISTRY.unregister(c)
 p.Gauge("x_total", "").set(2)
 assert shown() == [], shown()
 """
-    assert "nothing is recorded" in errors_of(way + code, tmp_path)
-
-
-def errors_of(program: str, directory: Path) -> str:
-    """What a program says on its standard error."""
-    ran = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment(FDMETRICS_DIR=directory / "store"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return ran.stderr
+    assert "nothing is recorded" in ended_program(way + code, FDMETRICS_DIR=tmp_path / "store").stderr
