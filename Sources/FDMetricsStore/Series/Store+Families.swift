@@ -77,13 +77,10 @@ extension Store {
         var isThere = false
         for number in 0..<StoreFormat.maxSegments {
             guard let segment = segments[number] else { break }
-            _ = SeriesIndex.find(segment, hash: hash) { offset in
-                guard let record = family(segment, offset, named: descriptor.name) else { return false }
+            forEachFamily(segment, descriptor.name, hash) { record, place in
                 let isOther = descriptor.conflict(with: record.descriptor) != nil
-                let place = FamilyPlace(record, segment: number, offset: offset)
                 if latest.map({ $0.place < place }) ?? true { latest = (place, isOther) }
                 if !isOther { isThere = true }
-                return false
             }
         }
         return isThere && latest?.isOther == true
@@ -94,16 +91,25 @@ extension Store {
         var latest: (place: FamilyPlace, record: FamilyRecord)?
         var number = 0
         while let segment = try segment(number) {
-            _ = SeriesIndex.find(segment, hash: hash) { offset in
-                if let record = family(segment, offset, named: name) {
-                    let place = FamilyPlace(record, segment: number, offset: offset)
-                    if latest.map({ $0.place < place }) ?? true { latest = (place, record) }
-                }
-                return false
+            forEachFamily(segment, name, hash) { record, place in
+                if latest.map({ $0.place < place }) ?? true { latest = (place, record) }
             }
             number += 1
         }
         return latest?.record
+    }
+
+    /// Goes through the sound records of a name in a segment.
+    private func forEachFamily(
+        _ segment: UnsafeMutablePointer<Segment>, _ name: String, _ hash: UInt64,
+        _ body: (FamilyRecord, FamilyPlace) -> Void
+    ) {
+        _ = SeriesIndex.find(segment, hash: hash) { offset in
+            if let record = family(segment, offset, named: name) {
+                body(record, FamilyPlace(record, segment: segment.pointee.geometry.number, offset: offset))
+            }
+            return false
+        }
     }
 
     /// The first record of a declaration in the first segment that has one.
