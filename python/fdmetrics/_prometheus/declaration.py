@@ -52,7 +52,12 @@ def declared_names(registry: Registry) -> Set[str]:
     """
     known = _declarations.get(registry)
     named = [] if known is None else list(known.named.items())
-    return {name for name, families in named if not all(family.is_refused for family in list(families.values()))}
+    return {name for name, families in named if not _are_refused(families)}
+
+
+def _are_refused(families: Dict[Descriptor, Family]) -> bool:
+    # Not all() of a generator, which costs more: every scrape asks this of each name.
+    return not [family for family in list(families.values()) if not family.is_refused]
 
 
 def family_of_metric(metric: Any) -> Optional[Family]:

@@ -190,10 +190,10 @@ def blocks(text: str) -> Iterator[Block]:
 
 def named_blocks(text: bytes, names: Iterable[str], escaping: str) -> Iterator[Tuple[str, Block]]:
     """The families of a text with this escaping, each with its exposed name: a real one if it is among the names."""
-    found = list(blocks(text.decode("utf-8", "replace")))
-    by_shown = _by_shown_name(names, escaping, {block.suffixed for block in found})
-    for block in found:
-        yield by_shown.get(block.suffixed, block.suffixed), block
+    found = {block.suffixed: block for block in blocks(text.decode("utf-8", "replace"))}
+    by_shown = _by_shown_name(names, escaping, found)
+    for shown, block in found.items():
+        yield by_shown.get(shown, shown), block
 
 
 def _by_shown_name(names: Iterable[str], escaping: str, shown: Collection[str]) -> Dict[str, str]:
@@ -201,6 +201,8 @@ def _by_shown_name(names: Iterable[str], escaping: str, shown: Collection[str]) 
     names = set(names)
     by_shown = {}
     for name in names:
+        if is_classic(name):
+            continue
         # The library falls back to "values" where another family has the name that this one would be shown with.
         unique = escaped(name, "values")
         other = unique if unique in shown else escaped(name, escaping)
