@@ -14,7 +14,7 @@ from typing import Any, Callable, ClassVar, Optional, Tuple, Type, TypeVar
 import zmq
 
 from .. import zmq as instrumented
-from ..zmq._state import last_endpoint
+from ..zmq._libzmq import last_endpoint
 from . import zmq_channel
 from .zmq_channel import Channel, Recording
 

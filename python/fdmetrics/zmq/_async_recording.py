@@ -18,9 +18,10 @@ import zmq._future
 from zmq.utils import jsonapi
 
 from .._link import unwrapped
+from ._libzmq import DONTWAIT, POLLIN, get_option
 from ._receiving import DEFERRED, Undecoded, seen
 from ._serialized import SerializedSends
-from ._state import DONTWAIT, POLLIN, SocketState, get_option, state_of
+from ._state import SocketState, state_of
 
 _Async: Any = zmq._future._AsyncSocket
 

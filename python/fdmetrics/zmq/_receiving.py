@@ -15,8 +15,9 @@ import zmq
 from zmq.utils import jsonapi
 
 from .._link import TRAILER_MAGIC, TRAILER_SIZE, unwrapped
+from ._libzmq import DONTWAIT, EVENTS, POLLIN, RCVMORE, ROUTER, get_option
 from ._settings import Settings
-from ._state import DONTWAIT, EVENTS, POLLIN, RCVMORE, ROUTER, SocketState, get_option, state_of
+from ._state import SocketState, state_of
 
 # Of the backend: one frame.
 _recv: Callable[..., Any] = zmq.backend.Socket.recv

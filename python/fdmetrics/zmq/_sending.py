@@ -16,8 +16,9 @@ import zmq
 from zmq.utils import jsonapi
 
 from .._link import now, wrapped
+from ._libzmq import DONTWAIT, REQ, ROUTER, SNDMORE, SUBSCRIBES, XSUB
 from ._serialized import SerializedSends
-from ._state import DONTWAIT, REQ, ROUTER, SNDMORE, SUBSCRIBES, XSUB, SocketState, state_of
+from ._state import SocketState, state_of
 
 _Again = zmq.Again
 

@@ -9,8 +9,9 @@ from typing import Any, Callable, Optional
 import zmq
 
 from ..registry import Registry, registry_of
+from ._libzmq import ROUTER_RAW, last_endpoint
 from ._monitor import gave_up, monitor_for_program, watch
-from ._state import ROUTER_RAW, SocketState, checked_carrier, last_endpoint, state_of
+from ._state import SocketState, checked_carrier, state_of
 
 _set: Callable[..., Any] = zmq.Socket.set
 _bind: Callable[..., Any] = zmq.Socket.bind

@@ -5,9 +5,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
-import re
-import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Set
 
@@ -15,6 +12,21 @@ import zmq
 
 from .. import _link
 from ..errors import InvalidArgumentError
+from ._libzmq import (
+    DONTWAIT,
+    NO_SHORT_SEND,
+    RECEIVE_MADE,
+    REQ,
+    ROUTER,
+    STREAM,
+    SUBSCRIBES,
+    WITH_TRAILER,
+    XPUB,
+    asker,
+    get_option,
+    is_own_endpoint,
+    last_endpoint,
+)
 
 if TYPE_CHECKING:
     from ._monitor import ConnectionWatcher
@@ -23,82 +35,11 @@ if TYPE_CHECKING:
 #: structured calls (send_json, send_pyobj) make; or in one more frame at its end.
 CARRIERS = ("none", "envelope", "trailer")
 
-# Plain ints: pyzmq takes them faster than members of its enumerations.
-RCVMORE = int(zmq.RCVMORE)
-EVENTS = int(zmq.EVENTS)
-DONTWAIT = int(zmq.DONTWAIT)
-SNDMORE = int(zmq.SNDMORE)
-POLLIN = int(zmq.POLLIN)
-PAIR = int(zmq.PAIR)
-XPUB = int(zmq.XPUB)
-XSUB = int(zmq.XSUB)
-ROUTER = int(zmq.ROUTER)
-ROUTER_RAW = int(zmq.ROUTER_RAW)
-STREAM = int(zmq.STREAM)
-REQ = int(zmq.REQ)
-
-# Types whose messages have several frames and belong to ZMTP: a trailer can be one of them.
-_WITH_TRAILER = frozenset(
-    int(kind)
-    for kind in (
-        zmq.PAIR,
-        zmq.PUB,
-        zmq.SUB,
-        zmq.REQ,
-        zmq.REP,
-        zmq.DEALER,
-        zmq.ROUTER,
-        zmq.PULL,
-        zmq.PUSH,
-        zmq.XPUB,
-        zmq.XSUB,
-    )
-)
-_WITH_FRAMES = _WITH_TRAILER | {STREAM}
-
-#: What a subscription begins with, or the end of one.
-SUBSCRIBES = (b"\0", b"\1")
-
-get_option: Callable[[Any, int], Any] = zmq.backend.Socket.get
-
-
-def _find_getsockopt() -> Optional[Callable[..., int]]:
-    """libzmq's zmq_getsockopt, of the very libzmq that pyzmq has loaded; None where its symbols are hidden.
-
-    pyzmq's own way to ask for RCVMORE costs more than receiving a message. The interpreter's lock is kept: the answer
-    is a field of the socket, and no other thread may use that.
-    """
-    backend: Any = zmq.backend.Socket
-    try:
-        function = ctypes.PyDLL(sys.modules[backend.__module__].__file__).zmq_getsockopt
-    except (AttributeError, KeyError, OSError):
-        return None
-    function.restype = ctypes.c_int
-    found: Callable[..., int] = function
-    return found
-
-
-_getsockopt = _find_getsockopt()
-_RCVMORE = ctypes.c_int(RCVMORE)
-
-
-# Endpoints of libzmq's own and of pyzmq's: there are no messages of the program in them. They are the peers of libzmq's
-# authentication, pyzmq's collector of sent buffers, and what get_monitor_socket connects. libzmq's own end would take a
-# trailer for a wrong answer.
-_INTERNAL = re.compile(r"inproc://(?:zeromq\.zap\.01$|pyzmq\.gc\.|monitor\.s-|fdmetrics\.monitor-)")
-# The pipe of pyzmq's ThreadAuthenticator, two PAIR sockets; the number is that object's address in memory.
-_AUTHENTICATOR = re.compile(r"inproc://[0-9]{8,}\.inproc$")
-
 #: Endpoints at which sockets say their events, whatever the program calls them.
 monitored: weakref.WeakValueDictionary[str, SocketState] = weakref.WeakValueDictionary()
 
 #: So many routing ids of peers are known to a ROUTER; then it begins anew.
 MOST_PEERS = 65_536
-
-# Sockets whose first frames tell more than the rest: they have no short way to send.
-_NO_SHORT_SEND = frozenset((XSUB, ROUTER, STREAM))
-# Sockets that receive what libzmq has made.
-_RECEIVE_MADE = frozenset((XPUB, ROUTER, STREAM))
 
 #: Called when a socket gets its state, with both and whether the state is new; see instrument.
 on_state: List[Callable[[SocketState, Any, bool], None]] = []
@@ -165,7 +106,7 @@ class SocketState(_link.LinkRecorder):
         self.enveloping = False
         #: Whether messages end with a trailer when they are sent, and may when they are received.
         self.trailing = False
-        self.strips = self.kind in _WITH_TRAILER and not self.internal
+        self.strips = self.kind in WITH_TRAILER and not self.internal
         #: How a trailer is sent. Never waiting: should the peer go away after the payload, the next one would get the
         #: trailer alone. A REQ's question has begun all the same, and libzmq drops what is left of it.
         self.trailer_flags = 0 if self.kind == REQ else DONTWAIT
@@ -173,9 +114,9 @@ class SocketState(_link.LinkRecorder):
         #: identity of the peer. Nothing is read ahead before.
         self.least_frames = 2 if self.kind == ROUTER else 1
         #: Whether some of what is sent is for libzmq or the kernel; see _sending.
-        self.commands = self.kind in _NO_SHORT_SEND
+        self.commands = self.kind in NO_SHORT_SEND
         #: Whether some of what is received was made by libzmq, and whether the message that was received is.
-        self.takes_made = self.kind in _RECEIVE_MADE
+        self.takes_made = self.kind in RECEIVE_MADE
         self.made = False
         #: Of a ROUTER: the peers that it has heard of, and whether the message's is new.
         self.peers: Set[bytes] = set()
@@ -202,33 +143,12 @@ class SocketState(_link.LinkRecorder):
         self.deferring = False
         #: Where the answer of ask_more is. ask_more returns 0, or something else where libzmq refused.
         self.more = ctypes.c_int(0)
-        self.ask_more = self._asker(socket)
+        self.ask_more = asker(socket, self.kind, self.more)
         self.watcher: Optional[ConnectionWatcher] = None
 
     def _is_internal(self, endpoint: Optional[str]) -> bool:
         """Whether a socket at this endpoint is libzmq's own or pyzmq's."""
-        if endpoint is None:
-            return False
-        if self.kind == PAIR and _AUTHENTICATOR.match(endpoint):
-            return True
-        return _INTERNAL.match(endpoint) is not None or endpoint in monitored
-
-    def _asker(self, socket: Any) -> Callable[[], int]:
-        more = self.more
-        if self.kind not in _WITH_FRAMES:
-            return int
-        if _getsockopt is not None:
-            size = ctypes.c_size_t(ctypes.sizeof(more))
-            handle = ctypes.c_void_p(socket.underlying)
-            return functools.partial(_getsockopt, handle, _RCVMORE, ctypes.byref(more), ctypes.byref(size))
-        owner = self._owner
-
-        def ask() -> int:
-            living = owner()
-            more.value = 0 if living is None else get_option(living, RCVMORE)
-            return 0
-
-        return ask
+        return endpoint is not None and (is_own_endpoint(self.kind, endpoint) or endpoint in monitored)
 
     def follows(self) -> bool:
         """Whether libzmq has more frames of the message whose frame it gave last."""
@@ -254,7 +174,7 @@ class SocketState(_link.LinkRecorder):
             self.watcher.follow(self)
 
     def _settle(self) -> None:
-        self.strips = self.kind in _WITH_TRAILER and not self.internal
+        self.strips = self.kind in WITH_TRAILER and not self.internal
         self.trailing = self._carrier == "trailer" and self.strips and not self._conflates()
         self.enveloping = self._carrier == "envelope" and not self.internal
         self.allow_plain()
@@ -406,15 +326,6 @@ def note_monitor(state: SocketState, endpoint: Any) -> None:
     state.monitor_endpoint = endpoint.decode() if isinstance(endpoint, bytes) else endpoint
     if state.monitor_endpoint is not None:
         monitored[state.monitor_endpoint] = state
-
-
-def last_endpoint(socket: Any) -> Optional[str]:
-    """The endpoint that a socket was bound or connected to last, wildcards resolved; None where there is none."""
-    try:
-        endpoint: bytes = get_option(socket, zmq.LAST_ENDPOINT)
-    except zmq.ZMQError:
-        return None
-    return endpoint.rstrip(b"\0").decode("utf-8", "surrogateescape") or None
 
 
 def state_of(socket: Any) -> SocketState:
