@@ -30,30 +30,37 @@ _PACKAGE = "prometheus_client"
 
 
 class _Finder:
-    """Finds prometheus_client where the others do, and has it installed into when it has been loaded, each time."""
+    """Finds prometheus_client where the others do, and has it installed into when it has been loaded, each time.
+
+    Its modules, too, when they are loaded again by importlib.reload.
+    """
 
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
     ) -> Optional[ModuleSpec]:
-        if name != _PACKAGE:
+        # Only who reloads says into which module.
+        if name != _PACKAGE and (target is None or not name.startswith(_PACKAGE + ".")):
             return None
         others = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
         spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            _then_install(spec.loader)
+            _then_install(spec.loader, name)
         return spec
 
 
-def _then_install(loader: Any) -> None:
+def _then_install(loader: Any, found: str) -> None:
     load = loader.exec_module
 
     def load_and_install(module: ModuleType) -> None:
-        if module.__name__ == _PACKAGE:
+        name = module.__name__
+        if name == found:
             # A loader may be of other modules too.
             vars(loader).pop("exec_module", None)
         load(module)
-        if module.__name__ == _PACKAGE:
+        if name == _PACKAGE:
             _install()
+        elif name == found:
+            _install_again(module)
 
     loader.exec_module = load_and_install
 
@@ -67,6 +74,18 @@ def _install() -> None:
         import traceback
 
         print("fdmetrics: metrics of prometheus_client are not shared, because installing failed:", file=sys.stderr)
+        traceback.print_exc()
+
+
+def _install_again(module: ModuleType) -> None:
+    try:
+        import fdmetrics._install
+
+        fdmetrics._install.reloaded(module)
+    except Exception:
+        import traceback
+
+        print(f"fdmetrics: {module.__name__} was loaded again, and installing into it failed:", file=sys.stderr)
         traceback.print_exc()
 
 

@@ -56,12 +56,14 @@ def _is_unit(text: str) -> bool:
     return _is_metric_name("_" + text)
 
 
-def _refusal(text: str, utf8: bool) -> str:
+#: What a program does to have names of any UTF-8.
+UTF8_ADVICE = "fdmetrics.allow_utf8_names(), or FDMETRICS_UTF8_NAMES=1 in the environment"
+
+
+def _refusal(text: str, utf8: bool, advice: str = UTF8_ADVICE) -> str:
     """What is wrong with a name that is not of the classic character set; "" where nothing is."""
     if not utf8:
-        return (
-            " (or fdmetrics.allow_utf8_names(), or FDMETRICS_UTF8_NAMES=1 in the environment, for names of any UTF-8)"
-        )
+        return f" (or {advice}, for names of any UTF-8)"
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -135,10 +137,12 @@ def strings(texts: Sequence[str]) -> ctypes.Array[_prototypes.String]:
     return array
 
 
-def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str, utf8: bool) -> str:
+def full_name(
+    kind: int, name: str, namespace: str, subsystem: str, unit: str, utf8: bool, advice: str = UTF8_ADVICE
+) -> str:
     """The family's name from its parts, as prometheus_client builds it.
 
-    utf8: whether it may be any UTF-8. Errors: InvalidNameError.
+    utf8: whether it may be any UTF-8; advice: what to do where it may not. Errors: InvalidNameError.
     """
     if not name:
         raise InvalidNameError("Metric name should not be empty")
@@ -152,18 +156,20 @@ def full_name(kind: int, name: str, namespace: str, subsystem: str, unit: str, u
         raise InvalidNameError(f"Invalid unit {unit!r} of metric {full}: letters, digits and underscores are expected")
     if unit and not full.endswith("_" + unit):
         full += "_" + unit
-    if not _is_metric_name(full) and (refusal := _refusal(full, utf8)):
+    if not _is_metric_name(full) and (refusal := _refusal(full, utf8, advice)):
         raise InvalidNameError(f"Invalid metric name {full!r}: [a-zA-Z_:][a-zA-Z0-9_:]* is expected{refusal}")
     return full
 
 
-def checked_label_names(kind: int, metric: str, names: Iterable[str], utf8: bool) -> Tuple[str, ...]:
-    """The label names as a tuple. utf8: whether they may be any UTF-8. Errors: InvalidNameError."""
+def checked_label_names(
+    kind: int, metric: str, names: Iterable[str], utf8: bool, advice: str = UTF8_ADVICE
+) -> Tuple[str, ...]:
+    """The label names as a tuple. utf8, advice: as of full_name. Errors: InvalidNameError."""
     checked = tuple(sys.intern(name) if type(name) is str else name for name in names)
     for name in checked:
         if not isinstance(name, str):
             raise InvalidNameError(f"Invalid label name {name!r} of {metric}: a string is expected")
-        if not _is_label_name(name) and (refusal := _refusal(name, utf8)):
+        if not _is_label_name(name) and (refusal := _refusal(name, utf8, advice)):
             raise InvalidNameError(
                 f"Invalid label name {name!r} of {metric}: [a-zA-Z_][a-zA-Z0-9_]* is expected{refusal}"
             )

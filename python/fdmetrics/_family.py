@@ -6,24 +6,43 @@ from __future__ import annotations
 
 import ctypes
 import time
-from typing import Optional, Sequence
+from typing import TYPE_CHECKING, Dict, Optional, Sequence, Tuple
 
 from . import _log
 from ._descriptor import Descriptor, strings
 from .errors import REFUSALS, ConflictError, InvalidNameError, check_status
 from .registry import Registry
 
+if TYPE_CHECKING:
+    from ._gauge_functions import Function
+
 
 class Family:
     """One family of one registry. Any thread, and fork children, may call any method; none takes a lock."""
 
-    __slots__ = ("_is_refused_for_ever", "_retry_at", "descriptor", "handle", "registry")
+    __slots__ = (
+        "_retry_at",
+        "descriptor",
+        "functions",
+        "handle",
+        "is_held",
+        "is_refused_for_ever",
+        "is_replacing",
+        "registry",
+    )
 
     def __init__(self, descriptor: Descriptor, registry: Registry) -> None:
         self.descriptor = descriptor
         self.registry = registry
         self._retry_at = 0.0
-        self._is_refused_for_ever = False
+        #: Whether it contradicts what the store has, or this process, and is not tried again.
+        self.is_refused_for_ever = False
+        #: Whether it is to take the place of another declaration of its name when it is registered.
+        self.is_replacing = False
+        #: Whether a registry of prometheus_client's has its metric, or has given it up; None: it never had one.
+        self.is_held: Optional[bool] = None
+        #: What Gauge.set_function was given, by label values.
+        self.functions: Dict[Tuple[str, ...], Function] = {}
         #: The fdm_family, once it is registered.
         self.handle: Optional[int] = None
 
@@ -32,20 +51,34 @@ class Family:
 
         Errors: those of Store(), and the classes of fdm_register's statuses.
         """
-        if self.handle is None:
-            store = self.registry._attach()
-            family = ctypes.c_void_p()
-            descriptor = self.descriptor.encoded()
-            is_replacing = self.registry._replaces(self.descriptor)
-            register = store.library.fdm_register_replacing if is_replacing else store.library.fdm_register
-            check_status(store.library, register(store.pointer, ctypes.byref(descriptor), ctypes.byref(family)))
-            if is_replacing:
-                self.registry._replacing.discard(self.descriptor.name)
-            self.handle = family.value
+        handle = self.handle
+        if handle is None:
+            try:
+                is_replacing = self.is_replacing and not self.registry._is_replaced(self.descriptor)
+                handle = self._register(self.descriptor, is_replacing)
+            except ConflictError:
+                # Another thread has registered it, and a third may have put another declaration in its place since.
+                handle = self.handle
+                if handle is None:
+                    raise
+            # A thread that sees no handle sees this, or registers what is there.
+            self.handle, self.is_replacing = handle, False
             # After a move to another store nothing is declared.
             self.registry._declared.setdefault(self.descriptor.name, self.descriptor)
-        assert self.handle is not None
-        return self.handle
+        return handle
+
+    def _register(self, declaration: Descriptor, is_replacing: bool) -> int:
+        store = self.registry._attach()
+        family = ctypes.c_void_p()
+        descriptor = declaration.encoded()
+        register = store.library.fdm_register_replacing if is_replacing else store.library.fdm_register
+        check_status(store.library, register(store.pointer, ctypes.byref(descriptor), ctypes.byref(family)))
+        assert family.value is not None
+        counting = self.registry._declared.get(declaration.name)
+        if is_replacing and counting is not None and counting.difference(declaration) is not None:
+            # Another thread has declared the name otherwise while this one was on its way: that one counts.
+            self._register(counting, True)
+        return family.value
 
     def register_quietly(self) -> bool:
         """Whether the family is registered, trying where it is not; a failure is logged and counted, not raised."""
@@ -53,7 +86,7 @@ class Family:
             return True
         if self.registry._attach_quietly() is None:
             return False
-        if self._is_refused_for_ever or time.monotonic() < self._retry_at:
+        if self.is_refused_for_ever or time.monotonic() < self._retry_at:
             return False
         try:
             self.register()
@@ -89,16 +122,18 @@ class Family:
 
     def refuse_for_ever(self, error: BaseException) -> None:
         """Counts and logs a contradiction, which lasts as long as the store. Nothing is tried again."""
-        self._is_refused_for_ever = True
+        self.is_refused_for_ever = True
         self.refuse(error)
 
     @property
     def is_refused(self) -> bool:
-        """Whether it contradicts what the store has, or this process."""
-        return self._is_refused_for_ever
+        """Whether it contradicts what the store has, or this process, in which another declaration may have taken its
+        place: what the store shows under its name is not its own."""
+        return self.is_refused_for_ever or self.registry._is_replaced(self.descriptor)
 
     def detach(self) -> None:
         """Forgets the handle, and what the store has refused, because it is being closed or left."""
         self.handle = None
         self._retry_at = 0.0
-        self._is_refused_for_ever = False
+        self.is_refused_for_ever = False
+        self.is_replacing = False

@@ -47,6 +47,12 @@ def install() -> None:
     fdmetrics_hook.watch()
 
 
+def reloaded(module: ModuleType) -> None:
+    """Installs into a module of prometheus_client once more, because importlib.reload has executed it again."""
+    for patches in _applied:
+        patches.apply_again(module)
+
+
 def _records_already(package: ModuleType) -> bool:
     # Its modules may be those of an earlier import, and fdmetrics.prometheus_client may stand in its place.
     return str(package.CollectorRegistry.collect.__module__).startswith(f"{__package__}.")

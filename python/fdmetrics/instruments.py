@@ -130,6 +130,7 @@ class Gauge(Metric):
         "set": "set(value): sets the value of this process.",
     }
     _kind = c.FDM_GAUGE
+    _knows_removal = True
 
     inc: _bindings.Add
     dec: _bindings.Add
@@ -200,6 +201,8 @@ class Gauge(Metric):
         """
         if self._is_parent:
             _bindings.missing_labels("gauge")()
+        if self._is_removed:
+            return
         _gauge_functions.put(self._family, self._values, f)
         self._put_calls(_bindings.silent_gauge_calls(self))
 
@@ -309,6 +312,7 @@ class _Text(Metric):
     """A metric whose state is in its series as such: it has no update callable and no handle of its own."""
 
     __slots__ = ()
+    _knows_removal = True
 
     def _declare(self, *arguments: Any, **specific: Any) -> None:
         import_rare_prototypes()
@@ -323,6 +327,8 @@ class _Text(Metric):
     def _update(self, function: str, encoded: Callable[[], Tuple[Any, ...]]) -> None:
         if self._is_parent:
             _bindings.missing_labels(KIND_NAMES[self._kind])()
+        if self._is_removed:
+            return
         if (
             not self._family.register_quietly()
             or time.monotonic() < self._retry_at

@@ -7,10 +7,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Mapping, NoReturn, Optional, Sequence, Tuple, TypeVar
+from _weakref import ref
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Dict,
+    Iterable,
+    Iterator,
+    Mapping,
+    NoReturn,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 from . import _builtins, _library
-from ._descriptor import KIND_NAMES, Descriptor, checked_label_names, full_name, strings
+from ._descriptor import KIND_NAMES, UTF8_ADVICE, Descriptor, checked_label_names, full_name, strings
 from ._family import Family
 from .errors import REFUSALS, InvalidArgumentError, LabelsError, check_status
 from .registry import registry_of
@@ -64,6 +78,10 @@ _NO_REMOVALS = memoryview(b"\xff" * 8).cast("Q")
 _NO_CHILDREN = _Children(_NO_WORD)
 
 
+def _pop(references: Dict[Any, None], reference: Any) -> None:
+    references.pop(reference, None)
+
+
 def _text(value: object) -> str:
     """A label value as text. A string of a subclass stands for its characters, so that it equals the plain string."""
     return str.__str__(value) if isinstance(value, str) else str(value)
@@ -91,6 +109,8 @@ class Metric:
             "_calls": None,
             "_children": None,
             "_family": None,
+            "_is_removed": None,
+            "_made": None,
             "_removals": None,
             "_retry_at": None,
             "_values": None,
@@ -98,6 +118,11 @@ class Metric:
         }
 
     _kind: ClassVar[int]
+    #: Whether a child is told that this process has removed its series. One that is not has the address of a series,
+    #: which nobody sees any more.
+    _knows_removal: ClassVar[bool] = False
+    #: How a program has names of any UTF-8.
+    _utf8_advice: ClassVar[str] = UTF8_ADVICE
 
     if TYPE_CHECKING:
 
@@ -116,15 +141,15 @@ class Metric:
         **specific: Any,
     ) -> None:
         utf8 = self._takes_utf8_names()
-        name = full_name(self._kind, name, namespace, subsystem, unit, utf8)
-        label_names = checked_label_names(self._kind, name, labelnames, utf8)
+        name = full_name(self._kind, name, namespace, subsystem, unit, utf8, self._utf8_advice)
+        label_names = checked_label_names(self._kind, name, labelnames, utf8, self._utf8_advice)
         values = tuple(_text(value) for value in labelvalues or ())
         if values and len(values) != len(label_names):
             raise LabelsError(f"Incorrect label count: {values} for the label names {label_names} of {name}")
         descriptor = Descriptor(self._kind, name, str(documentation), label_names, unit, **specific)
         owner = registry_of(registry)
         self._take(Family(descriptor, owner), values)
-        owner._declare(self, descriptor)
+        owner._declare(self, self._family)
 
     def _take(self, family: Family, values: Tuple[str, ...]) -> None:
         self._family = family
@@ -133,6 +158,10 @@ class Metric:
         self._removals = _NO_REMOVALS
         #: The update callables, once they are bound.
         self._calls: Any = None
+        #: Whether this process has removed its series.
+        self._is_removed = False
+        # The children that are to be told so, also those that a caller alone holds on to.
+        self._made: Optional[Dict[Any, None]] = None
         #: From when on a series that was refused may be tried again, on the clock of time.monotonic.
         self._retry_at = 0.0
         self._look_up_slowly()
@@ -242,11 +271,20 @@ class Metric:
         child: Optional[M] = children.get(values)
         if child is None:
             child = self._made_child(values)
+            if self._knows_removal:
+                self._remember(child)
             if child._bind() is None:
                 return children.keep_refused(values, child)  # type: ignore[no-any-return]
             child = children.setdefault(values, child)
         assert child is not None
         return child
+
+    def _remember(self, child: Metric) -> None:
+        made = self._made
+        if made is None:
+            self._made = made = {}
+        # By references that leave with their children. A WeakSet could not be read while another thread adds.
+        made[ref(child, functools.partial(_pop, made))] = None
 
     def _made_child(self: M, values: Tuple[str, ...]) -> M:
         child = type(self).__new__(type(self))
@@ -332,11 +370,27 @@ class Metric:
             self._family.refuse(error)
             return
         known.update(list(self._children))
+        known.update(child._values for child in self._made_children())
         self._remove(values for values in known if all(values[at] == value for at, value in wanted.items()))
+
+    def _tell_removed(self, series: Optional[Iterable[Tuple[str, ...]]] = None) -> None:
+        """Tells the children with these label values, or all, that their series are removed."""
+        removed = None if series is None else set(series)
+        for child in self._made_children():
+            if removed is None or child._values in removed:
+                child._is_removed = True
+
+    def _made_children(self) -> Iterator[Metric]:
+        for reference in list(self._made or ()):
+            child = reference()
+            if child is not None:
+                yield child
 
     def _remove(self, series: Iterable[Tuple[str, ...]]) -> None:
         if not self._family.register_quietly():
             return
+        series = list(series)
+        self._tell_removed(series)
         for values in series:
             self._call("fdm_remove", strings(values), len(values))
             self._children.forget(values)
@@ -344,6 +398,7 @@ class Metric:
     def clear(self) -> None:
         """Removes all series of this metric, for all processes; nothing where it has no label names."""
         if self._is_parent and self._family.register_quietly():
+            self._tell_removed()
             self._call("fdm_clear")
             self._children = _NO_CHILDREN
 

@@ -74,7 +74,7 @@ class PythonMetrics:
         self._attached = False
         registry._holds(self)
         # The registry calls register() or _register_quietly() when it attaches the store, now if it has.
-        registry._declare(self, self._info._family.descriptor)
+        registry._declare(self, self._info._family)
 
     def register(self) -> None:
         """Registers the families and starts to record. Errors: as fdmetrics.Metric.register."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
         def _register_quietly(self) -> bool: ...
 
+    from ._family import Family
+
     class Attached(Protocol):
         """Whatever holds an address in the store."""
 
@@ -63,12 +65,11 @@ class Registry:
         self._directory = None if directory is None else absolute(directory)
         self._closed = False
         self._retry_at = 0.0
+        # The declaration that counts for each name in this process.
         self._declared: Dict[str, Descriptor] = {}
-        # Of prometheus_client's registries those that hold a metric of a name; see _hold.
+        # Of prometheus_client's registries those that hold a metric of a name, which is free once there are none left;
+        # see _hold. A name that no such registry has had is not there, and not free.
         self._holders: Dict[str, MutableSet[object]] = {}
-        # Names whose metric was given up, and those that were declared since and have not been registered yet.
-        self._free: Set[str] = set()
-        self._replacing: Set[str] = set()
         self._pending: Dict[Declared, None] = {}
         # Only of a store that may be closed; a process that has the default one alone need not import weakref.
         self._attachments: Optional[MutableSet[Attached]] = None
@@ -80,7 +81,7 @@ class Registry:
         self._own_records: Set[str] = set()
         self._on_own_record: List[Callable[[Registry, str], None]] = []
         self._refusals = _log.Refusals()
-        #: What Gauge.set_function was given.
+        #: The families that Gauge.set_function was called for.
         self._functions: _gauge_functions.Functions = {}
         #: How often something was refused, by the exception's class name. Not exact under several threads.
         self.failures: Dict[str, int] = {}
@@ -162,7 +163,7 @@ class Registry:
         if self._directory is None:
             return
         self._closed = True
-        self._functions.clear()
+        _gauge_functions.forget(self)
         store = self.__dict__.pop("_store", None)
         for attachment in list(self._attachments or ()):
             attachment._detach()
@@ -201,7 +202,6 @@ class Registry:
         store = Store(directory)
         os.environ[_environment.DIRECTORY] = directory
         self._declared, self._pending, self._retry_at = {}, {}, 0.0
-        self._free, self._replacing = set(), set()
         self._store = store
         self._found = _environment.Found.now(store.path)
         detach_all(self)
@@ -231,8 +231,10 @@ class Registry:
         for metric in list(self._pending):
             metric._register_quietly()
 
-    def _declare(self, metric: Declared, descriptor: Descriptor) -> None:
-        """Takes up a new metric. Errors: ConflictError, where this process has declared the name otherwise."""
+    def _declare(self, metric: Declared, family: Family) -> None:
+        """Takes up a metric, new or declared again. Errors: ConflictError, where its name has another declaration in
+        this process and is not free."""
+        descriptor = family.descriptor
         if self._store is None:
             # A name that was set after the import, as seen before the program changes its directory.
             _environment.make_absolute()
@@ -240,10 +242,7 @@ class Registry:
             self._follow_quietly()
         known = self._declared.setdefault(descriptor.name, descriptor)
         difference = descriptor.difference(known)
-        is_free = descriptor.name in self._free
-        if is_free:
-            # Whatever the store has under the name, perhaps of another process, gives way.
-            self._replacing.add(descriptor.name)
+        is_free = self._is_free(descriptor.name)
         if difference is not None:
             if not is_free:
                 raise ConflictError(
@@ -251,7 +250,14 @@ class Registry:
                     "everywhere, or choose another name."
                 )
             self._declared[descriptor.name] = descriptor
-            self._free.discard(descriptor.name)
+            self._holders.pop(descriptor.name, None)
+            # It may have been registered, or refused, before the other one took its place.
+            family.detach()
+            self._forget_replaced(descriptor.name)
+        if is_free:
+            # Whatever the store has under the name, perhaps of another process, gives way.
+            family.is_replacing = True
+            _gauge_functions.forget_given_up(self, descriptor.name)
         if ":zmq:" in descriptor.name and type(metric).__module__ != "fdmetrics.instruments":
             # Through prometheus_client, in either way. This package declares such families without recording into them.
             self._records_itself(descriptor.name)
@@ -259,35 +265,71 @@ class Registry:
         if self._store is not None:
             metric._register_quietly()
 
-    def _hold(self, descriptor: Descriptor, holder: object) -> None:
-        """Takes note of a registry of prometheus_client's that has a metric, unless the name was refused to that."""
+    def _forget_replaced(self, name: str) -> None:
+        """Registers only at their next update what was declared otherwise, if the store has not been attached since."""
+        for metric in list(self._pending):
+            family: Optional[Family] = getattr(metric, "_family", None)
+            if family is not None and family.descriptor.name == name and self._is_replaced(family.descriptor):
+                self._pending.pop(metric, None)
+
+    def _take_back(self, metric: Declared, family: Family) -> None:
+        """The constructor of a metric of prometheus_client's API has raised after it had declared that."""
         import weakref
 
-        known = self._declared.get(descriptor.name)
-        if known is None or descriptor.difference(known) is None:
-            self._holders.setdefault(descriptor.name, weakref.WeakSet()).add(holder)
-            self._free.discard(descriptor.name)
+        self._pending.pop(metric, None)
+        if self._declared.get(family.descriptor.name) is family.descriptor:
+            # Nobody had declared it before: the name is free again.
+            self._holders.setdefault(family.descriptor.name, weakref.WeakSet())
 
-    def _release(self, descriptor: Descriptor, holder: object) -> bool:
+    def _is_free(self, name: str) -> bool:
+        """Whether registries of prometheus_client's had a metric of the name, and none has: they have unregistered it,
+        or are gone themselves."""
+        holders = self._holders.get(name)
+        return holders is not None and not holders
+
+    def _is_replaced(self, descriptor: Descriptor) -> bool:
+        """Whether another declaration of the name counts in this process."""
+        known = self._declared.get(descriptor.name)
+        return known is not None and known is not descriptor and descriptor.difference(known) is not None
+
+    def _hold(self, metric: Declared, family: Family, holder: object) -> None:
+        """Takes note of a registry of prometheus_client's that has a metric, unless the name was refused to that.
+
+        A metric whose name has been declared otherwise meanwhile, and is free, is declared once more.
+        """
+        import weakref
+
+        if self._is_replaced(family.descriptor):
+            if family.is_refused_for_ever and not self._is_free(family.descriptor.name):
+                return
+            try:
+                self._declare(metric, family)
+            except ConflictError as error:
+                family.refuse_for_ever(error)
+                return
+        if self._is_free(family.descriptor.name):
+            _gauge_functions.forget_given_up(self, family.descriptor.name)
+        self._holders.setdefault(family.descriptor.name, weakref.WeakSet()).add(holder)
+        _gauge_functions.take_up(family)
+
+    def _release(self, family: Family, holder: object) -> bool:
         """Takes note that such a registry has given a metric up. Whether its name is free now: nobody has it any more.
 
         The next declaration of the name, whatever it is, then takes the former one's place in the store, for all
         processes of the service; those that make the same declaration record into the same series. One that is as the
         store's goes on with what there is.
         """
-        known = self._declared.get(descriptor.name)
-        if known is not None and descriptor.difference(known) is not None:
-            return False  # It was refused, or has been replaced.
-        holders = self._holders.get(descriptor.name, set())
-        holders.discard(holder)
-        if holders:
-            return False
-        self._free.add(descriptor.name)
-        return True
+        import weakref
 
-    def _replaces(self, descriptor: Descriptor) -> bool:
-        """Whether a declaration is to take the place of another one of its name, when it is registered."""
-        return descriptor.name in self._replacing and descriptor.difference(self._declared[descriptor.name]) is None
+        if self._is_replaced(family.descriptor):
+            return False  # It was refused, or has been replaced.
+        name = family.descriptor.name
+        self._holders.setdefault(name, weakref.WeakSet()).discard(holder)
+        if not self._is_free(name):
+            return False
+        family.is_held = False
+        _gauge_functions.forget_given_up(self, name)
+        return True
 
     def _records_itself(self, name: str) -> None:
         """The program itself records into a family of ZeroMQ messages from now on."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -218,6 +219,81 @@ def test_the_drop_in_and_the_native_api_share_functions(registry: Registry) -> N
     assert Samples(registry).get("depth") == 4
     Gauge("depth", "Depth.", registry=registry, multiprocess_mode="livesum").set_function(lambda: 6)
     assert Samples(dropin_latest(shown)).get("depth") == 6
+
+
+def test_a_function_is_not_called_without_its_metric(registry: Registry) -> None:
+    """It is that of the metric that it was set on, and not of the next one with its name."""
+    shown = CollectorRegistry(store=registry)
+    calls: List[int] = []
+
+    def fail() -> float:
+        calls.append(1)
+        raise LookupError("called")
+
+    old = DropInGauge("depth", "Depth.", registry=shown, multiprocess_mode="livesum")
+    old.set_function(fail)
+    labelled = DropInGauge("sizes", "", ["a"], registry=shown)
+    labelled.labels("x").set_function(fail)
+    for metric in (old, labelled):
+        shown.unregister(metric)
+    dropin_latest(shown)
+    new = DropInGauge("depth", "Depth.", registry=shown, multiprocess_mode="livesum")
+    new.set(3)
+    # A function that is set on a metric that nothing shows speaks for no other one either.
+    old.set_function(fail)
+    other = DropInGauge("sizes", "", ["b"], registry=shown)
+    other.labels("x").set(1)
+    samples = Samples(dropin_latest(shown))
+    assert (samples.get("depth"), samples.get("sizes", b="x")) == (3, 1)
+    new.inc()
+    assert Samples(dropin_latest(shown)).get("depth") == 4
+    assert calls == []
+
+
+def test_a_function_comes_back_with_its_metric(registry: Registry) -> None:
+    shown = CollectorRegistry(store=registry)
+    gauge = DropInGauge("depth", "Depth.", registry=shown, multiprocess_mode="livesum")
+    gauge.set_function(lambda: 5)
+    shown.unregister(gauge)
+    between = DropInGauge("depth", "Depth.", ["a"], registry=shown)
+    shown.unregister(between)
+    shown.register(gauge)
+    assert Samples(dropin_latest(shown)).get("depth") == 5
+
+
+def test_a_function_goes_with_its_registry(registry: Registry) -> None:
+    gone = CollectorRegistry(store=registry)
+    gauge = DropInGauge("depth", "Depth.", registry=gone, multiprocess_mode="livesum")
+    gauge.set_function(lambda: 1 / 0)
+    del gone, gauge
+    gc.collect()
+    registry.render()
+    shown = CollectorRegistry(store=registry)
+    DropInGauge("depth", "Depth.", registry=shown, multiprocess_mode="livesum").set(5)
+    assert Samples(dropin_latest(shown)).get("depth") == 5
+    assert not registry._functions.get("depth")
+
+
+def test_a_native_function_stays_where_the_drop_in_gives_the_name_up(registry: Registry) -> None:
+    shown = CollectorRegistry(store=registry)
+    Gauge("depth", "", registry=registry, multiprocess_mode="livesum").set_function(lambda: 6)
+    shown.unregister(DropInGauge("depth", "", registry=shown, multiprocess_mode="livesum"))
+    assert Samples(registry).get("depth") == 6
+
+
+@pytest.mark.parametrize("removal", ["remove", "clear", "remove_by_labels"])
+def test_a_child_that_was_removed_gets_no_function(registry: Registry, removal: str) -> None:
+    gauge = Gauge("depth", "", ["a"], registry=registry)
+    child, other = gauge.labels("1"), gauge.labels("2")
+    # The children that were looked up before are not in the dictionary of those after it.
+    gauge.remove("2")
+    gauge.labels("3")
+    arguments: Any = {"remove": ["1"], "clear": [], "remove_by_labels": [{"a": "1"}]}[removal]
+    getattr(gauge, removal)(*arguments)
+    child.set_function(lambda: 3)
+    other.set_function(lambda: 4)
+    samples = Samples(registry)
+    assert samples.get("depth", a="1") is None and samples.get("depth", a="2") is None
 
 
 def test_a_closed_registry_lets_go_of_functions(directory: Path) -> None:

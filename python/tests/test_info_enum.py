@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,29 @@ def test_the_latest_process_has_the_word(registry: Registry, directory: Path) ->
 def test_wrong_states_are_refused(registry: Registry, wrong: list[str]) -> None:
     with pytest.raises(ValueError, match=r"[Ss]tates"):
         Enum("task", "Task.", registry=registry, states=wrong)
+
+
+@pytest.mark.parametrize("removal", ["remove", "clear", "remove_by_labels"])
+def test_a_child_that_was_removed_shows_nothing(registry: Registry, removal: str) -> None:
+    """As one of a counter does, also where other series were removed after it was looked up."""
+    info = Info("build", "", ["part"], registry=registry)
+    task = Enum("task", "", ["part"], registry=registry, states=["starting", "running"])
+    children = [metric.labels("engine") for metric in (info, task)]
+    children[0].info({"version": "1"})  # type: ignore[attr-defined]
+    for metric in (info, task):
+        metric.labels("other")
+        metric.remove("other")
+        metric.labels("third")
+        arguments: Any = {"remove": ["engine"], "clear": [], "remove_by_labels": [{"part": "engine"}]}[removal]
+        getattr(metric, removal)(*arguments)
+    children[0].info({"version": "2"})  # type: ignore[attr-defined]
+    children[1].state("running")  # type: ignore[attr-defined]
+    samples = Samples(registry)
+    assert "engine" not in samples.text
+    with pytest.raises(ValueError, match="'lost' is not a state"):
+        children[1].state("lost")  # type: ignore[attr-defined]
+    info.labels("engine").info({"version": "3"})
+    task.labels("engine").state("running")
+    samples = Samples(registry)
+    assert samples.get("build_info", part="engine", version="3") == 1
+    assert samples.get("task", part="engine", task="running") == 1

@@ -223,9 +223,89 @@ def test_a_gauge_may_have_a_function() -> None:
         assert pc.REGISTRY.get_sample_value("g") == 5
         assert b'l{a="x"} 6.0' in pc.generate_latest() and b'l{a="y"} 7.0' in pc.generate_latest()
         if os.fork() == 0:
-            assert pc.REGISTRY.get_sample_value("g") == 10  # In each process.
+            # What the parent says is there, once, as in the drop-in; the child speaks for itself once it has its own.
+            assert pc.REGISTRY.get_sample_value("g") == 5
+            assert b'l{a="x"} 6.0' in pc.generate_latest()
+            labelled.labels("x").inc(2)
+            assert b'l{a="x"} 8.0' in pc.generate_latest()
+            gauge.set_function(lambda: 4)
+            assert pc.REGISTRY.get_sample_value("g") == 9
             os._exit(0)
         assert os.wait()[1] == 0
+        """
+    )
+
+
+def test_a_function_of_before_install_is_the_parent_s_too() -> None:
+    run_program(
+        """
+        import os
+        import fdmetrics, prometheus_client as pc
+        gauge = pc.Gauge("g", "", multiprocess_mode="livesum")
+        gauge.set_function(lambda: 5)
+        fdmetrics.install()
+        assert pc.REGISTRY.get_sample_value("g") == 5
+        if os.fork() == 0:
+            assert pc.REGISTRY.get_sample_value("g") == 5
+            os._exit(0)
+        assert os.wait()[1] == 0
+        """
+    )
+
+
+def test_a_collector_that_raises_hides_no_metric_of_before_from_a_look_at_one() -> None:
+    run_program(
+        """
+        import fdmetrics, prometheus_client as pc
+        fdmetrics.install()
+        class Raises:
+            def describe(self):
+                return []
+            def collect(self):
+                raise RuntimeError("boom")
+        pc.Gauge("g", "").set(5)
+        pc.REGISTRY.register(Raises())
+        assert pc.REGISTRY.get_sample_value("g") == 5
+        try:
+            pc.REGISTRY.get_sample_value("other")
+        except RuntimeError:
+            raise SystemExit
+        raise AssertionError
+        """
+    )
+
+
+def test_arguments_have_prometheus_client_s_names() -> None:
+    run_program(
+        """
+        import fdmetrics, prometheus_client as pc
+        fdmetrics.install()
+        counter = pc.Counter(name="c", documentation="", labelnames=["a"])
+        counter.labels(a="1").inc(amount=2, exemplar={"t": "1"})
+        info = pc.Info("i", "")
+        info.info(val={"v": "1"})
+        state = pc.Enum("e", "", states=["a", "b"])
+        state.state(state="b")
+        gauge = pc.Gauge("g", "")
+        gauge.set(value=3)
+        gauge.inc(amount=1)
+        gauge.dec(amount=2)
+        function = pc.Gauge("f", "")
+        function.set_function(f=lambda: 7)
+        histogram, summary = pc.Histogram("h", "", buckets=[1]), pc.Summary("s", "")
+        histogram.observe(amount=2, exemplar={"t": "1"})
+        summary.observe(amount=2)
+        registry = pc.REGISTRY
+        value = registry.get_sample_value
+        assert value(name="c_total", labels={"a": "1"}) == 2 and value("i_info", {"v": "1"}) == 1
+        assert value("e", {"e": "b"}) == 1 and value("g") == 2 and value("f") == 7
+        assert value("h_count") == value("s_count") == 1
+        counter.remove_by_labels(labels={"a": "1"})
+        assert value("c_total", {"a": "1"}) is None
+        registry.unregister(collector=gauge)
+        registry.register(collector=gauge)
+        (family,) = registry.restricted_registry(names=["g"]).collect()
+        assert family.name == "g" and b"g 2.0" in pc.generate_latest(registry=registry)
         """
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from typing import Any, Iterator, List
 
 from prometheus_client import metrics
@@ -13,8 +14,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import CollectorRegistry
 
 from ..metric import Metric
+from .declaration import recording_values
 from .patches import declare_family, note_held, note_messages, text_series
-from .removal import recording_values
 
 logger = logging.getLogger("fdmetrics")
 
@@ -33,6 +34,9 @@ def adopt() -> None:
         declare_family(metric)
         if metric._labelnames and not metric._labelvalues:
             continue
+        if "_child_samples" in vars(metric):
+            # What Gauge.set_function was given is this process's.
+            metric._fdmetrics_function_of = os.getpid()
         if isinstance(metric, (metrics.Info, metrics.Enum)):
             _adopt_text(metric)
         elif isinstance(metric, _WITH_VALUES) and not recording_values(metric):

@@ -24,7 +24,8 @@ _asked = "PROMETHEUS_DISABLE_CREATED_SERIES" in os.environ and getattr(metrics, 
 
 def follow(module: ModuleType) -> None:
     """Regards the switch of another module too."""
-    _switches.append(module)
+    if module not in _switches:
+        _switches.append(module)
 
 
 def enable() -> None:

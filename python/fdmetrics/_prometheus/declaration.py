@@ -8,10 +8,12 @@ on without it, as its process's own.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 from weakref import WeakKeyDictionary
 
 from .. import _constants as c
@@ -106,35 +108,100 @@ def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
     return kept
 
 
-def hold(family: Family, holder: object) -> None:
-    """Takes note of a CollectorRegistry that has a metric; see Registry._hold."""
-    if not family.is_refused:
-        family.registry._hold(family.descriptor, holder)
+def hold(metric: Any, family: Family, holder: object) -> None:
+    """Takes note of a CollectorRegistry that has a metric, and declares it again where it has to be; see
+    Registry._hold."""
+    registry = family.registry
+    registry._hold(_Again(metric, family), family, holder)
 
 
 def give_up(family: Family, holder: object) -> None:
     """Frees the name of a metric that was unregistered, if no other CollectorRegistry has it; see Registry._release."""
     registry, name = family.registry, family.descriptor.name
     known = _declarations.get(registry)
-    if registry._release(family.descriptor, holder) and known is not None:
+    if registry._release(family, holder) and known is not None:
         # What is declared from now on is registered anew, in the place of what there is then.
         known.families = {other: family for other, family in list(known.families.items()) if other.name != name}
 
 
-def announce(value: Declared, family: Family) -> bool:
-    """Declares a value, which then shows as soon as the store is attached. Whether the registry has taken it."""
+def recording_values(metric: Any) -> List[Any]:
+    """The objects of a metric, or of one of its children, that stand for a series of the store."""
+    return [value for value in list(vars(metric).values()) if hasattr(type(value), "removed")]
+
+
+class _Again:
+    """A metric that is declared in the place of another one, which was declared after it."""
+
+    __slots__ = ("__weakref__", "_family", "_metric")
+
+    def __init__(self, metric: Any, family: Family) -> None:
+        self._metric = metric
+        self._family = family
+
+    def register(self) -> None:
+        """Registers the family now, and a series without labels. Errors: as Metric.register."""
+        if not self._register_quietly():
+            self._family.register()
+
+    def _register_quietly(self) -> bool:
+        family = self._family
+        known = _declarations.setdefault(family.registry, _Declarations())
+        known.families[family.descriptor] = family
+        known.named.setdefault(exposed_name(family.descriptor), {})[family.descriptor] = family
+        if not family.register_quietly():
+            return False
+        forget(self, family.registry)
+        for one in (self._metric, *getattr(self._metric, "_metrics", {}).copy().values()):
+            for value in recording_values(one):
+                # What had been refused, or was declared while the other metric had the name.
+                value.use(family)
+        return True
+
+
+class _Collected(threading.local):
+    """What a constructor in this thread declares, until its metric has been registered."""
+
+    values: Optional[List[Tuple[Declared, Family]]] = None
+
+
+_collected = _Collected()
+
+
+@contextlib.contextmanager
+def constructing() -> Iterator[None]:
+    """A constructor runs, which declares nothing if it raises before its metric is registered."""
+    former, _collected.values = _collected.values, []
+    try:
+        yield
+        announce_collected()
+    finally:
+        _collected.values = former
+
+
+def announce_collected() -> None:
+    """The metric that this thread constructs has been taken by its registry."""
+    collected, _collected.values = _collected.values, None
+    for value, family in collected or ():
+        announce(value, family)
+
+
+def announce(value: Declared, family: Family) -> None:
+    """Declares a value, which then shows as soon as the store is attached; after a constructor's metric is registered.
+
+    A value whose declaration the registry does not take records nothing, nor does any other of its family.
+    """
+    if _collected.values is not None:
+        _collected.values.append((value, family))
+        return
     registry = family.registry
     if registry._store is None:
         use_old_variable()
     try:
-        registry._declare(value, family.descriptor)
-        return True
+        registry._declare(value, family)
     except ConflictError as error:
         family.refuse_for_ever(error)
-        return False
     except REFUSALS as error:
         family.refuse(error)
-        return False
 
 
 class Labelled:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import os
 from bisect import bisect_left
+from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import prometheus_client
 from prometheus_client import exposition, metrics, multiprocess, values
+from prometheus_client import registry as registries
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import CollectorRegistry
@@ -24,9 +27,19 @@ from .. import _constants as c
 from .. import python_metrics
 from .._family import Family
 from ..registry import REGISTRY
-from . import created, removal
+from . import created, removal, totals
 from . import multiprocess as store_multiprocess
-from .declaration import Labelled, family_of, family_of_metric, give_up, hold, kept_bounds, store_name
+from .declaration import (
+    Labelled,
+    announce_collected,
+    constructing,
+    family_of,
+    family_of_metric,
+    give_up,
+    hold,
+    kept_bounds,
+    store_name,
+)
 from .text_value import InfoSeries, StateSeries
 from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
 from .value import ObservedSum
@@ -38,8 +51,8 @@ logger = logging.getLogger("fdmetrics")
 PACKAGE = prometheus_client
 
 _ABSENT = object()
-# What was there before, in the order in which it was replaced: owner, name, former value.
-_replaced: List[Tuple[Any, str, Any]] = []
+# What was there before: owner, name, former value, and what has taken its place.
+_replaced: List[Tuple[Any, str, Any, Any]] = []
 
 # The schemes of escaping that leave classic names as they are, as the library does.
 _PLAIN_ESCAPING = ("underscores", "allow-utf-8", "values")
@@ -51,18 +64,31 @@ def apply() -> None:
     _replace_metrics()
     _replace_registry()
     _replace_exposition()
-    _replace_created()
-    _put(multiprocess.MultiProcessCollector, "__init__", store_multiprocess.initialise)
-    _put(multiprocess.MultiProcessCollector, "collect", store_multiprocess.collect)
-    _put(multiprocess.MultiProcessCollector, "is_of_this_process", store_multiprocess.is_of_this_process)
-    _put(multiprocess, "mark_process_dead", store_multiprocess.mark_process_dead)
+    _replace_multiprocess()
     python_metrics.install()
+
+
+def apply_again(module: ModuleType) -> None:
+    """Makes a module of prometheus_client record into the store that was reloaded, and has new classes and functions.
+
+    What was made of the former classes goes on as it is.
+    """
+    if module is values:
+        _replace_values()
+    elif module is metrics:
+        _replace_metrics()
+    elif module is registries:
+        _replace_registry()
+    elif module in (exposition, openmetrics):
+        _replace_exposition()
+    elif module is multiprocess:
+        _replace_multiprocess()
 
 
 def take_back() -> None:
     """Puts back what was there before apply(). Metrics that were made meanwhile go on recording into the store."""
     while _replaced:
-        owner, name, former = _replaced.pop()
+        owner, name, former, _ = _replaced.pop()
         if former is _ABSENT:
             delattr(owner, name)
         else:
@@ -70,7 +96,14 @@ def take_back() -> None:
 
 
 def _put(owner: Any, name: str, value: Any) -> None:
-    _replaced.append((owner, name, vars(owner).get(name, _ABSENT)))
+    former = vars(owner).get(name, _ABSENT)
+    for known in list(_replaced):
+        if known[0] is owner and known[1] == name:
+            if known[3] is former:
+                return
+            # A reload has put its own there.
+            _replaced.remove(known)
+    _replaced.append((owner, name, former, value))
     setattr(owner, name, value)
 
 
@@ -78,6 +111,13 @@ def _replace_values() -> None:
     _put(values, "MultiProcessValue", MultiProcessValue)
     _put(values, "get_value_class", get_value_class)
     _put(values, "ValueClass", StoreValueClass)
+
+
+def _replace_multiprocess() -> None:
+    _put(multiprocess.MultiProcessCollector, "__init__", store_multiprocess.initialise)
+    _put(multiprocess.MultiProcessCollector, "collect", store_multiprocess.collect)
+    _put(multiprocess.MultiProcessCollector, "is_of_this_process", store_multiprocess.is_of_this_process)
+    _put(multiprocess, "mark_process_dead", store_multiprocess.mark_process_dead)
 
 
 # Metrics --------------------------------------------------------------------------------------------------------------
@@ -88,6 +128,7 @@ def _replace_metrics() -> None:
     for kind in (metrics.Counter, metrics.Gauge, metrics.Summary, metrics.Histogram):
         _put(kind, "_metric_init", _with_context(kind._metric_init))
     _put(metrics.Histogram, "observe", _observe(metrics.Histogram.observe))
+    _put(metrics.Gauge, "set_function", _set_function(metrics.Gauge.set_function))
     text_kinds: List[Tuple[Any, str]] = [(metrics.Info, "info"), (metrics.Enum, "state")]
     for text_kind, name in text_kinds:
         _put(text_kind, "__init__", _with_series(text_kind.__init__))
@@ -96,19 +137,27 @@ def _replace_metrics() -> None:
     for name, method in (("remove_by_labels", removal.remove_by_labels), ("clear", removal.clear)):
         if hasattr(metrics.MetricWrapperBase, name):
             _put(metrics.MetricWrapperBase, name, method)
+    _replace_created()
+    totals.know_methods()
 
 
 def _declaring(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def initialise(self: Any, *arguments: Any, **named: Any) -> None:
-        if isinstance(self, metrics.Histogram) and not named.get("_labelvalues"):
+        if _is(self, "Histogram") and not named.get("_labelvalues"):
             # Or it is registered, and then cannot be declared.
             kept_bounds(named.get("name") or arguments[0], self._upper_bounds)
-        original(self, *arguments, **named)
+        with constructing():
+            original(self, *arguments, **named)
         note_messages(self)
         declare_family(self)
 
     return initialise
+
+
+def _is(metric: Any, kind: str) -> bool:
+    """Whether a metric is of one of prometheus_client's classes, or of what that was before its module was reloaded."""
+    return any(base.__name__ == kind and base.__module__ == metrics.__name__ for base in type(metric).__mro__)
 
 
 def note_messages(metric: Any) -> None:
@@ -121,7 +170,7 @@ def declare_family(metric: Any) -> None:
     """Notes a metric's family, and declares it, if the metric only has label names; nothing for a child."""
     if metric._labelvalues or family_of_metric(metric) is not None:
         return
-    if isinstance(metric, (metrics.Info, metrics.Enum)):
+    if _is(metric, "Info") or _is(metric, "Enum"):
         name, states = store_name(metric._type, metric._name), tuple(map(str, getattr(metric, "_states", ())))
         kind = c.FDM_STATE_SET if states else c.FDM_INFO
         family: Optional[Family] = family_of(
@@ -163,6 +212,15 @@ def _observe(original: Callable[..., None]) -> Callable[..., None]:
     return observe
 
 
+def _set_function(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def set_function(self: Any, f: Callable[[], float]) -> None:
+        original(self, f)
+        self._fdmetrics_function_of = os.getpid()
+
+    return set_function
+
+
 def text_series(metric: Any) -> Optional[Any]:
     """The series behind an Info or an Enum, made where it was missing; None for one that only has label names."""
     if metric._labelnames and not metric._labelvalues:
@@ -170,7 +228,7 @@ def text_series(metric: Any) -> Optional[Any]:
     known = vars(metric).get("_fdmetrics_series")
     if known is None:
         names, label_values = metric._labelnames, metric._labelvalues
-        if isinstance(metric, metrics.Info):
+        if _is(metric, "Info"):
             known = InfoSeries(REGISTRY, metric._name, metric._documentation, names, label_values)
         else:
             states = metric._states
@@ -184,7 +242,7 @@ def _with_series(original: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(original)
     def initialise(self: Any, *arguments: Any, **named: Any) -> None:
-        if isinstance(self, metrics.Enum):
+        if _is(self, "Enum"):
             # Known before it is registered, with which it is declared.
             self._states = (
                 named.get("states") or signature.bind(self, *arguments, **named).arguments.get("states") or ()
@@ -195,13 +253,14 @@ def _with_series(original: Callable[..., None]) -> Callable[..., None]:
     return initialise
 
 
-def _shared(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+def _shared(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def show(self: Any, *shown: Any, **named: Any) -> None:
         original(self, *shown, **named)
         series = text_series(self)
         if series is not None:
-            series.show(*shown, **named)
+            # The one argument, which has a name of its own in each class.
+            series.show(*shown, *named.values())
 
     return show
 
@@ -210,17 +269,23 @@ def _shared(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 
 
 def _replace_registry() -> None:
-    _put(CollectorRegistry, "collect", _collect)
-    _put(CollectorRegistry, "restricted_registry", _restricted_registry)
-    _put(CollectorRegistry, "_get_names", _names(CollectorRegistry._get_names))
-    _put(CollectorRegistry, "get_sample_value", _sample_value(CollectorRegistry.get_sample_value))
-    _put(CollectorRegistry, "register", _register(CollectorRegistry.register))
-    _put(CollectorRegistry, "unregister", _unregister(CollectorRegistry.unregister))
+    kind: Any = registries.CollectorRegistry
+    _put(kind, "collect", _collect)
+    _put(kind, "restricted_registry", _restricted_registry)
+    _put(kind, "_get_names", _names(kind._get_names))
+    _put(kind, "get_sample_value", _sample_value(kind.get_sample_value))
+    _put(kind, "register", _register(kind.register))
+    _put(kind, "unregister", _unregister(kind.unregister))
 
 
 def _collect(self: CollectorRegistry) -> Iterator[Metric]:
     """Yields the totals over all processes, and what other collectors say; see totals. Errors: Registry.render's."""
     return View(self).metrics()
+
+
+def _collects_totals(registry: Any) -> bool:
+    """Whether a registry collects as they all do, and not in a way of a subclass."""
+    return getattr(type(registry), "collect", None) is _collect and "collect" not in vars(registry)
 
 
 def _names(original: Callable[..., List[str]]) -> Callable[..., List[str]]:
@@ -236,7 +301,8 @@ def _register(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def register(self: CollectorRegistry, collector: Any) -> None:
         original(self, collector)
-        if isinstance(collector, metrics.MetricWrapperBase):
+        announce_collected()
+        if _is(collector, "MetricWrapperBase"):
             declare_family(collector)
         note_held(self, collector)
 
@@ -247,7 +313,7 @@ def note_held(registry: CollectorRegistry, collector: Any) -> None:
     """Takes note that a registry has a metric, of which the name so is not free."""
     family = family_of_metric(collector)
     if family is not None:
-        hold(family, registry)
+        hold(collector, family, registry)
 
 
 def _unregister(original: Callable[..., None]) -> Callable[..., None]:
@@ -266,12 +332,24 @@ def _restricted_registry(self: CollectorRegistry, names: Any) -> RestrictedTotal
     return RestrictedTotals(names, self)
 
 
+class _Ordered:
+    """A registry that is asked for its own metrics first."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        return View(self._registry).metrics(own_first=True)
+
+
 def _sample_value(original: Callable[..., Optional[float]]) -> Callable[..., Optional[float]]:
     @functools.wraps(original)
     def get_sample_value(
         self: CollectorRegistry, name: str, labels: Optional[Dict[str, str]] = None
     ) -> Optional[float]:
-        value = original(self, name, labels)
+        # prometheus_client stops at the sample, and asks no collector that comes later, which may raise.
+        asked = _Ordered(self) if _collects_totals(self) else self
+        value = original(asked, name, labels)
         if value is None and name.endswith(created.SUFFIX):
             # Only who asks for it by name sees it.
             value = original(self.restricted_registry([name]), name, labels)
@@ -297,11 +375,7 @@ def _formatted(original: Callable[..., bytes], of_view: Callable[..., bytes]) ->
     @functools.wraps(original)
     def generate_latest(registry: Any = prometheus_client.REGISTRY, *arguments: Any, **named: Any) -> bytes:
         escaping = arguments[0] if arguments else named.get("escaping", "underscores")
-        if (
-            isinstance(registry, CollectorRegistry)
-            and type(registry).collect is _collect
-            and escaping in _PLAIN_ESCAPING
-        ):
+        if _collects_totals(registry) and escaping in _PLAIN_ESCAPING:
             return of_view(View(registry), lambda asked: original(asked, *arguments, **named), escaping)
         return original(registry, *arguments, **named)
 

@@ -14,14 +14,9 @@ from .._descriptor import Descriptor, strings
 from .._family import Family
 from .._series import rendered_series
 from ..errors import REFUSALS, check_status
-from .declaration import family_of_metric
+from .declaration import family_of_metric, recording_values
 
 Values = Tuple[str, ...]
-
-
-def recording_values(metric: Any) -> List[Any]:
-    """The objects of a metric, or of one of its children, that stand for a series of the store."""
-    return [value for value in list(vars(metric).values()) if hasattr(type(value), "removed")]
 
 
 def remove(self: Any, *labelvalues: object) -> None:

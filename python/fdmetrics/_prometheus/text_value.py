@@ -28,8 +28,13 @@ class _TextSeries:
         self._label_values: Tuple[str, ...] = tuple(label_values)
         self._family: Optional[Family] = family
         self._retry_at = 0.0
-        if not announce(self, family):
-            self._family = None
+        announce(self, family)
+
+    def use(self, family: Family) -> None:
+        """Goes on with its family as it was declared again."""
+        self._family = family
+        self._retry_at = 0.0
+        self._register_quietly()
 
     def register(self) -> None:
         """Registers the series now. Errors: as Metric.register."""

@@ -59,8 +59,29 @@ PROCESS_NAMES = frozenset(
         "virtual_memory_bytes",
     )
 )
+# The methods by which a metric says what it shows.
+_TELLING = tuple(
+    name
+    for name in ("collect", "_samples", "_multi_samples", "_child_samples")
+    if hasattr(metrics.MetricWrapperBase, name)
+)
+# Those of prometheus_client's own classes by their ids, also of classes that a reload of their module has left behind.
+_own_methods: Dict[int, Any] = {}
 _COLLECTOR_NAMES = frozenset(f"{name}_total" for name in COLLECTOR_FAMILIES)
 
+
+def know_methods() -> None:
+    """Takes note of the classes of prometheus_client.metrics, as they are now."""
+    kinds = (metrics.MetricWrapperBase, metrics.Counter, metrics.Gauge, metrics.Summary, metrics.Histogram)
+    for kind in (*kinds, metrics.Info, metrics.Enum):
+        for name in _TELLING:
+            method = getattr(kind, name)
+            _own_methods[id(method)] = method
+
+
+know_methods()
+
+_OURS = __name__.partition(".")[0] + "."
 
 _has_logical_ids = False
 
@@ -117,13 +138,13 @@ class View:
             family = family_of_metric(collector) if _is_shared(collector) else None
             if family is not None and family.registry is REGISTRY:
                 self._shared[exposed_name(family.descriptor)] = collector
-            elif stands_for_store(collector) and collector.is_of_this_process():
+            elif _shows_store(collector) and collector.is_of_this_process():
                 self._others = True
                 self._hidden = set()
                 self._process_metrics = self._process_metrics or wanted
             elif wanted and _tells_of_this_process(collector):
                 self._process_metrics = wanted
-            elif isinstance(collector, prometheus_client.GCCollector):
+            elif _is_plain(collector, prometheus_client.GCCollector):
                 self._shared.update((name, collector) for name in _COLLECTOR_NAMES)
             else:
                 self._asked.append(collector)
@@ -154,7 +175,8 @@ class View:
         if not self._shared and not self._others and not self._process_metrics:
             return {}
         for metric in self._shared.values():
-            _call_functions(metric)
+            if not _is_refused(metric):
+                _call_functions(metric)
         _gauge_functions.evaluate(REGISTRY, lambda name: name in self._shared or self._shows(name))
         text = render(REGISTRY, wants_pid_label(), self._process_metrics, escaping)
         # What one that was refused would expose is, in the store, another family's.
@@ -177,11 +199,18 @@ class View:
                 totals.pop(suffixed(metric.name, metric.type), None)
                 yield metric
 
-    def metrics(self, names: Iterable[str] = ()) -> Iterator[Metric]:
-        """All that is shown, each family once. names: of samples that are looked for."""
+    def metrics(self, names: Iterable[str] = (), own_first: bool = False) -> Iterator[Metric]:
+        """All that is shown, each family once. names: of samples that are looked for.
+
+        own_first: of the registry's own metrics before any other collector is asked, and then perhaps once more.
+        """
         totals = self.totals()
-        yield from self.asked(totals)
         made = created_blocks(REGISTRY, AS_THEY_ARE) if totals and created.wanted(names) else {}
+        if own_first:
+            for name, block in totals.items():
+                if name in self._shared:
+                    yield family(block, self._declared, made)
+        yield from self.asked(totals)
         for block in totals.values():
             yield family(block, self._declared, made)
 
@@ -219,7 +248,8 @@ class RestrictedTotals:
 def _is_shared(collector: Any) -> bool:
     """Whether a collector is a metric that shows nothing but its series, as the store has them."""
     # Not isinstance, which takes a microsecond for a class that is also a protocol.
-    return getattr(type(collector), "collect", None) is metrics.MetricWrapperBase.collect
+    kind = type(collector)
+    return all(id(getattr(kind, name, None)) in _own_methods for name in _TELLING)
 
 
 def _is_refused(collector: Any) -> bool:
@@ -233,9 +263,19 @@ def stands_for_store(collector: Any) -> bool:
     return hasattr(type(collector), "is_of_this_process")
 
 
+def _shows_store(collector: Any) -> bool:
+    """Whether a collector of a store shows what is in there and nothing else."""
+    return stands_for_store(collector) and type(collector).collect.__module__.startswith(_OURS)
+
+
+def _is_plain(collector: Any, kind: Any) -> bool:
+    """Whether a collector is of a class of prometheus_client's, and collects as that does."""
+    return isinstance(collector, kind) and type(collector).collect is kind.collect
+
+
 def _tells_of_this_process(collector: Any) -> bool:
     return (
-        isinstance(collector, prometheus_client.ProcessCollector)
+        _is_plain(collector, prometheus_client.ProcessCollector)
         and not collector._namespace
         and collector._proc == "/proc"
         and str(collector._pid()).strip() in ("self", str(os.getpid()))
@@ -252,7 +292,10 @@ def _call_functions(metric: Any) -> None:
         children = [metric, *getattr(metric, "_metrics", {}).values()]
     for child in children:
         samples = vars(child).get("_child_samples")
-        if samples is not None:
+        if samples is not None and vars(child).get("_fdmetrics_function_of", os.getpid()) != os.getpid():
+            # What it sees here is a copy from the time of the fork, and the parent speaks for itself.
+            vars(child).pop("_child_samples", None)
+        elif samples is not None:
             for sample in samples():
                 child._value.set(sample[2])
 

@@ -120,8 +120,13 @@ class StoreValue(Part):
         """Says which series this is."""
         self._label_values = label_values
         self._family = family
-        if not announce(self, family):
-            self._family = None
+        announce(self, family)
+
+    def use(self, family: Family) -> None:
+        """Goes on with its family as it was declared again."""
+        self._family = family
+        self._retry_at = 0.0
+        self._register_quietly()
 
     # What the registry asks for ---------------------------------------------------------------------------------------
 

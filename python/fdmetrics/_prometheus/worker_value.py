@@ -162,6 +162,12 @@ class WorkerGaugeValue:
         self._label_values = label_values
         self._current()
 
+    def use(self, family: Family) -> None:
+        """Goes on with its family as it was declared again."""
+        self._family = family
+        for value in list(self._of.values()):
+            value.use(family)
+
     def _current(self) -> GaugeValue:
         number = worker_number(self._identify())
         known = self._of.get(number)

@@ -25,6 +25,8 @@ from ._declared_at import DeclaredAt, declared_at
 from ._part import Part, StoreCollector, collected
 
 _OURS = __name__.rpartition(".")[0]
+# Of the classes of this package, also of those that a reload of their module has left behind.
+_METRICS = f"{_OURS}.metrics"
 
 try:
     from prometheus_client.validation import get_legacy_validation
@@ -32,6 +34,10 @@ except ImportError:
     # A version that knows no other names.
     def get_legacy_validation() -> bool:
         return True
+
+    _UTF8_ADVICE = "a newer prometheus_client"
+else:
+    _UTF8_ADVICE = "no PROMETHEUS_LEGACY_NAME_VALIDATION=true in the environment"
 
 
 class Instrument(StoreCollector, native.Metric):
@@ -46,6 +52,7 @@ class Instrument(StoreCollector, native.Metric):
     _labelvalues: Tuple[str, ...]
     _kwargs: Dict[str, Any]
     _declared_at: Optional[DeclaredAt] = None
+    _utf8_advice = _UTF8_ADVICE
     #: What it records through where the program gives its processes ids of its own; see _logical.
     _logical_value: Any = None
 
@@ -70,7 +77,7 @@ class Instrument(StoreCollector, native.Metric):
         label_names = tuple(labelnames)
         owner = registry if isinstance(registry, registries.CollectorRegistry) else None
         utf8 = self._takes_utf8_names()
-        full = full_name(self._kind, name, namespace, subsystem, unit, utf8)
+        full = full_name(self._kind, name, namespace, subsystem, unit, utf8, self._utf8_advice)
         if utf8 and not is_classic(full, filter(is_text, label_names)):
             take_utf8_names()
         self._declared_at = declared_at()
@@ -100,7 +107,15 @@ class Instrument(StoreCollector, native.Metric):
         if not labelvalues:
             registries.note_declared(self)
             if registry:
-                registry.register(self)  # type: ignore[attr-defined]
+                self._join(registry)
+
+    def _join(self, registry: Any) -> None:
+        try:
+            registry.register(self)
+        except Exception:
+            # By another thread, or a subclass's register().
+            self._family.registry._take_back(self, self._family)
+            raise
 
     def _take(self, family: Family, values: Tuple[str, ...]) -> None:
         super()._take(family, values)
@@ -131,7 +146,7 @@ class Instrument(StoreCollector, native.Metric):
         """Does nothing: prometheus_client makes its values here."""
 
     def _made_child(self, values: Tuple[str, ...]) -> Any:
-        if type(self).__init__ is self._own_init():
+        if type(self).__init__.__module__ == _METRICS:
             return super()._made_child(values)
         # A subclass that takes its own arguments is made by its constructor, as prometheus_client makes children.
         make: Any = type(self)
@@ -150,19 +165,20 @@ class Instrument(StoreCollector, native.Metric):
         finally:
             _making.parent = former
 
-    def _own_init(self) -> Any:
-        """The constructor of the class of this package."""
-        raise NotImplementedError
-
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def _part(self) -> Optional[Part]:
+        # A subclass may show something else.
+        return self._own_part() if type(self).collect is Instrument.collect and not self._tells_otherwise() else None
+
+    def _tells_otherwise(self, *names: str) -> bool:
+        """Whether these of the methods by which a metric of prometheus_client's says what it shows, or any, are others
+        than here."""
         own = type(self)
-        if own.collect is not Instrument.collect or own._samples is not Instrument._samples:
-            return None  # A subclass that shows something else.
-        if own._child_samples is not Instrument._child_samples or "_child_samples" in vars(self):
-            return None
-        return self._own_part()
+        return any(
+            getattr(own, name) is not getattr(Instrument, name) or name in vars(self)
+            for name in names or ("_samples", "_child_samples", "_multi_samples")
+        )
 
     def _own_part(self) -> Part:
         # What a refused one would expose is, in the store, another family's.
@@ -176,8 +192,9 @@ class Instrument(StoreCollector, native.Metric):
     def collect(self) -> Iterable[Metric]:
         """The family with its samples, over all processes; of a child, its own, without its labels."""
         (metric,) = self.describe()
-        for suffix, labels, value in self._samples_of_store():
-            metric.add_sample(self._name + suffix, labels, value)
+        samples: Iterable[Any] = self._samples()
+        for suffix, labels, value, *more in samples:
+            metric.add_sample(self._name + suffix, labels, value, *more)
         return [metric]
 
     def _samples_of_store(self) -> List[Tuple[str, Dict[str, str], float]]:
@@ -192,13 +209,19 @@ class Instrument(StoreCollector, native.Metric):
         return samples
 
     def _samples(self) -> Iterable[Sample]:
-        return [Sample(suffix, labels, value, None, None) for suffix, labels, value in self._samples_of_store()]
+        return self._multi_samples() if self._is_parent else self._child_samples()
 
     def _child_samples(self) -> Iterable[Sample]:
-        return self._samples()
+        return [Sample(suffix, labels, value, None, None) for suffix, labels, value in self._samples_of_store()]
 
     def _multi_samples(self) -> Iterable[Sample]:
-        return self._samples()
+        if not self._tells_otherwise("_samples", "_child_samples"):
+            return Instrument._child_samples(self)
+        return [
+            Sample(suffix, {**dict(zip(self._labelnames, values)), **labels}, *more)
+            for values, child in self._metrics.items()
+            for suffix, labels, *more in child._samples()
+        ]
 
     def __repr__(self) -> str:
         # The class has the name that programs know it by.

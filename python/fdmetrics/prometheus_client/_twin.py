@@ -49,6 +49,14 @@ def become(name: str) -> None:
     sys.modules[name] = _module(_real_name(name))
 
 
+def real(name: str) -> Any:
+    """prometheus_client's module of the same name as one of this package, also where that has its name in sys.modules.
+
+    Errors: ImportError.
+    """
+    return _module(_real_name(name))
+
+
 def _real_name(name: str) -> str:
     """The name of prometheus_client's module for one of this package."""
     return _REAL + name[len(_OURS) :]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Collection, Optional, Tuple
 
 from . import _twin
-from .registry import REGISTRY, Collector, CollectorRegistry
+from .registry import REGISTRY, Collector, CollectorRegistry, collects_totals
 
 if TYPE_CHECKING:
     import threading
@@ -28,7 +28,7 @@ def generate_latest(registry: Collector = REGISTRY, escaping: str = "underscores
     collectors.
     """
     arguments: Any = {} if escaping == "underscores" else {"escaping": escaping}
-    if not isinstance(registry, CollectorRegistry) or escaping == "dots":
+    if not isinstance(registry, CollectorRegistry) or not collects_totals(registry) or escaping == "dots":
         return _formatted(registry, **arguments)
     text = [selection.text(escaping) for selection in registry._selections()]
     others = registry._others()

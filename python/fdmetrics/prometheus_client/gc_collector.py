@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Optional
+from typing import TYPE_CHECKING, Iterable, Optional
 
-import prometheus_client.gc_collector as _real
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 
 from .. import python_metrics
 from . import registry as registries
 from ._part import Part, StoreCollector, collected
-from ._twin import fallback
+from ._twin import fallback, real
 from .registry import REGISTRY, CollectorRegistry
+
+if TYPE_CHECKING:
+    import prometheus_client.gc_collector as _real
+else:
+    _real = real(__name__)
 
 __all__ = ["GC_COLLECTOR", "GCCollector"]
 
@@ -31,6 +35,9 @@ class GCCollector(StoreCollector, _real.GCCollector):
             registry.register(self)
 
     def _part(self) -> Optional[Part]:
+        return self._whole() if type(self).collect is GCCollector.collect else None
+
+    def _whole(self) -> Part:
         return Part(self._store, frozenset(f"{name}_total" for name in python_metrics.COLLECTOR_FAMILIES))
 
     def describe(self) -> Iterable[Metric]:
@@ -39,9 +46,7 @@ class GCCollector(StoreCollector, _real.GCCollector):
 
     def collect(self) -> Iterable[Metric]:
         """The families."""
-        part = self._part()
-        assert part is not None
-        return collected(part)
+        return collected(self._whole())
 
 
 GC_COLLECTOR = GCCollector()

@@ -11,9 +11,8 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
 
-import prometheus_client.metrics as _real
 from prometheus_client.metrics import MetricWrapperBase
 
 from .. import _bindings, instruments
@@ -28,9 +27,14 @@ from ..errors import InvalidArgumentError
 from . import _logical, _readings
 from ._instrument import Instrument, is_text
 from ._readings import Reading
-from ._twin import fallback
+from ._twin import fallback, real
 from .context_managers import ExceptionCounter, InprogressTracker, Timer
 from .registry import REGISTRY, CollectorRegistry
+
+if TYPE_CHECKING:
+    import prometheus_client.metrics as _real
+else:
+    _real = real(__name__)
 
 __all__ = ["Counter", "Enum", "Gauge", "Histogram", "Info", "MetricWrapperBase", "Summary"]
 
@@ -60,9 +64,6 @@ class Counter(Instrument, instruments.Counter, _real.Counter):  # type: ignore[m
     ) -> None:
         """Declares a counter. Errors: ValueError."""
         self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
-
-    def _own_init(self) -> Any:
-        return Counter.__init__
 
     def _take(self, family: Family, values: Tuple[str, ...]) -> None:
         super()._take(family, values)
@@ -131,9 +132,6 @@ class Gauge(Instrument, instruments.Gauge, _real.Gauge):  # type: ignore[misc]
         self._declare(
             name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, gauge_mode=mode
         )
-
-    def _own_init(self) -> Any:
-        return Gauge.__init__
 
     def _take(self, family: Family, values: Tuple[str, ...]) -> None:
         mode = family.descriptor.gauge_mode
@@ -211,9 +209,6 @@ class Summary(Instrument, instruments.Summary, _real.Summary):  # type: ignore[m
         """Declares a summary. Errors: ValueError."""
         self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
 
-    def _own_init(self) -> Any:
-        return Summary.__init__
-
     @property
     def _count(self) -> Reading:
         return Reading(lambda: _readings.observed(self, "fdm_summary_value")[0])
@@ -250,9 +245,6 @@ class Histogram(Instrument, instruments.Histogram, _real.Histogram):  # type: ig
             raise InvalidArgumentError(f"Buckets not in sorted order: {bounds} of {name}")
         kept = checked_bounds(name, kept_bounds(name, bounds))
         self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, bounds=kept)
-
-    def _own_init(self) -> Any:
-        return Histogram.__init__
 
     def _arguments(self) -> Dict[str, Any]:
         return {"buckets": self._upper_bounds}
@@ -296,9 +288,6 @@ class Info(Instrument, instruments.Info, _real.Info):  # type: ignore[misc]
         """Declares an info. Errors: ValueError."""
         self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues)
 
-    def _own_init(self) -> Any:
-        return Info.__init__
-
     def info(self, val: Dict[str, str]) -> None:
         """Sets the text, in place of the former one. A key may be any UTF-8 where a name may be. Errors: ValueError."""
         if self._takes_utf8_names() and not is_classic("info", filter(is_text, val)):
@@ -326,9 +315,6 @@ class Enum(Instrument, instruments.Enum, _real.Enum):  # type: ignore[misc]
         self._declare(
             name, documentation, labelnames, namespace, subsystem, unit, registry, _labelvalues, states=checked
         )
-
-    def _own_init(self) -> Any:
-        return Enum.__init__
 
     def _arguments(self) -> Dict[str, Any]:
         return {"states": self._states}

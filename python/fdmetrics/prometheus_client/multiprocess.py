@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Optional
+from typing import TYPE_CHECKING, Any, Iterable, Optional
 
-import prometheus_client.multiprocess as _real
 from prometheus_client.metrics_core import Metric
 
 from .. import registry as native
@@ -16,7 +15,12 @@ from .._prometheus.totals import wanted_process_metrics
 from ..store import Path
 from . import registry as registries
 from ._part import Part, StoreCollector, collected
-from ._twin import fallback
+from ._twin import fallback, real
+
+if TYPE_CHECKING:
+    import prometheus_client.multiprocess as _real
+else:
+    _real = real(__name__)
 
 __all__ = ["MultiProcessCollector", "mark_process_dead"]
 
@@ -41,11 +45,14 @@ class MultiProcessCollector(StoreCollector, _real.MultiProcessCollector):
         store_multiprocess.initialise(self, registry, path)
 
     def _part(self) -> Optional[Part]:
+        return self._whole() if type(self).collect is MultiProcessCollector.collect else None
+
+    def _whole(self) -> Optional[Part]:
         if self._store is native.REGISTRY and not store_multiprocess.is_of_this_process(self):
             return None
         return Part(self._store, None, process_metrics=wanted_process_metrics())
 
     def collect(self) -> Iterable[Metric]:
         """The families. Errors: those of fdmetrics.Registry.render."""
-        part = self._part()
+        part = self._whole()
         return store_multiprocess.collect(self) if part is None else sum_first(collected(part))

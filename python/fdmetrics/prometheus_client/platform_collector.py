@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Optional
+from typing import TYPE_CHECKING, Any, Iterable, Optional
 
-import prometheus_client.platform_collector as _real
 from prometheus_client.metrics_core import Metric
 
 from .. import python_metrics
 from . import registry as registries
 from ._part import Part, StoreCollector, collected
-from ._twin import fallback
+from ._twin import fallback, real
 from .registry import REGISTRY, CollectorRegistry
+
+if TYPE_CHECKING:
+    import prometheus_client.platform_collector as _real
+else:
+    _real = real(__name__)
 
 __all__ = ["PLATFORM_COLLECTOR", "PlatformCollector"]
 
@@ -37,7 +41,8 @@ class PlatformCollector(StoreCollector, _real.PlatformCollector):
             registry.register(self)
 
     def _part(self) -> Optional[Part]:
-        return self._whole() if self._of_service else None
+        is_own = type(self).collect is PlatformCollector.collect
+        return self._whole() if self._of_service and is_own else None
 
     def _whole(self) -> Part:
         return Part(self._store, frozenset([python_metrics.INFO_FAMILY]))

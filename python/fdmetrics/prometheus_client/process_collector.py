@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, Optional, Union
+from typing import TYPE_CHECKING, Callable, Iterable, Optional, Union
 
-import prometheus_client.process_collector as _real
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from .._prometheus.totals import wanted_process_metrics
 from . import registry as registries
 from ._part import Part, StoreCollector, collected
-from ._twin import fallback
+from ._twin import fallback, real
 from .registry import REGISTRY, CollectorRegistry
+
+if TYPE_CHECKING:
+    import prometheus_client.process_collector as _real
+else:
+    _real = real(__name__)
 
 __all__ = ["PROCESS_COLLECTOR", "ProcessCollector"]
 
@@ -53,7 +57,8 @@ class ProcessCollector(StoreCollector, _real.ProcessCollector):
             registry.register(self)
 
     def _part(self) -> Optional[Part]:
-        return self._whole() if self._of_service and not self._namespace else None
+        is_own = type(self).collect is ProcessCollector.collect
+        return self._whole() if self._of_service and is_own and not self._namespace else None
 
     def _whole(self) -> Part:
         return Part(self._store, frozenset(_NAMES), process_metrics=wanted_process_metrics())

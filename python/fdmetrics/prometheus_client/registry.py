@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Set
 
-import prometheus_client.registry as _real
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -17,10 +16,14 @@ from .._prometheus import created
 from .._prometheus.families import exposed_name
 from ..errors import ConflictError
 from ._part import Part, Selection, StoreCollector, selections
-from ._twin import fallback
+from ._twin import fallback, real
 
 if TYPE_CHECKING:
+    import prometheus_client.registry as _real
+
     from ._instrument import Instrument
+else:
+    _real = real(__name__)
 
 __all__ = ["REGISTRY", "Collector", "CollectorRegistry", "RestrictedRegistry"]
 
@@ -77,21 +80,22 @@ class CollectorRegistry(_real.CollectorRegistry):
             if known is None or not _is_loaded_again(collector, known):
                 raise
         family = _family(collector)
-        if family is not None and not family.is_refused:
-            family.registry._hold(family.descriptor, self)
+        if family is not None:
+            family.registry._hold(collector, family, self)  # type: ignore[arg-type]
 
     def unregister(self, collector: Collector) -> None:
         """Takes a collector out. Errors: KeyError."""
         with self._lock:
             known = collector in self._collector_to_names
-        super().unregister(collector if known else self._alike(collector) or collector)
+        taken = collector if known else self._alike(collector) or collector
+        super().unregister(taken)
         part = _part(collector)
-        if part is not None:
-            _note(part)
         family = _family(collector)
-        if family is not None:
+        if part is not None and family is None:
+            _note(part)
+        for given_up in {id(one): one for one in (family, _family(taken)) if one is not None}.values():
             # The name may be declared in another way from here on.
-            family.registry._release(family.descriptor, self)
+            given_up.registry._release(given_up, self)
 
     def _get_names(self, collector: Any) -> List[str]:
         if isinstance(collector, StoreCollector) and not hasattr(collector, "describe"):
@@ -181,6 +185,11 @@ class CollectorRegistry(_real.CollectorRegistry):
         return None if own is None else own(labels or {})
 
 
+def collects_totals(registry: CollectorRegistry) -> bool:
+    """Whether a registry collects as they all do, and not in a way of a subclass."""
+    return type(registry).collect is CollectorRegistry.collect and "collect" not in vars(registry)
+
+
 class RestrictedRegistry:
     """What CollectorRegistry.restricted_registry gives."""
 
@@ -259,7 +268,7 @@ class _Described:
 
 # What this process has declared through this package, by the exposed names.
 _declared: Dict[str, Dict[Descriptor, Family]] = {}
-# The exposed names of what it has unregistered.
+# The exposed names of what it has unregistered and has not declared: the families of the processes.
 _given_up: Set[str] = set()
 
 

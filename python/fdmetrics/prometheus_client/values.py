@@ -8,11 +8,17 @@ see _logical. Otherwise this package's metrics do not record through them.
 
 from __future__ import annotations
 
-import prometheus_client.values as _real
+from typing import TYPE_CHECKING
+
 from prometheus_client.values import MutexValue
 
 from .._prometheus.value_class import MultiProcessValue, get_value_class
-from ._twin import fallback
+from ._twin import fallback, real
+
+if TYPE_CHECKING:
+    import prometheus_client.values as _real
+else:
+    _real = real(__name__)
 
 __all__ = ["MultiProcessValue", "MutexValue", "ValueClass", "get_value_class"]
 

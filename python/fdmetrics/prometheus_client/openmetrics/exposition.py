@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from .. import _twin
-from ..registry import CollectorRegistry
+from ..registry import CollectorRegistry, collects_totals
 
 if TYPE_CHECKING:
     from prometheus_client.openmetrics.exposition import *  # noqa: F403
@@ -24,7 +24,7 @@ def generate_latest(registry: Any, escaping: str = "underscores", version: str =
         arguments["escaping"] = escaping
     if version != "1.0.0":
         arguments["version"] = version
-    if not isinstance(registry, CollectorRegistry) or escaping == "dots":
+    if not isinstance(registry, CollectorRegistry) or not collects_totals(registry) or escaping == "dots":
         return _formatted(registry, **arguments)
     text = [selection.openmetrics(escaping) for selection in registry._selections()]
     # With nothing to show it gives the line that ends all.
