@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, List
 
 import pytest
 
@@ -98,20 +98,21 @@ def test_a_child_that_was_removed_shows_nothing(registry: Registry, removal: str
     """As one of a counter does, also where other series were removed after it was looked up."""
     info = Info("build", "", ["part"], registry=registry)
     task = Enum("task", "", ["part"], registry=registry, states=["starting", "running"])
-    children = [metric.labels("engine") for metric in (info, task)]
-    children[0].info({"version": "1"})  # type: ignore[attr-defined]
-    for metric in (info, task):
+    text, state = info.labels("engine"), task.labels("engine")
+    text.info({"version": "1"})
+    metrics: List[Any] = [info, task]
+    for metric in metrics:
         metric.labels("other")
         metric.remove("other")
         metric.labels("third")
         arguments: Any = {"remove": ["engine"], "clear": [], "remove_by_labels": [{"part": "engine"}]}[removal]
         getattr(metric, removal)(*arguments)
-    children[0].info({"version": "2"})  # type: ignore[attr-defined]
-    children[1].state("running")  # type: ignore[attr-defined]
+    text.info({"version": "2"})
+    state.state("running")
     samples = Samples(registry)
     assert "engine" not in samples.text
     with pytest.raises(ValueError, match="'lost' is not a state"):
-        children[1].state("lost")  # type: ignore[attr-defined]
+        state.state("lost")
     info.labels("engine").info({"version": "3"})
     task.labels("engine").state("running")
     samples = Samples(registry)

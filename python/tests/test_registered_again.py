@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 import pytest
 
 import fdmetrics
-from fdmetrics import _family
 from fdmetrics._descriptor import Descriptor
+from fdmetrics.errors import check_status
 from fdmetrics.prometheus_client import CollectorRegistry, Counter
 
 from .support import Samples, ended_program, run_program
@@ -58,7 +58,7 @@ assert p.REGISTRY.get_sample_value("x_total", {"l": "1"}) == 3
         ("p.Counter('x', '', registry=r)", "inc(3)", ["x_total 3.0"]),
     ],
 )
-def test_without_labels(way: str, make: str, update: str, lines: object, attached: bool, tmp_path: Path) -> None:
+def test_without_labels(way: str, make: str, update: str, lines: List[str], attached: bool, tmp_path: Path) -> None:
     code = f"""
 r = p.CollectorRegistry()
 attach = {attached}
@@ -72,7 +72,7 @@ if attach:
 r.unregister(new)
 r.register(old)
 old.{update}
-assert shown(r)[:{len(list(lines))}] == {lines!r}, shown(r)  # type: ignore
+assert shown(r)[:{len(lines)}] == {lines!r}, shown(r)
 assert not [line for line in shown(r) if "other" in line]
 """
     assert ended_program(way + code, FDMETRICS_DIR=tmp_path / "store").stderr == ""
@@ -216,8 +216,8 @@ def test_a_thread_that_scrapes_takes_no_other_metric_s_place(
         # A function, which a class binds.
         monkeypatch.setattr(Descriptor, "encoded", lambda descriptor: paused(descriptor))
     else:
-        paused = _Paused(_family.check_status, scrape, True)
-        monkeypatch.setattr(_family, "check_status", paused)
+        paused = _Paused(check_status, scrape, True)
+        monkeypatch.setattr("fdmetrics._family.check_status", paused)
     scrape.start()
     assert paused.is_there.wait(30)
     collectors.unregister(second)
