@@ -129,11 +129,18 @@ class Family:
     def is_refused(self) -> bool:
         """Whether it contradicts what the store has, or this process, in which another declaration may have taken its
         place: what the store shows under its name is not its own."""
-        return self.is_refused_for_ever or self.registry._is_replaced(self.descriptor)
+        if self.is_refused_for_ever:
+            return True
+        # Each scrape asks this of each family.
+        descriptor = self.descriptor
+        counting = self.registry._declared.get(descriptor.name, descriptor)
+        return counting is not descriptor and descriptor.difference(counting) is not None
 
-    def detach(self) -> None:
-        """Forgets the handle, and what the store has refused, because it is being closed or left."""
-        self.handle = None
+    def detach(self, is_replacing: bool = False) -> None:
+        """Forgets the handle, and what the store has refused, because it is being closed or left; or because the family
+        is declared again, to be registered in the place of another one."""
+        self.is_replacing = is_replacing
         self._retry_at = 0.0
         self.is_refused_for_ever = False
-        self.is_replacing = False
+        # Last: a thread that sees none registers it as it is told to by then.
+        self.handle = None

@@ -252,7 +252,7 @@ class Registry:
             self._declared[descriptor.name] = descriptor
             self._holders.pop(descriptor.name, None)
             # It may have been registered, or refused, before the other one took its place.
-            family.detach()
+            family.detach(is_replacing=True)
             self._forget_replaced(descriptor.name)
         if is_free:
             # Whatever the store has under the name, perhaps of another process, gives way.

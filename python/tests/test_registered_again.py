@@ -182,6 +182,22 @@ for labels in ([], ["a"]):
         pass
 p.Counter("x2", "").inc(4)
 assert shown() == ["x_total 2.0", "x2_total 4.0"], shown()
+try:
+    p.Gauge("x3", "", registry=Full())
+except RuntimeError:
+    pass
+# Of a name that it has not declared the default registry shows what the service has.
+fdmetrics.Gauge("x3", "", multiprocess_mode="livesum").set(5)
+assert "x3 5.0" in shown(), shown()
+"""
+    assert ended_program(way + code, FDMETRICS_DIR=tmp_path / "store").stderr == ""
+
+
+def test_what_takes_the_place_without_a_registry_is_shown_as_the_service_s(way: str, tmp_path: Path) -> None:
+    code = """
+p.REGISTRY.unregister(p.Gauge("x", "", ["a"]))
+fdmetrics.Gauge("x", "", ["b"], multiprocess_mode="livesum").labels("1").set(5)
+assert shown() == ['x{b="1"} 5.0'], shown()
 """
     assert ended_program(way + code, FDMETRICS_DIR=tmp_path / "store").stderr == ""
 

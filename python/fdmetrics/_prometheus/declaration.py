@@ -59,7 +59,10 @@ def declared_names(registry: Registry) -> Set[str]:
 
 def _are_refused(families: Dict[Descriptor, Family]) -> bool:
     # Not all() of a generator, which costs more: every scrape asks this of each name.
-    return not [family for family in list(families.values()) if not family.is_refused]
+    for family in list(families.values()):  # noqa: SIM110
+        if not family.is_refused:
+            return False
+    return True
 
 
 def family_of_metric(metric: Any) -> Optional[Family]:
@@ -92,9 +95,13 @@ def family_of(
     descriptor = Descriptor(kind, name, str(documentation), names, unit or "", gauge_mode, kept, states)
     known = _declarations.setdefault(registry, _Declarations())
     # Of two threads that get here at once, both use the one that is kept.
-    family = known.families.setdefault(descriptor, Family(descriptor, registry))
-    known.named.setdefault(exposed_name(descriptor), {})[descriptor] = family
-    return family
+    return known.families.setdefault(descriptor, Family(descriptor, registry))
+
+
+def _note(family: Family) -> _Declarations:
+    known = _declarations.setdefault(family.registry, _Declarations())
+    known.named.setdefault(exposed_name(family.descriptor), {})[family.descriptor] = family
+    return known
 
 
 def kept_bounds(metric: str, bounds: Iterable[float]) -> Tuple[float, ...]:
@@ -145,9 +152,7 @@ class _Again:
 
     def _register_quietly(self) -> bool:
         family = self._family
-        known = _declarations.setdefault(family.registry, _Declarations())
-        known.families[family.descriptor] = family
-        known.named.setdefault(exposed_name(family.descriptor), {})[family.descriptor] = family
+        _note(family).families[family.descriptor] = family
         if not family.register_quietly():
             return False
         forget(self, family.registry)
@@ -194,6 +199,7 @@ def announce(value: Declared, family: Family) -> None:
         _collected.values.append((value, family))
         return
     registry = family.registry
+    _note(family)
     if registry._store is None:
         use_old_variable()
     try:

@@ -147,8 +147,11 @@ def _declaring(original: Callable[..., None]) -> Callable[..., None]:
         if _is(self, "Histogram") and not named.get("_labelvalues"):
             # Or it is registered, and then cannot be declared.
             kept_bounds(named.get("name") or arguments[0], self._upper_bounds)
-        with constructing():
-            original(self, *arguments, **named)
+        if named.get("_labelvalues"):
+            original(self, *arguments, **named)  # A child, which no registry takes.
+        else:
+            with constructing():
+                original(self, *arguments, **named)
         note_messages(self)
         declare_family(self)
 

@@ -134,8 +134,14 @@ class View:
         self._declared = REGISTRY._declared
         self._target: Optional[Metric] = None
         wanted = wanted_process_metrics()
+        # Of few kinds there are many metrics.
+        shared: Dict[type, bool] = {}
         for collector in self._collectors(registry, names):
-            family = family_of_metric(collector) if _is_shared(collector) else None
+            kind = type(collector)
+            is_shared = shared.get(kind)
+            if is_shared is None:
+                is_shared = shared[kind] = _shows_series(kind)
+            family = family_of_metric(collector) if is_shared else None
             if family is not None and family.registry is REGISTRY:
                 self._shared[exposed_name(family.descriptor)] = collector
             elif _shows_store(collector) and collector.is_of_this_process():
@@ -175,8 +181,7 @@ class View:
         if not self._shared and not self._others and not self._process_metrics:
             return {}
         for metric in self._shared.values():
-            if not _is_refused(metric):
-                _call_functions(metric)
+            _call_functions(metric)
         _gauge_functions.evaluate(REGISTRY, lambda name: name in self._shared or self._shows(name))
         text = render(REGISTRY, wants_pid_label(), self._process_metrics, escaping)
         # What one that was refused would expose is, in the store, another family's.
@@ -245,10 +250,8 @@ class RestrictedTotals:
                 yield kept
 
 
-def _is_shared(collector: Any) -> bool:
-    """Whether a collector is a metric that shows nothing but its series, as the store has them."""
-    # Not isinstance, which takes a microsecond for a class that is also a protocol.
-    kind = type(collector)
+def _shows_series(kind: type) -> bool:
+    """Whether collectors of a class are metrics that show nothing but their series, as the store has them."""
     return all(id(getattr(kind, name, None)) in _own_methods for name in _TELLING)
 
 
@@ -284,7 +287,7 @@ def _tells_of_this_process(collector: Any) -> bool:
 
 def _call_functions(metric: Any) -> None:
     """Sets the gauges that have a function to what it says, so that they are in this process's part of the total."""
-    if getattr(metric, "_type", "") != "gauge":
+    if getattr(metric, "_type", "") != "gauge" or _is_refused(metric):
         return
     with contextlib.ExitStack() as stack:
         if hasattr(metric, "_lock"):

@@ -114,6 +114,7 @@ class Instrument(StoreCollector, native.Metric):
             registry.register(self)
         except Exception:
             # By another thread, or a subclass's register().
+            registries.forget_declared(self)
             self._family.registry._take_back(self, self._family)
             raise
 
@@ -168,16 +169,22 @@ class Instrument(StoreCollector, native.Metric):
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def _part(self) -> Optional[Part]:
-        # A subclass may show something else.
-        return self._own_part() if type(self).collect is Instrument.collect and not self._tells_otherwise() else None
-
-    def _tells_otherwise(self, *names: str) -> bool:
-        """Whether these of the methods by which a metric of prometheus_client's says what it shows, or any, are others
-        than here."""
+        # Each scrape asks this of each metric.
         own = type(self)
-        return any(
-            getattr(own, name) is not getattr(Instrument, name) or name in vars(self)
-            for name in names or ("_samples", "_child_samples", "_multi_samples")
+        if (
+            own.collect is Instrument.collect
+            and own._multi_samples is Instrument._multi_samples
+            and not self._has_own_samples()
+        ):
+            return self._own_part()
+        return None  # A subclass that shows something else.
+
+    def _has_own_samples(self) -> bool:
+        own = type(self)
+        return (
+            own._samples is not Instrument._samples
+            or own._child_samples is not Instrument._child_samples
+            or "_child_samples" in self.__dict__
         )
 
     def _own_part(self) -> Part:
@@ -215,7 +222,7 @@ class Instrument(StoreCollector, native.Metric):
         return [Sample(suffix, labels, value, None, None) for suffix, labels, value in self._samples_of_store()]
 
     def _multi_samples(self) -> Iterable[Sample]:
-        if not self._tells_otherwise("_samples", "_child_samples"):
+        if not self._has_own_samples():
             return Instrument._child_samples(self)
         return [
             Sample(suffix, {**dict(zip(self._labelnames, values)), **labels}, *more)

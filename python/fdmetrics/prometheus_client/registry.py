@@ -153,9 +153,10 @@ class CollectorRegistry(_real.CollectorRegistry):
         for store in {part.store for part in self._parts()}:
             # What it refuses is known from then on.
             store._ready()
-        return selections(self._parts(), self._hidden())
+        parts = self._parts()
+        return selections(parts, self._hidden(parts))
 
-    def _hidden(self) -> FrozenSet[str]:
+    def _hidden(self, parts: List[Part]) -> FrozenSet[str]:
         return frozenset()
 
     def _others(self) -> _Others:
@@ -228,9 +229,9 @@ class _ServiceRegistry(CollectorRegistry):
     def _parts(self) -> List[Part]:
         return [Part(self.store, None), *super()._parts()]
 
-    def _hidden(self) -> FrozenSet[str]:
+    def _hidden(self, parts: List[Part]) -> FrozenSet[str]:
         shown: Set[str] = set()
-        for part in super()._parts():
+        for part in parts:
             shown.update(part.names or ())
         # Of a name whose families were refused the store has somebody else's.
         declared = {
@@ -277,6 +278,12 @@ def note_declared(metric: Instrument) -> None:
     if metric._family.registry is _default_store:
         descriptor = metric._family.descriptor
         _declared.setdefault(exposed_name(descriptor), {})[descriptor] = metric._family
+
+
+def forget_declared(metric: Instrument) -> None:
+    """Forgets a metric whose constructor has failed."""
+    descriptor = metric._family.descriptor
+    _declared.get(exposed_name(descriptor), {}).pop(descriptor, None)
 
 
 def _note(part: Part) -> None:
