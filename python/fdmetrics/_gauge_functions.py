@@ -51,9 +51,10 @@ def _add(family: Family) -> None:
 def has(family: Family, values: Tuple[str, ...]) -> bool:
     """Whether a series has a function in this process."""
     process = os.getpid()
-    for other in _alike(family)[family.is_held is False :]:
+    for other in _alike(family):
         function = other.functions.get(values)
-        if function is not None and function.process == process:
+        # Nobody calls those of a metric that was given up.
+        if function is not None and function.process == process and other.is_held is not False:
             return True
     return False
 

@@ -261,9 +261,11 @@ class Registry:
         if ":zmq:" in descriptor.name and type(metric).__module__ != "fdmetrics.instruments":
             # Through prometheus_client, in either way. This package declares such families without recording into them.
             self._records_itself(descriptor.name)
-        self._pending[metric] = None
-        if self._store is not None:
-            metric._register_quietly()
+        # By this thread alone where it can be: one that scrapes would register what is pending, too.
+        if self._store is None or not metric._register_quietly():
+            self._pending[metric] = None
+            if self._store is not None:
+                metric._register_quietly()
 
     def _forget_replaced(self, name: str) -> None:
         """Registers only at their next update what was declared otherwise, if the store has not been attached since."""
