@@ -4,26 +4,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import time
-from _weakref import ref
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Dict,
-    Iterable,
-    Iterator,
-    Mapping,
-    NoReturn,
-    Optional,
-    Sequence,
-    Tuple,
-    TypeVar,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Mapping, NoReturn, Optional, Sequence, Tuple, TypeVar
 
 from . import _builtins, _library
+from ._children import Children, MadeChildren
 from ._descriptor import KIND_NAMES, UTF8_ADVICE, Descriptor, checked_label_names, full_name, strings
 from ._family import Family
 from .errors import REFUSALS, InvalidArgumentError, LabelsError, check_status
@@ -32,54 +18,10 @@ from .registry import registry_of
 M = TypeVar("M", bound="Metric")
 
 
-#: So many label values that the store refuses a metric remembers; then it forgets them all. Who sends ever other values
-#: so gets no more memory than this.
-MOST_REFUSED = 1024
-
-
-class _Children(Dict[Tuple[str, ...], Any]):
-    """The children of a metric by their label values, right as long as the store's word of removals is `word`.
-
-    Those that the store has refused are in it too, where a look-up finds them as fast as any other: they try again by
-    themselves. They are in `refused` as well, so that there are not too many. The next dictionary knows nothing of
-    them: what was removed may have made room.
-    """
-
-    __slots__ = ("refused", "word")
-
-    def __init__(self, word: int) -> None:
-        super().__init__()
-        self.word = word
-        self.refused: Dict[Tuple[str, ...], Any] = {}
-
-    def keep_refused(self, values: Tuple[str, ...], child: Any) -> Any:
-        """Takes up a child that has no series. Returns the one that is kept."""
-        refused = self.refused
-        if len(refused) >= MOST_REFUSED:
-            # One at a time, each of which another thread may be quicker to take.
-            with contextlib.suppress(KeyError):
-                while True:
-                    forgotten, known = refused.popitem()
-                    if known._calls is None:
-                        self.pop(forgotten, None)
-        child = self.setdefault(values, child)
-        refused[values] = child
-        return child
-
-    def forget(self, values: Tuple[str, ...]) -> None:
-        """Takes a child out."""
-        self.pop(values, None)
-        self.refused.pop(values, None)
-
-
 # What stands in for a store's word before there is one; no store's gets there.
 _NO_WORD = (1 << 64) - 1
 _NO_REMOVALS = memoryview(b"\xff" * 8).cast("Q")
-_NO_CHILDREN = _Children(_NO_WORD)
-
-
-def _pop(references: Dict[Any, None], reference: Any) -> None:
-    references.pop(reference, None)
+_NO_CHILDREN = Children(_NO_WORD)
 
 
 def _text(value: object) -> str:
@@ -161,7 +103,7 @@ class Metric:
         #: Whether this process has removed its series.
         self._is_removed = False
         # The children that are to be told so, also those that a caller alone holds on to.
-        self._made: Optional[Dict[Any, None]] = None
+        self._made: Any = MadeChildren() if self._knows_removal and self._is_parent else ()
         #: From when on a series that was refused may be tried again, on the clock of time.monotonic.
         self._retry_at = 0.0
         self._look_up_slowly()
@@ -267,31 +209,24 @@ class Metric:
             children = self._current_children()
         except REFUSALS as error:
             self._family.refuse(error)
-            children = _Children(_NO_WORD)
+            children = Children(_NO_WORD)
         child: Optional[M] = children.get(values)
         if child is None:
             child = self._made_child(values)
             if self._knows_removal:
-                self._remember(child)
+                self._made.add(child)
             if child._bind() is None:
                 return children.keep_refused(values, child)  # type: ignore[no-any-return]
             child = children.setdefault(values, child)
         assert child is not None
         return child
 
-    def _remember(self, child: Metric) -> None:
-        made = self._made
-        if made is None:
-            self._made = made = {}
-        # By references that leave with their children. A WeakSet could not be read while another thread adds.
-        made[ref(child, functools.partial(_pop, made))] = None
-
     def _made_child(self: M, values: Tuple[str, ...]) -> M:
         child = type(self).__new__(type(self))
         child._take(self._family, values)
         return child
 
-    def _current_children(self) -> _Children:
+    def _current_children(self) -> Children:
         """The children that are still right; where the family is not registered, those that were refused.
 
         The word of removals is read before any series is looked up, and stays with the dictionary that the series is
@@ -302,13 +237,13 @@ class Metric:
         store = self._family.registry._store if self._family.register_quietly() else None
         if store is None:
             if children is _NO_CHILDREN:
-                self._children = children = _Children(_NO_WORD)
+                self._children = children = Children(_NO_WORD)
             return children
         store.look_again()
         removals = self._removals = store.removals
         word = removals[0]
         if children.word != word:
-            self._children = children = _Children(word)
+            self._children = children = Children(word)
             self._family.registry._holds(self)
             if _builtins.available(store.library):
                 # Through the slot itself: a subclass that defines labels() keeps its own.
@@ -370,21 +305,15 @@ class Metric:
             self._family.refuse(error)
             return
         known.update(list(self._children))
-        known.update(child._values for child in self._made_children())
+        known.update(child._values for child in self._made)
         self._remove(values for values in known if all(values[at] == value for at, value in wanted.items()))
 
     def _tell_removed(self, series: Optional[Iterable[Tuple[str, ...]]] = None) -> None:
         """Tells the children with these label values, or all, that their series are removed."""
         removed = None if series is None else set(series)
-        for child in self._made_children():
+        for child in self._made:
             if removed is None or child._values in removed:
                 child._is_removed = True
-
-    def _made_children(self) -> Iterator[Metric]:
-        for reference in list(self._made or ()):
-            child = reference()
-            if child is not None:
-                yield child
 
     def _remove(self, series: Iterable[Tuple[str, ...]]) -> None:
         if not self._family.register_quietly():

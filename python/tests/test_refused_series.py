@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator
 import pytest
 
 import fdmetrics
-from fdmetrics import Counter, Enum, Gauge, Histogram, Info, Registry, Summary, _builtins, metric
+from fdmetrics import Counter, Enum, Gauge, Histogram, Info, Registry, Summary, _builtins, _children
 from fdmetrics import registry as registries
 
 from .failure_support import Clock, FullStore
@@ -159,7 +159,7 @@ def test_a_series_that_registers_after_its_refusal_is_not_taken_for_a_refused_on
 def test_ever_other_label_values_get_no_more_memory(
     narrow: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metric, "MOST_REFUSED", 10)
+    monkeypatch.setattr(_children, "MOST_REFUSED", 10)
     counter = filled(narrow)
     forgotten = []
     for number in range(95):
