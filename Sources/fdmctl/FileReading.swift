@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Synchronization
 
 /// Everything that a descriptor gives until its end; nil: errno says why.
 func readAll(_ descriptor: Int32) -> [UInt8]? {
@@ -20,8 +21,11 @@ func readAll(_ descriptor: Int32) -> [UInt8]? {
 func readFile(_ path: String) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     if descriptor < 0 { return nil }
-    defer { close(descriptor) }
-    return readAll(descriptor)
+    let content = readAll(descriptor)
+    let code = errno
+    close(descriptor)
+    errno = code
+    return content
 }
 
 /// Where a symbolic link leads; nil: errno says why.
@@ -45,6 +49,9 @@ func isSameFile(_ one: String, _ other: String) -> Bool {
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino
 }
 
+/// The errno of a `writeOut` that has failed; 0: none has.
+let outputError = Atomic<Int32>(0)
+
 /// Writes a text to standard output at once, in however many steps it takes.
 func writeOut(_ text: String) {
     var text = text
@@ -52,7 +59,10 @@ func writeOut(_ text: String) {
         var written = 0
         while written < bytes.count {
             let count = write(STDOUT_FILENO, bytes.baseAddress! + written, bytes.count - written)
-            if count < 0 && errno != EINTR { return }
+            if count < 0 && errno != EINTR {
+                outputError.store(errno, ordering: .relaxed)
+                return
+            }
             written += max(0, count)
         }
     }
