@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
 
 import prometheus_client.metrics as _real
 from prometheus_client.metrics import MetricWrapperBase
@@ -31,6 +31,13 @@ from ._readings import Reading
 from ._twin import fallback
 from .context_managers import ExceptionCounter, InprogressTracker, Timer
 from .registry import REGISTRY, CollectorRegistry
+
+if TYPE_CHECKING:
+    import prometheus_client.values as _values
+    from prometheus_client.metrics import F as F
+    from prometheus_client.metrics import T as T
+
+    values = _values
 
 __all__ = ["Counter", "Enum", "Gauge", "Histogram", "Info", "MetricWrapperBase", "Summary"]
 
