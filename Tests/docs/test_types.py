@@ -14,6 +14,23 @@ from blocks import of_language
 
 #: A program with an error in its third line, which a checker that finds no fdmetrics would take.
 WRONG = "wrong"
+#: Values of labels that a page says may be so, and functions whose parameter no annotation names.
+LABELS = "labels"
+LABELLED = """\
+from wsgiref.simple_server import demo_app
+
+import fdmetrics.asgi
+import fdmetrics.wsgi
+
+async def app(scope: fdmetrics.asgi.Scope, receive: fdmetrics.asgi.Receive, send: fdmetrics.asgi.Send) -> None: ...
+
+asgi = fdmetrics.asgi.MetricsMiddleware(
+    app, labels={"zone": 5, "share": 0.5, "is_new": True, "none": None, "host": lambda scope: scope["server"][0]}
+)
+wsgi = fdmetrics.wsgi.MetricsMiddleware(
+    demo_app, labels={"zone": 5, "none": None, "site": "eu", "host": lambda environ: environ["HTTP_HOST"].lower()}
+)
+"""
 TYPED = PROGRAMS + DASHBOARDS
 #: An error: the line of the program, and what is wrong there.
 Complaint = tuple[int, str]
@@ -33,6 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for program in TYPED:
         (folder / f"{program.name}.py").write_text(program.text)
     (folder / f"{WRONG}.py").write_text('import fdmetrics\n\nfdmetrics.Counter("a", "b").inc("c")\n')
+    (folder / f"{LABELS}.py").write_text(LABELLED)
     return folder
 
 
@@ -62,6 +80,11 @@ def test_every_line_is_accepted(
 def test_checker_sees_what_is_wrong(checker: str, complaints: dict[str, dict[str, list[Complaint]]]) -> None:
     ((line, what),) = complaints[checker][WRONG]
     assert line == 3 and "float" in what
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_labels_may_be_what_becomes_text(checker: str, complaints: dict[str, dict[str, list[Complaint]]]) -> None:
+    assert LABELS not in complaints[checker]
 
 
 def test_every_block_is_in_a_program() -> None:
