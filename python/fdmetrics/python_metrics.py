@@ -39,16 +39,8 @@ if TYPE_CHECKING:
 
 #: The garbage collectors' families.
 COLLECTOR_FAMILIES = ("python_gc_objects_collected", "python_gc_objects_uncollectable", "python_gc_collections")
-#: The environment variable that tells the processes apart when it is "worker". What 0 leaves out is the processes' own.
-VARIABLE = "FDMETRICS_PROCESS_METRICS"
 #: The interpreters' family.
 INFO_FAMILY = "python_info"
-
-
-def chosen() -> str:
-    """What the environment says: "worker", "1", "0", or "" for nothing."""
-    return _variables.chosen(VARIABLE, ("worker", "1", "0"), "the metrics of all processes are added up")
-
 
 _INFO_LABELS = ("implementation", "major", "minor", "patchlevel", "version")
 
@@ -58,7 +50,7 @@ class PythonMetrics:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._by_worker = chosen() == "worker"
+        self._by_worker = _variables.process_metrics() == "worker"
         generation = ["generation", "worker"] if self._by_worker else ["generation"]
         self._collected = Counter(COLLECTOR_FAMILIES[0], "Objects collected during gc", generation, registry=registry)
         self._uncollectable = Counter(

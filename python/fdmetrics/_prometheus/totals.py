@@ -22,7 +22,7 @@ from prometheus_client import metrics
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import CollectorRegistry
 
-from .. import _gauge_functions, _variables, python_metrics
+from .. import _gauge_functions, _variables
 from ..python_metrics import COLLECTOR_FAMILIES, INFO_FAMILY
 from ..registry import REGISTRY
 from . import created
@@ -84,7 +84,7 @@ def wanted_process_metrics() -> ProcessMetrics:
 
     "worker": those of each worker; 0: none.
     """
-    chosen = python_metrics.chosen()
+    chosen = _variables.process_metrics()
     return "worker" if chosen == "worker" else chosen != "0"
 
 
