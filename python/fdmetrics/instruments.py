@@ -61,7 +61,7 @@ _MOST_RECENT = (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
 
 def gauge_mode(name: str, mode: str) -> int:
     """The number of a mode. Errors: InvalidArgumentError; `name` is the gauge's."""
-    number = GAUGE_MODES.get(mode)
+    number = GAUGE_MODES.get(mode) if isinstance(mode, str) else None
     if number is None:
         expected = ", ".join(GAUGE_MODES)
         raise InvalidArgumentError(f"Invalid multiprocess mode: {mode} of {name}; one of {expected}")

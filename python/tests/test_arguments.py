@@ -122,3 +122,23 @@ def test_the_text_of_an_info(package: Any, value: Any, registry: Registry) -> No
     info = package.Info(f"arguments_of_{type(value).__name__}_text", "", registry=made)
     with pytest.raises(TypeError, match=r"The text of Info metric \w+ is .*: a dict of strings is expected"):
         info.info(value)
+
+
+@pytest.mark.parametrize("value", [5, None, (ValueError, 5), ["ValueError"]])
+def test_what_exceptions_are_counted(value: Any, registry: Registry) -> None:
+    """Else an exception of the program's would become another one on its way out."""
+    counter = fdmetrics.Counter("c", "", registry=registry)
+    with pytest.raises(TypeError, match=r"count_exceptions of counter:c was given .*: a type of exceptions"):
+        counter.count_exceptions(value)
+
+
+def test_the_mode_of_a_gauge(registry: Registry) -> None:
+    mode: Any = []
+    with pytest.raises(fdmetrics.InvalidArgumentError, match=r"Invalid multiprocess mode: \[\] of g; one of all, "):
+        fdmetrics.Gauge("g", "", registry=registry, multiprocess_mode=mode)
+
+
+def test_the_names_that_are_rendered(registry: Registry) -> None:
+    names: Any = 5
+    with pytest.raises(fdmetrics.InvalidArgumentError, match="names is 5: give a list of names"):
+        fdmetrics.generate_latest(registry, names=names)
