@@ -10,8 +10,11 @@ from typing import Optional, Sequence
 
 from . import _log
 from ._descriptor import Descriptor, strings
-from .errors import REFUSALS, ConflictError, InvalidNameError, check_status
+from .errors import REFUSALS, ConflictError, InvalidNameError, NoSpaceError, SeriesLimitError, check_status
 from .registry import Registry
+
+# What refuses a new series of a family whose others go on.
+_NO_ROOM = (NoSpaceError, SeriesLimitError)
 
 
 class Family:
@@ -85,7 +88,18 @@ class Family:
 
     def refuse(self, error: BaseException) -> float:
         """Counts and logs a failure that no caller is told of. Returns when to try again; see Registry._refuse."""
-        return self.registry._refuse(error, f"metric {self.descriptor.name}")
+        is_of_new_series = self.handle is not None and self.descriptor.label_names and isinstance(error, _NO_ROOM)
+        consequence = _log.NO_NEW_SERIES if is_of_new_series else _log.NOTHING
+        return self.registry._refuse(error, self._what, consequence)
+
+    @property
+    def _what(self) -> str:
+        return f"metric {self.descriptor.name}"
+
+    @property
+    def was_named(self) -> bool:
+        """Whether the log's last line about a contradiction is that about this family."""
+        return self.registry._refusals.last_named(ConflictError) == self._what
 
     def refuse_for_ever(self, error: BaseException) -> None:
         """Counts and logs a contradiction, which lasts as long as the store. Nothing is tried again."""

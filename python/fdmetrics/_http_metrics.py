@@ -342,8 +342,11 @@ class HTTPMetrics:
 
     def _tell_refused(self, family: _Family[Any]) -> None:
         # The registry has a line for the first of several alone, because it has one a cause and minute.
-        if family.metric._family.is_refused and family.name not in self._logged:
+        refused = family.metric._family
+        if refused.is_refused and family.name not in self._logged:
             self._logged.add(family.name)
+            if refused.was_named:
+                return
             logger.error(
                 "fdmetrics: no HTTP request is recorded into %s: another process of the service has declared it with "
                 "another type, other labels or other buckets",

@@ -9,7 +9,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any, Callable, Collection, Iterable, Mapping, NamedTuple, Optional, Pattern, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Pattern,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 from .errors import InvalidArgumentError
 
@@ -35,6 +47,7 @@ NAMES = (REQUESTS, DURATION, IN_PROGRESS, REQUEST_SIZE, RESPONSE_SIZE, *LABELS)
 Excluded = Union[Collection[Union[str, Pattern[str]]], Pattern[str], Callable[[str], bool]]
 Buckets = Iterable[Union[float, str]]
 Names = Mapping[str, Optional[str]]
+Application = TypeVar("Application")
 
 
 class Options(NamedTuple):
@@ -48,7 +61,7 @@ class Options(NamedTuple):
     path_of: Optional[Callable[..., object]] = None
     prefix: str = ""
     names: Optional[Names] = None
-    labels: Optional[Mapping[str, Union[str, Callable[..., object]]]] = None
+    labels: Optional[Mapping[str, Union[str, float, Callable[..., object], None]]] = None
     buckets: Optional[Buckets] = None
     group_status: bool = False
     in_progress: bool = False
@@ -86,15 +99,35 @@ class Options(NamedTuple):
         return tuple((name, value_of(name, value)) for name, value in (self.labels or {}).items())
 
     def check(self) -> None:
-        """Errors: InvalidArgumentError where `names` has something that there is not; TypeError for a function whose
-        value would have to be awaited."""
-        for name in self.names or ():
+        """Errors: InvalidArgumentError where `names` has what there is not; TypeError for an option of another
+        type, and for a function whose value would have to be awaited."""
+        if self.path_of is not None:
+            check_callable("path_of", self.path_of, "a function that gives the path")
+        if not isinstance(self.prefix or "", str):
+            raise TypeError(f"prefix is {self.prefix!r}: give a str")
+        for option in ("names", "labels"):
+            if not isinstance(getattr(self, option) or {}, Mapping):
+                raise TypeError(f"{option} is {getattr(self, option)!r}: give a dict")
+        for option in ("buckets", "size_buckets"):
+            buckets = getattr(self, option)
+            if buckets is not None and (isinstance(buckets, (str, bytes)) or not isinstance(buckets, Iterable)):
+                raise TypeError(f"{option} is {buckets!r}: give a list of upper bounds")
+        for name, chosen in (self.names or {}).items():
             if name not in NAMES:
                 raise InvalidArgumentError(f"names has {name!r}: give other names for {', '.join(NAMES)}")
+            if not isinstance(chosen, (str, type(None))):
+                raise TypeError(f"names has {chosen!r} for {name}: give a str, or None to leave it out")
         functions: Mapping[str, object] = {"excluded": self.excluded, "path_of": self.path_of, **(self.labels or {})}
         for name, function in functions.items():
             if callable(function) and inspect.iscoroutinefunction(function):
                 raise TypeError(f"{name} is the coroutine function {function!r}: give one that returns its value")
+
+
+def check_callable(name: str, value: Application, expected: str) -> Application:
+    """The value of an argument. Errors: TypeError where nobody can call it."""
+    if not callable(value):
+        raise TypeError(f"{name} is {value!r}: give {expected}")
+    return value
 
 
 def excludes(excluded: Optional[Excluded]) -> Callable[[str], bool]:
@@ -105,6 +138,8 @@ def excludes(excluded: Optional[Excluded]) -> Callable[[str], bool]:
         return excluded
     if isinstance(excluded, (str, bytes)):
         raise TypeError(f"excluded must be several paths or a function of a path, not {excluded!r}: write a list")
+    if not isinstance(excluded, (re.Pattern, Iterable)):
+        raise TypeError(f"excluded is {excluded!r}: give a list of paths, or a function of a path")
     several = (excluded,) if isinstance(excluded, re.Pattern) else tuple(excluded)
     for one in several:
         if not isinstance(one, (str, re.Pattern)):

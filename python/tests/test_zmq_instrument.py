@@ -123,6 +123,11 @@ def test_only_once_at_a_time(registry: Registry) -> None:
         fdmetrics.zmq.instrument()
     with pytest.raises(ValueError, match="'pigeon' is not a carrier"):
         fdmetrics.zmq.instrument(carrier="pigeon")
+    number: Any = 5
+    with pytest.raises(TypeError, match="prefix is 5: a str is expected"):
+        fdmetrics.zmq.instrument(number)
+    with pytest.raises(TypeError, match="The link of tcp://x is 5: a str is expected"):
+        fdmetrics.zmq.instrument(links={"tcp://x": number})
     with fdmetrics.zmq.instrument(registry=registry):
         pass
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any, Callable, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 import prometheus_client.context_managers as _real
 
 from ._twin import fallback
+
+if TYPE_CHECKING:
+    from .metrics import Counter as Counter
 
 __getattr__ = fallback(__name__, _real)
 

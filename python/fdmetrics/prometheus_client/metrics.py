@@ -11,14 +11,14 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Type, Union
 
 import prometheus_client.metrics as _real
 from prometheus_client.metrics import MetricWrapperBase
 
 from .. import _bindings, instruments
 from .. import _constants as c
-from .._descriptor import checked_bounds, checked_states, is_classic, strings
+from .._descriptor import check_info_dict, checked_bounds, checked_states, is_classic, strings
 from .._family import Family
 from .._library import take_utf8_names
 from .._prometheus import created
@@ -31,6 +31,13 @@ from ._readings import Reading
 from ._twin import fallback
 from .context_managers import ExceptionCounter, InprogressTracker, Timer
 from .registry import REGISTRY, CollectorRegistry
+
+if TYPE_CHECKING:
+    import prometheus_client.values as _values
+    from prometheus_client.metrics import F as F
+    from prometheus_client.metrics import T as T
+
+    values = _values
 
 __all__ = ["Counter", "Enum", "Gauge", "Histogram", "Info", "MetricWrapperBase", "Summary"]
 
@@ -301,6 +308,7 @@ class Info(Instrument, instruments.Info, _real.Info):  # type: ignore[misc]
 
     def info(self, val: Dict[str, str]) -> None:
         """Sets the text, in place of the former one. A key may be any UTF-8 where a name may be. Errors: ValueError."""
+        check_info_dict(self.name, val)
         if self._takes_utf8_names() and not is_classic("info", filter(is_text, val)):
             take_utf8_names()
         instruments.Info.info(self, val)

@@ -20,6 +20,8 @@ from ._part import Part, Selection, StoreCollector, selections
 from ._twin import fallback
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import DuplicateTimeseries as DuplicateTimeseries
+
     from ._instrument import Instrument
 
 __all__ = ["REGISTRY", "Collector", "CollectorRegistry", "RestrictedRegistry"]

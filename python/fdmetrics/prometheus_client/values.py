@@ -8,6 +8,8 @@ see _logical. Otherwise this package's metrics do not record through them.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import prometheus_client.values as _real
 from prometheus_client.values import MutexValue
 
@@ -18,4 +20,8 @@ __all__ = ["MultiProcessValue", "MutexValue", "ValueClass", "get_value_class"]
 
 __getattr__ = fallback(__name__, _real)
 
-ValueClass = get_value_class()
+if TYPE_CHECKING:
+    from prometheus_client.values import ValueClass as ValueClass
+    from prometheus_client.values import close_all_multiprocess_files as close_all_multiprocess_files
+else:
+    ValueClass = get_value_class()

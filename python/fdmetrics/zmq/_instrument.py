@@ -22,7 +22,7 @@ from ._receiving import Receiving, polled
 from ._sending import Sending
 from ._serialized import SerializedSends
 from ._settings import Settings
-from ._state import SocketState, checked_carrier
+from ._state import SocketState, checked_carrier, checked_text
 
 _MISSING: Any = object()
 
@@ -56,8 +56,12 @@ def instrument(
     own settings.
 
     Call instrument and undo while no thread is within a message of several frames.
-    Errors: InvalidArgumentError (no such carrier); RuntimeError where pyzmq is instrumented already.
+    Errors: InvalidArgumentError (no such carrier); TypeError for a prefix or a link's name that is no text;
+    RuntimeError where pyzmq is instrumented already.
     """
+    checked_text("prefix", prefix)
+    for endpoint, name in (links or {}).items():
+        checked_text(f"The link of {endpoint}", name)
     instrumentation = Instrumentation(prefix, checked_carrier(carrier), registry, links or {}, monitor)
     with _lock:
         if _active:

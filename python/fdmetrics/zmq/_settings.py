@@ -11,7 +11,7 @@ import zmq
 from ..registry import Registry, registry_of
 from ._libzmq import ROUTER_RAW, last_endpoint
 from ._monitor import gave_up, monitor_for_program, watch
-from ._state import SocketState, checked_carrier, state_of
+from ._state import SocketState, checked_carrier, checked_text, state_of
 
 _set: Callable[..., Any] = zmq.Socket.set
 _bind: Callable[..., Any] = zmq.Socket.bind
@@ -33,7 +33,7 @@ class Settings:
 
     @link.setter
     def link(self, name: Optional[str]) -> None:
-        state_of(self).choose(name=name)
+        state_of(self).choose(name=checked_text("link", name))
 
     @property
     def carrier(self) -> str:
@@ -51,7 +51,7 @@ class Settings:
 
     @prefix.setter
     def prefix(self, prefix: str) -> None:
-        state_of(self).choose(prefix=prefix)
+        state_of(self).choose(prefix=checked_text("prefix", prefix))
 
     @property
     def registry(self) -> Registry:
@@ -82,14 +82,14 @@ class Settings:
     ) -> None:
         """Takes what was given, else the defaults of the context if that has some."""
         state = state_of(self)
-        chosen: Any = {"name": link} if link is not None else {}
+        chosen: Any = {"name": checked_text("link", link)} if link is not None else {}
         if isinstance(defaults, ContextSettings):
             carrier = defaults._carrier if carrier is None else carrier
             prefix = defaults._prefix if prefix is None else prefix
             registry = defaults._registry if registry is None else registry
             monitor = defaults._monitor if monitor is None else monitor
         if prefix is not None:
-            chosen["prefix"] = prefix
+            chosen["prefix"] = checked_text("prefix", prefix)
         if registry is not None:
             chosen["registry"] = registry_of(registry)
         if chosen:

@@ -319,6 +319,13 @@ def checked_carrier(carrier: str) -> str:
     return carrier
 
 
+def checked_text(what: str, text: Optional[str]) -> Optional[str]:
+    """A prefix, or a link's name, where there is one. Errors: TypeError."""
+    if text is not None and not isinstance(text, str):
+        raise TypeError(f"{what} is {text!r}: a str is expected")
+    return text
+
+
 def note_monitor(state: SocketState, endpoint: Any) -> None:
     """The socket says its events at an endpoint from now on; None: nowhere."""
     if state.monitor_endpoint is not None:
