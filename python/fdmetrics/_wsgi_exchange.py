@@ -61,9 +61,10 @@ class Exchange:
 
     def _watched_write(self, write: Callable[[bytes], object]) -> Callable[[bytes], object]:
         def watched(data: bytes) -> object:
+            result = write(data)
             if self.sent is not None:
                 self.sent += size_of(data)
-            return write(data)
+            return result
 
         return watched
 

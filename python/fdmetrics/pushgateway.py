@@ -236,6 +236,8 @@ class _NoRedirect(HTTPRedirectHandler):
 class _SameRequest(HTTPRedirectHandler):
     """Sends the same request to where an answer redirects to."""
 
+    http_error_308 = HTTPRedirectHandler.http_error_302  # Python 3.11 has it.
+
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request:
         if code not in (301, 302, 303, 307, 308):
             raise HTTPError(req.full_url, code, msg, headers, fp)
@@ -277,10 +279,10 @@ def _what_comes(response: Any, deadline: Optional[float]) -> bytes:
         while len(answer) < _MOST_OF_AN_ANSWER:
             if deadline is not None:
                 left = deadline - time.monotonic()
-                if left <= 0:
-                    break
                 if connection is not None:
-                    connection.settimeout(left)
+                    connection.settimeout(max(left, 0.0))  # 0: what is there already
+                elif left <= 0:
+                    break
             piece = response.read1(_MOST_OF_AN_ANSWER - len(answer))
             if not piece:
                 break

@@ -193,6 +193,14 @@ def test_a_refusal_that_does_not_come_whole(jobs: fdmetrics.Registry, head: byte
         fdmetrics.push_to_gateway(address, "j", jobs, timeout=None)
 
 
+def test_a_refusal_that_is_there_when_time_is_over(jobs: fdmetrics.Registry) -> None:
+    """Its head has taken all of the time, one line after the other."""
+    pieces = (b"HTTP/1.1 400 Bad Request\r\n", b"A: b\r\n", b"C: d\r\n", b"\r\nbecause")
+    refused = pytest.raises(urllib.error.HTTPError, match=r"400: Bad Request: because$")
+    with Speaker(*pieces, pause=0.5) as address, refused:
+        fdmetrics.push_to_gateway(address, "j", jobs, timeout=1.2)
+
+
 def test_a_refusal_that_drips_is_not_waited_for(jobs: fdmetrics.Registry) -> None:
     """It would never end: each piece comes within the timeout."""
     endless = itertools.chain([REFUSAL.replace(b"1000", b"100000")], itertools.repeat(b"x"))
