@@ -354,3 +354,19 @@ def test_bounds_that_can_be_read_once_are_those_of_both_sizes(registry: fdmetric
     for name in ("request", "response"):
         found = samples.named(f"http_{name}_size_bytes_bucket")
         assert {dict(labels)["le"] for labels in found} == {"1.0", "10.0", "100.0", "+Inf"}
+
+
+def test_bytes_that_the_server_refuses_are_not_sent(registry: fdmetrics.Registry) -> None:
+    def write(data: bytes) -> None:
+        if data == b"gone":
+            raise ConnectionError("the client")
+
+    def app(environ: Any, start_response: Any) -> Any:
+        write = start_response("200 OK", [])
+        for data in (b"hello", b"gone"):
+            write(data)
+
+    middleware = fdmetrics.wsgi.MetricsMiddleware(app, registry=registry, response_size=True)
+    with pytest.raises(ConnectionError):
+        middleware({"REQUEST_METHOD": "GET"}, lambda *_: write)
+    assert Samples(registry).get("http_response_size_bytes_sum", **REQUEST) == 5
