@@ -20,13 +20,14 @@ _NO_ROOM = (NoSpaceError, SeriesLimitError)
 class Family:
     """One family of one registry. Any thread, and fork children, may call any method; none takes a lock."""
 
-    __slots__ = ("_is_refused_for_ever", "_retry_at", "descriptor", "handle", "registry")
+    __slots__ = ("_retry_at", "descriptor", "handle", "refusal", "registry")
 
     def __init__(self, descriptor: Descriptor, registry: Registry) -> None:
         self.descriptor = descriptor
         self.registry = registry
         self._retry_at = 0.0
-        self._is_refused_for_ever = False
+        #: In which way it contradicts what the store has, or this process; None where it does not.
+        self.refusal: Optional[str] = None
         #: The fdm_family, once it is registered.
         self.handle: Optional[int] = None
 
@@ -56,7 +57,7 @@ class Family:
             return True
         if self.registry._attach_quietly() is None:
             return False
-        if self._is_refused_for_ever or time.monotonic() < self._retry_at:
+        if self.refusal is not None or time.monotonic() < self._retry_at:
             return False
         try:
             self.register()
@@ -103,16 +104,16 @@ class Family:
 
     def refuse_for_ever(self, error: BaseException) -> None:
         """Counts and logs a contradiction, which lasts as long as the store. Nothing is tried again."""
-        self._is_refused_for_ever = True
+        self.refusal = str(error)
         self.refuse(error)
 
     @property
     def is_refused(self) -> bool:
         """Whether it contradicts what the store has, or this process."""
-        return self._is_refused_for_ever
+        return self.refusal is not None
 
     def detach(self) -> None:
         """Forgets the handle, and what the store has refused, because it is being closed or left."""
         self.handle = None
         self._retry_at = 0.0
-        self._is_refused_for_ever = False
+        self.refusal = None

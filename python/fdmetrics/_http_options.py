@@ -7,6 +7,7 @@ fdmetrics.asgi.MetricsMiddleware says what each option means.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from typing import (
@@ -71,7 +72,10 @@ class Options(NamedTuple):
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Options:
-        """Those of a mapping. Errors: InvalidArgumentError for a name that is no option; `where` says whose it is."""
+        """Those of a mapping; `where` says whose it is. Errors: TypeError for what is none; InvalidArgumentError for a
+        name that is no option."""
+        if not isinstance(values, Mapping):
+            raise TypeError(f"{where} is {values!r}: give a dict of options, {{}} for none")
         unknown = [name for name in values if name not in cls._fields]
         if unknown:
             raise InvalidArgumentError(f"{where} has {unknown[0]!r}: the options are {', '.join(cls._fields)}")
@@ -100,7 +104,7 @@ class Options(NamedTuple):
 
     def check(self) -> None:
         """Errors: InvalidArgumentError where `names` has what there is not; TypeError for an option of another
-        type, and for a function whose value would have to be awaited."""
+        type, and for a function that gives no value, but something to await or to iterate."""
         if self.path_of is not None:
             check_callable("path_of", self.path_of, "a function that gives the path")
         if not isinstance(self.prefix or "", str):
@@ -119,8 +123,28 @@ class Options(NamedTuple):
                 raise TypeError(f"names has {chosen!r} for {name}: give a str, or None to leave it out")
         functions: Mapping[str, object] = {"excluded": self.excluded, "path_of": self.path_of, **(self.labels or {})}
         for name, function in functions.items():
-            if callable(function) and inspect.iscoroutinefunction(function):
-                raise TypeError(f"{name} is the coroutine function {function!r}: give one that returns its value")
+            if callable(function) and _gives_no_value(function):
+                raise TypeError(
+                    f"{name} is {function!r}, which is async or a generator: give one that returns its value"
+                )
+
+
+def _gives_no_value(function: Callable[..., object]) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    # What an object is called by is its class's.
+    forms = (function, getattr(type(function), "__call__", None))  # noqa: B004
+    tests = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
+    return any(test(form) for form in forms for test in tests)
+
+
+def checked_value(value: object) -> object:
+    """What a function of the user's has returned. Errors: TypeError where it has to be awaited, which nobody does."""
+    if inspect.isawaitable(value) or inspect.isasyncgen(value):
+        if inspect.iscoroutine(value):
+            value.close()  # Or it would warn that it was never awaited.
+        raise TypeError(f"{value!r} would have to be awaited: give a function that returns its value")
+    return value
 
 
 def check_callable(name: str, value: Application, expected: str) -> Application:
@@ -142,8 +166,8 @@ def excludes(excluded: Optional[Excluded]) -> Callable[[str], bool]:
         raise TypeError(f"excluded is {excluded!r}: give a list of paths, or a function of a path")
     several = (excluded,) if isinstance(excluded, re.Pattern) else tuple(excluded)
     for one in several:
-        if not isinstance(one, (str, re.Pattern)):
-            raise TypeError(f"excluded has {one!r}: give paths, each a str, and patterns made by re.compile")
+        if not isinstance(one.pattern if isinstance(one, re.Pattern) else one, str):
+            raise TypeError(f"excluded has {one!r}: give paths, each a str, and patterns of str made by re.compile")
     paths = frozenset(one for one in several if isinstance(one, str))
     patterns: Tuple[Pattern[str], ...] = tuple(one for one in several if isinstance(one, re.Pattern))
     if not patterns:

@@ -95,6 +95,16 @@ def warn(text: str, *arguments: object) -> None:
     _say("warning", text, *arguments)
 
 
+def error(text: str, *arguments: object) -> None:
+    """The same, of something that is not recorded."""
+    _say("error", text, *arguments)
+
+
+def exception(text: str, *arguments: object) -> None:
+    """The same, with the traceback of the exception that is being handled."""
+    _say("exception", text, *arguments)
+
+
 # The threads that are writing a line at the moment.
 _speaking: Dict[int, object] = {}
 # A fork child has one thread; a later one may get the number of one that was writing in the parent.
@@ -117,6 +127,11 @@ def _say(level: str, text: str, *arguments: object) -> None:
         elif sys.stderr is not None:
             line = (text % arguments).replace("\n", " ") + "\n"
             os.write(2, line.encode("utf-8", "backslashreplace"))
+            if level == "exception":
+                # After the line, because importing it may fail.
+                import traceback
+
+                os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
 
 
 _listen_at = 0.0

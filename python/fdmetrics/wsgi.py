@@ -104,11 +104,10 @@ class MetricsMiddleware:
             return self.app(environ, start_response)
         exchange = Exchange(metrics, environ, start_response)
         try:
-            body = self.app(environ, exchange.start_response)
+            return exchange.watched(self.app(environ, exchange.start_response))
         except BaseException:
             exchange.end(failed=True)
             raise
-        return exchange.watched(body)
 
 
 class MetricsApp:
