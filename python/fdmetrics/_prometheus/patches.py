@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 from bisect import bisect_left
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -31,8 +30,6 @@ from .text_value import InfoSeries, StateSeries
 from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
 from .value import ObservedSum
 from .value_class import MultiProcessValue, StoreValueClass, get_value_class, values_of
-
-logger = logging.getLogger("fdmetrics")
 
 #: The prometheus_client that is patched here.
 PACKAGE = prometheus_client
