@@ -8,7 +8,6 @@ import ArgumentParser
 import CFDMetricsLinux
 import FDMetrics
 import FDMetricsStore
-import Synchronization
 
 /// The command line tool: looks into the store of a service. One file a subcommand.
 @main
@@ -38,9 +37,8 @@ struct FDMCtl: AsyncParsableCommand {
 
 /// Ends the process as failed where not all has been written that was printed: print() tells nobody of a full disk.
 private func failWithoutOutput() {
-    let printed = CFDMetricsLinux_flush_output(), written = outputError.load(ordering: .relaxed)
-    if printed == 0, written == 0 { return }
-    let code = max(printed, written)
+    let code = CFDMetricsLinux_flush_output()
+    if code == 0 { return }
     printError("fdmctl: standard output cannot be written" + (code > 0 ? ": \(errorText(code))" : ""))
     _exit(74)  // EX_IOERR
 }

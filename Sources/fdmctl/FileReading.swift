@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 import Glibc
-import Synchronization
 
 /// Everything that a descriptor gives until its end; nil: errno says why.
 func readAll(_ descriptor: Int32) -> [UInt8]? {
@@ -49,21 +49,8 @@ func isSameFile(_ one: String, _ other: String) -> Bool {
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino
 }
 
-/// The errno of a `writeOut` that has failed; 0: none has.
-let outputError = Atomic<Int32>(0)
-
-/// Writes a text to standard output at once, in however many steps it takes.
+/// Writes a text to standard output at once. What cannot be written makes the command fail at its end.
 func writeOut(_ text: String) {
-    var text = text
-    text.withUTF8 { bytes in
-        var written = 0
-        while written < bytes.count {
-            let count = write(STDOUT_FILENO, bytes.baseAddress! + written, bytes.count - written)
-            if count < 0 && errno != EINTR {
-                outputError.store(errno, ordering: .relaxed)
-                return
-            }
-            written += max(0, count)
-        }
-    }
+    print(text, terminator: "")
+    _ = CFDMetricsLinux_flush_output()
 }
