@@ -50,8 +50,8 @@ def instrument(
     program itself records its messages into the families of the prefix, as FastDeploy does, its sockets do not: see
     docs/zmq.md.
 
-    prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links:
-    {"tcp://0.0.0.0:5555": "engine"}. monitor watches the connections of every socket that is bound or connected from
+    prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links,
+    as the program gives them to bind or connect, or as libzmq resolves them: {"tcp://*:5555": "engine"}. monitor watches the connections of every socket that is bound or connected from
     now on and has no monitor of the program's own; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their
     own settings.
 
@@ -77,21 +77,29 @@ class Instrumentation:
         self._registry = registry_of(registry)
         self._links = dict(links)
         self._monitor = monitor
-        self._replaced: List[Tuple[Any, str, Any]] = []
+        self._replaced: List[Tuple[Any, str, Any, Any]] = []
         self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def undo(self) -> None:
-        """Gives pyzmq its methods back. Sockets go on as plain ones. A second call does nothing."""
+        """Gives pyzmq its methods back. Sockets go on as plain ones. A second call does nothing.
+
+        What somebody else has put in the place of a method since instrument() stays there; ours, if it calls that, then
+        does what pyzmq's does.
+        """
         with _lock:
             if self not in _active:
                 return
             _active.remove(self)
             _state.on_state.remove(self._prepare)
-            for owner, name, former in reversed(self._replaced):
-                if former is _MISSING:
-                    delattr(owner, name)
-                else:
+            kept = False
+            for owner, name, method, former in reversed(self._replaced):
+                if vars(owner).get(name, _MISSING) is not method:
+                    kept = True
+                elif former is not _MISSING:
                     setattr(owner, name, former)
+                elif name != "_recorder" or not kept:
+                    # Methods that others keep ask for it.
+                    delattr(owner, name)
             self._replaced.clear()
             for socket in list(self._sockets):
                 socket.__dict__.pop("_recorder", None)
@@ -112,7 +120,7 @@ class Instrumentation:
 
     def _replace(self, owner: Any, methods: Dict[str, Any]) -> None:
         for name, method in methods.items():
-            self._replaced.append((owner, name, vars(owner).get(name, _MISSING)))
+            self._replaced.append((owner, name, method, vars(owner).get(name, _MISSING)))
             setattr(owner, name, method)
 
     def _prepare(self, state: SocketState, socket: Any, new: bool) -> None:

@@ -13,6 +13,7 @@ import zmq
 from zmq.sugar.socket import DEFAULT_PROTOCOL
 
 from .._link import now, wrapped
+from ._libzmq import like_pyzmq
 from ._settings import Settings
 from ._state import state_of
 
@@ -23,6 +24,7 @@ _zmq_send_json: Callable[..., Any] = zmq.Socket.send_json
 _zmq_send_pyobj: Callable[..., Any] = zmq.Socket.send_pyobj
 
 
+@like_pyzmq
 class SerializedSends(Settings):
     """See the functions of the same names; an asyncio socket's return its futures."""
 
