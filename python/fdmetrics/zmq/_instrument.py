@@ -46,14 +46,16 @@ def instrument(
     modules, or through `from zmq import Context`, or by subclasses that end in pyzmq's methods; those of zmq.asyncio
     too. Their classes stay the same. What goes round those methods does not record: zmq.proxy and zmq.devices.
 
+    A wrapper that somebody puts round those methods from then on is called; one from before is passed by.
+
     libzmq's and pyzmq's own sockets (authentication, monitors, the collector of buffers) are left alone. Where the
     program itself records its messages into the families of the prefix, as FastDeploy does, its sockets do not: see
     docs/zmq.md.
 
     prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links,
-    as the program gives them to bind or connect, or as libzmq resolves them: {"tcp://*:5555": "engine"}. monitor watches the connections of every socket that is bound or connected from
-    now on and has no monitor of the program's own; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their
-    own settings.
+    as the program gives them to bind or connect, or as libzmq resolves them: {"tcp://*:5555": "engine"}. monitor watches
+    the connections of every socket that is bound or connected from now on and has no monitor of the program's own; see
+    Socket.watch_connections. Sockets of fdmetrics.zmq keep their own settings.
 
     Call instrument and undo while no thread is within a message of several frames.
     Errors: InvalidArgumentError (no such carrier); RuntimeError where pyzmq is instrumented already.

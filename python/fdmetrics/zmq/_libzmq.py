@@ -55,9 +55,9 @@ RECEIVE_MADE = frozenset((XPUB, ROUTER, STREAM))
 
 #: Sockets that send and receive in turn.
 TAKES_TURNS = frozenset((REQ, REP))
-#: The errors of a send after which no message is half sent. The peer, or the whole context, is gone (EAGAIN, ETERM): so
-#: is what was sent of the message. Or none had begun: a ROUTER refuses a routing id (EHOSTUNREACH, EAGAIN), a REQ or REP
-#: its first frame (EFSM).
+#: The errors of a send after which no message is half sent. The peer is gone, or the whole context (EAGAIN, ETERM), and
+#: with it what was sent of the message. Or none had begun: a ROUTER refuses a routing id (EHOSTUNREACH, EAGAIN), a REQ
+#: or REP a first frame (EFSM).
 ENDS_MESSAGE = frozenset(int(code) for code in (zmq.EAGAIN, zmq.EHOSTUNREACH, zmq.EFSM, zmq.ETERM))
 
 #: What a subscription begins with, or the end of one.
@@ -82,7 +82,7 @@ def as_text(endpoint: Any) -> str:
     return endpoint.decode("utf-8", "surrogateescape") if isinstance(endpoint, bytes) else str(endpoint)
 
 
-def _find(loader: Any, name: str, **options: bool) -> Optional[Callable[..., int]]:
+def _find(loader: Any, name: str, **options: bool) -> Any:
     """A function of the very libzmq that pyzmq has loaded; None where its symbols are hidden."""
     backend: Any = zmq.backend.Socket
     try:
@@ -90,17 +90,16 @@ def _find(loader: Any, name: str, **options: bool) -> Optional[Callable[..., int
     except (AttributeError, KeyError, OSError):
         return None
     function.restype = ctypes.c_int
-    found: Callable[..., int] = function
-    return found
+    return function
 
 
 #: zmq_send(handle, bytes, c_size_t, flags), with errno in ctypes.get_errno(). Unlike pyzmq's, no handler of a signal
 #: runs in it: it returns -1 where libzmq took nothing, and nothing else does.
-send_frame = _find(ctypes.CDLL, "zmq_send", use_errno=True)
+send_frame: Any = _find(ctypes.CDLL, "zmq_send", use_errno=True)
 
-# pyzmq's own way to ask for RCVMORE costs more than receiving a message. The interpreter's lock is kept: the answer is a
-# field of the socket, and no other thread may use that.
-_getsockopt = _find(ctypes.PyDLL, "zmq_getsockopt")
+# pyzmq's own way to ask for RCVMORE costs more than receiving a message. The interpreter's lock is kept: the answer is
+# a field of the socket, and no other thread may use that.
+_getsockopt: Optional[Callable[..., int]] = _find(ctypes.PyDLL, "zmq_getsockopt")
 _RCVMORE = ctypes.c_int(RCVMORE)
 
 

@@ -307,7 +307,6 @@ class Receiving(Settings):
             return _zmq_poll(self, timeout, flags)
         return _zmq_poll(self, 0, flags) | POLLIN
 
-
     def close(self, linger: Optional[int] = None) -> None:
         """As zmq.Socket.close."""
         close(self, linger, _zmq_close)

@@ -41,7 +41,7 @@ _send_frame = send_frame
 _taken: Callable[[object], bool] = functools.partial(operator.ne, -1)
 
 _TRAILER_LENGTH = ctypes.c_size_t(TRAILER_SIZE)
-_BOTH_LENGTH = 2
+_BOTH = 2
 #: What ctypes takes for a C int.
 _INT_MAX = 0x7FFFFFFF
 
@@ -161,40 +161,34 @@ def _put_both(
     came. What pyzmq itself must send, without copying it, may be interrupted within its own call.
     """
     last = flags & DONTWAIT | state.trailer_flags
-    plain = _send_frame is not None and copy and not keywords and not isinstance(data, zmq.Frame)
-    pointer = _pointer(data) if plain else None
+    copies = _send_frame is not None and copy and not keywords and not isinstance(data, zmq.Frame)
+    pointer = _pointer(data) if copies else None
     if pointer is not None and socket.closed:
         raise zmq.ZMQError(zmq.ENOTSOCK)
     while True:
-        taken: List[Any] = []
         if pointer is None:
-            sending = functools.partial(put, **keywords) if keywords else put
-            frame = map(sending, (socket,), (data,), (flags | SNDMORE,), (copy,), (track,))
+            frame = map(functools.partial(put, **keywords), (socket,), (data,), (flags | SNDMORE,), (copy,), (track,))
         else:
             frame = map(_send_frame, (state.handle,), pointer[:1], pointer[1:], (flags | SNDMORE,))
         if _send_frame is None:
             trailer = map(_send, (socket,), (stamp,), (last,))
         else:
             trailer = map(_send_frame, (state.handle,), (stamp,), (_TRAILER_LENGTH,), (last,))
+        taken: List[Any] = []
         try:
             taken.extend(takewhile(_taken, chain(frame, trailer)))
         except BaseException as error:
-            if len(taken) != 1:
-                raise
-            if _send_frame is not None:
-                _end(socket, stamp, last)
-                raise
-            if error.__class__ is not _Again:
-                raise
-            return _GONE
-        if len(taken) == _BOTH_LENGTH:
+            if len(taken) == 1:
+                if _send_frame is not None:
+                    _end(socket, stamp, last)
+                elif error.__class__ is _Again:
+                    return _GONE
+            raise
+        if len(taken) == _BOTH or (taken and _end(socket, stamp, last)):
             return taken[0] if pointer is None else None
         code = ctypes.get_errno()
-        if taken:
-            if code == errno.EAGAIN:
-                return _GONE
-            if _end(socket, stamp, last):
-                return taken[0] if pointer is None else None
+        if taken and code == errno.EAGAIN:
+            return _GONE
         if code != errno.EINTR:
             raise _error(code)
 
@@ -236,7 +230,7 @@ def _pointer(data: Any) -> Optional[Tuple[Any, ctypes.c_size_t]]:
 
 
 def _end(socket: Any, stamp: bytes, flags: int) -> bool:
-    """Sends a trailer whose payload went out, where a signal kept libzmq from taking it; returns whether that was so."""
+    """Sends a trailer that a signal kept libzmq from taking, after its payload; returns whether that was so."""
     if ctypes.get_errno() != errno.EINTR:
         return False
     _send(socket, stamp, flags)
@@ -287,7 +281,7 @@ class Sending(SerializedSends):
             record(len(data))
             return result
         size = len(data)
-        if copy is not True or size > _INT_MAX or _send_frame is None or self._closed:
+        if copy is not True or size > _INT_MAX or _send_frame is None or self._closed:  # type: ignore[attr-defined]
             return _put(self, state, data, flags, (copy, track), {})
         # As in _put_both.
         taken: List[int] = []
@@ -296,14 +290,14 @@ class Sending(SerializedSends):
             lengths = size, _TRAILER_LENGTH
             taken.extend(takewhile(_taken, map(_send_frame, state.handles, frames, lengths, state.stamped_flags)))
         except BaseException as error:
-            if len(taken) == _BOTH_LENGTH:
+            if len(taken) == _BOTH:
                 record(size)
             else:
                 if taken:
                     _end(self, frames[1], state.trailer_flags)
                 state.refused(error)
             raise
-        if len(taken) == _BOTH_LENGTH:
+        if len(taken) == _BOTH:
             record(size)
             return None
         return _put_rest(self, state, frames, taken)

@@ -390,8 +390,17 @@ def state_of(socket: Any) -> SocketState:
             by_address[socket.underlying] = state
         # Not through __setattr__, which takes a name that no class has for a socket option.
         socket.__dict__["_recorder"] = state
-        for prepare in on_state:
-            prepare(state, socket, new)
+        try:
+            for prepare in on_state:
+                prepare(state, socket, new)
+        except zmq.ZMQError:
+            raise
+        except BaseException:
+            # Interrupted by a signal's handler: the next call begins anew.
+            socket.__dict__.pop("_recorder", None)
+            if new:
+                by_address.pop(socket.underlying, None)
+            raise
     return state
 
 
