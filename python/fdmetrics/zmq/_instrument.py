@@ -53,9 +53,9 @@ def instrument(
     docs/zmq.md.
 
     prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links,
-    as the program gives them to bind or connect, or as libzmq resolves them: {"tcp://*:5555": "engine"}. monitor watches
-    the connections of every socket that is bound or connected from now on and has no monitor of the program's own; see
-    Socket.watch_connections. Sockets of fdmetrics.zmq keep their own settings.
+    as the program gives them to bind or connect, or as libzmq resolves them: {"tcp://*:5555": "engine"}. monitor
+    watches the connections of every socket that is bound or connected from now on and has no monitor of the program's
+    own; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their own settings.
 
     Call instrument and undo while no thread is within a message of several frames.
     Errors: InvalidArgumentError (no such carrier); RuntimeError where pyzmq is instrumented already.

@@ -82,6 +82,11 @@ def as_text(endpoint: Any) -> str:
     return endpoint.decode("utf-8", "surrogateescape") if isinstance(endpoint, bytes) else str(endpoint)
 
 
+def is_number(flags: Any) -> bool:
+    """Whether pyzmq takes this for flags."""
+    return hasattr(flags, "__int__") or hasattr(flags, "__index__")
+
+
 def _find(loader: Any, name: str, **options: bool) -> Any:
     """A function of the very libzmq that pyzmq has loaded; None where its symbols are hidden."""
     backend: Any = zmq.backend.Socket

@@ -8,7 +8,6 @@ out in each of recv and recv_json.
 
 from __future__ import annotations
 
-import operator
 import pickle
 from typing import Any, Callable, List, Optional
 
@@ -16,7 +15,7 @@ import zmq
 from zmq.utils import jsonapi
 
 from .._link import TRAILER_MAGIC, TRAILER_SIZE, unwrapped
-from ._libzmq import DONTWAIT, EVENTS, POLLIN, RCVMORE, ROUTER, TAKES_TURNS, get_option, like_pyzmq
+from ._libzmq import DONTWAIT, EVENTS, POLLIN, RCVMORE, ROUTER, TAKES_TURNS, get_option, is_number, like_pyzmq
 from ._settings import Settings
 from ._state import SocketState, close, state_of
 
@@ -173,7 +172,8 @@ def _take(socket: Any, state: SocketState, flags: int, copy: bool, track: bool) 
     else:
         if socket.closed:
             raise zmq.ZMQError(zmq.ENOTSOCK)
-        operator.index(flags)
+        if not is_number(flags):
+            raise TypeError("an integer is required")
         frame, more = _as_asked(state.ahead, copy, track), state.ahead_more
         state.ahead = None
     _follow(socket, state, frame, len(frame), more, copy, track)

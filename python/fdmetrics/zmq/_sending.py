@@ -21,7 +21,7 @@ import zmq
 from zmq.utils import jsonapi
 
 from .._link import TRAILER_SIZE, now, wrapped
-from ._libzmq import DONTWAIT, REQ, ROUTER, SNDMORE, STREAM, SUBSCRIBES, XSUB, like_pyzmq, send_frame
+from ._libzmq import DONTWAIT, REQ, ROUTER, SNDMORE, STREAM, SUBSCRIBES, XSUB, is_number, like_pyzmq, send_frame
 from ._serialized import SerializedSends
 from ._state import SocketState, state_of
 
@@ -98,8 +98,8 @@ def _put(socket: Any, state: SocketState, data: Any, flags: Any, arguments: Any,
     put = _zmq_send if keywords else _send
     try:
         if not isinstance(flags, int):
-            # What is no number either is for pyzmq to refuse.
-            flags = operator.index(flags) if hasattr(flags, "__index__") else put(socket, data, flags, **keywords)
+            # What is no number is for pyzmq to refuse.
+            flags = int(flags if is_number(flags) else put(socket, data, flags, **keywords))
         # The frame after a STREAM's routing id ends its message, whatever the flags say.
         more = bool(flags & SNDMORE) and not (state.kind == STREAM and state.sending)
         if state.is_out_of_turn():

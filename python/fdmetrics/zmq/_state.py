@@ -434,7 +434,9 @@ def _inherited(socket: Any) -> Optional[SocketState]:
     for other in shadowed(socket):
         if hasattr(type(other), "_recorder") and _records(other):
             return state_of(other)
+    if not _records(socket) or (hasattr(type(socket), "_configure") and not socket._shadow):
+        return None  # One of ours has its state from the beginning.
     # pyzmq's copies of a socket know its address only.
-    state = by_address.get(socket.underlying) if _records(socket) else None
+    state = by_address.get(socket.underlying)
     owner = None if state is None else state._owner()
     return None if owner is not None and owner.closed else state
