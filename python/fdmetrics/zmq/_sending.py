@@ -37,8 +37,9 @@ _zmq_send_json: Callable[..., Any] = zmq.Socket.send_json
 # libzmq's zmq_send, without the handlers of signals; see _put_both.
 _send_frame = send_frame
 
-#: Whether libzmq took a frame, by what _send_frame or _send returned.
-_taken: Callable[[object], bool] = functools.partial(operator.ne, -1)
+# Whether libzmq took a frame, by what _send_frame returned, and by what either returned.
+_took_frame: Callable[[object], bool] = (-1).__ne__
+_took: Callable[[object], bool] = functools.partial(operator.ne, -1)
 
 _TRAILER_LENGTH = ctypes.c_size_t(TRAILER_SIZE)
 _BOTH = 2
@@ -102,7 +103,7 @@ def _put(socket: Any, state: SocketState, data: Any, flags: Any, arguments: Any,
             flags = int(flags if is_number(flags) else put(socket, data, flags, **keywords))
         # The frame after a STREAM's routing id ends its message, whatever the flags say.
         more = bool(flags & SNDMORE) and not (state.kind == STREAM and state.sending)
-        if state.is_out_of_turn():
+        if state.ahead is not None and state.is_out_of_turn():
             raise zmq.ZMQError(zmq.EFSM)
         is_command = state.commands and not more and _is_command(state, data)
         calls = state.calls() if state.trailing and not more and not is_command else None
@@ -176,7 +177,7 @@ def _put_both(
             trailer = map(_send_frame, (state.handle,), (stamp,), (_TRAILER_LENGTH,), (last,))
         taken: List[Any] = []
         try:
-            taken.extend(takewhile(_taken, chain(frame, trailer)))
+            taken.extend(takewhile(_took, chain(frame, trailer)))
         except BaseException as error:
             if len(taken) == 1:
                 if _send_frame is not None:
@@ -288,7 +289,7 @@ class Sending(SerializedSends):
         try:
             frames = data, stamp()
             lengths = size, _TRAILER_LENGTH
-            taken.extend(takewhile(_taken, map(_send_frame, state.handles, frames, lengths, state.stamped_flags)))
+            taken.extend(takewhile(_took_frame, map(_send_frame, state.handles, frames, lengths, state.stamped_flags)))
         except BaseException as error:
             if len(taken) == _BOTH:
                 record(size)

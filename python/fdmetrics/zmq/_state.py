@@ -203,7 +203,7 @@ class SocketState(_link.LinkRecorder):
         self.plain_sent = self.plain_received = self.plain_stamp = None
         if calls is None:
             return
-        if not self.sending and not self.commands and not self.is_out_of_turn():
+        if not self.sending and not self.commands and (self.ahead is None or not self.is_out_of_turn()):
             self.plain_sent = calls.sent
             self.plain_stamp = calls.trailer if self.trailing else None
         if self.complete and not self.deferring and self.kind != XPUB:
