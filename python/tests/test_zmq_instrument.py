@@ -264,17 +264,21 @@ def test_wrappers_of_others_stay(carrier: str, registry: Registry, monkeypatch: 
 
 @pytest.mark.parametrize("carrier", fdmetrics.zmq.CARRIERS)
 def test_a_copy_records_for_the_same_link(carrier: str, registry: Registry) -> None:
-    with fdmetrics.zmq.instrument(registry=registry, carrier=carrier), zmq.Context() as context:
-        with context.socket(zmq.PUSH) as left, context.socket(zmq.PULL) as right:
-            # Used before the socket itself.
-            copies = [copy.copy(left), zmq.Socket.shadow(right.underlying), zmq.asyncio.Socket(right)]
-            right.bind("inproc://copies")
-            left.connect("inproc://copies")
-            copies[0].send_multipart([b"1", b"2", b"3"])
-            assert [right.recv(), copies[1].recv(), right.recv()] == [b"1", b"2", b"3"]
-            copies[0].send(b"4", zmq.SNDMORE)
-            left.send(b"5")
-            assert copies[1].recv() == b"4" and right.rcvmore and right.recv() == b"5"
+    with (
+        fdmetrics.zmq.instrument(registry=registry, carrier=carrier),
+        zmq.Context() as context,
+        context.socket(zmq.PUSH) as left,
+        context.socket(zmq.PULL) as right,
+    ):
+        # Used before the socket itself.
+        copies = [copy.copy(left), zmq.Socket.shadow(right.underlying), zmq.asyncio.Socket(right)]
+        right.bind("inproc://copies")
+        left.connect("inproc://copies")
+        copies[0].send_multipart([b"1", b"2", b"3"])
+        assert [right.recv(), copies[1].recv(), right.recv()] == [b"1", b"2", b"3"]
+        copies[0].send(b"4", zmq.SNDMORE)
+        left.send(b"5")
+        assert copies[1].recv() == b"4" and right.rcvmore and right.recv() == b"5"
     assert received(registry) == {"inproc://copies": 2}
     assert Samples(registry).get("fastdeploy:zmq:msg_bytes_recv_total", address="inproc://copies") == 5
 

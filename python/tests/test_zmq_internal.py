@@ -16,7 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 import fdmetrics.zmq
 from fdmetrics import Registry
-from fdmetrics.zmq import _sending, _state
+from fdmetrics.zmq import _known, _sending, _state
 
 from .support import Samples
 from .zmq_support import Sockets
@@ -180,7 +180,7 @@ def test_peers_that_come_and_go_for_ever(sockets: Sockets, monkeypatch: pytest.M
         for data in (b"x", b"", b""):
             dealer.send(data)
             assert router.recv_multipart() == [b"%d" % number, data]
-        assert len(_state.state_of(router).peers) <= 3
+        assert len(_known.state_of(router).peers) <= 3
     assert counted(sockets.registry, "inproc://routers") == [30, 30, 0]
 
 

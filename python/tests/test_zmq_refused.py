@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import socket as kernel
 from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
@@ -108,16 +109,15 @@ def test_a_router_that_nobody_answers_to_begins_anew(sockets: Sockets) -> None:
     dealer.send(b"x")
     router.recv_multipart()
     for _ in range(2):
-        with pytest.raises(zmq.ZMQError, match="unreachable|reach"):
+        with pytest.raises(zmq.ZMQError) as caught:
             router.send(b"nobody", zmq.SNDMORE)
+        assert caught.value.errno == zmq.EHOSTUNREACH
         router.send_multipart([b"peer", b"y"])
         assert dealer.recv() == b"y"
     assert counts(sockets.registry) == expected(3, 11, 3, 7, failed=2)
 
 
 def test_a_stream_s_second_frame_ends_its_message(registry: Registry) -> None:
-    import socket as kernel
-
     with fdmetrics.zmq.Context(registry=registry) as context, context.socket(zmq.STREAM) as stream:
         stream.linger, stream.rcvtimeo = 0, 30_000
         stream.link = ADDRESS

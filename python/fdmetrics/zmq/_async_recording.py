@@ -18,10 +18,11 @@ import zmq._future
 from zmq.utils import jsonapi
 
 from .._link import unwrapped
+from ._known import state_of
 from ._libzmq import DONTWAIT, POLLIN, get_option, like_pyzmq
 from ._receiving import DEFERRED, Undecoded, is_ahead, seen
 from ._serialized import SerializedSends
-from ._state import SocketState, state_of
+from ._state import SocketState
 
 _Async: Any = zmq._future._AsyncSocket
 

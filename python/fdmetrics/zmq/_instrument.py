@@ -15,7 +15,7 @@ import zmq.sugar.poll
 
 from .._link import DEFAULT_PREFIX
 from ..registry import REGISTRY, registry_of
-from . import _state
+from . import _known
 from ._async_recording import AsyncRecording
 from ._monitor import watch
 from ._receiving import Receiving, polled
@@ -92,7 +92,7 @@ class Instrumentation:
             if self not in _active:
                 return
             _active.remove(self)
-            _state.on_state.remove(self._prepare)
+            _known.on_state.remove(self._prepare)
             kept = False
             for owner, name, method, former in reversed(self._replaced):
                 if vars(owner).get(name, _MISSING) is not method:
@@ -113,7 +113,7 @@ class Instrumentation:
         self.undo()
 
     def _begin(self) -> None:
-        _state.on_state.append(self._prepare)
+        _known.on_state.append(self._prepare)
         blocking = _methods(Settings, SerializedSends, Receiving, Sending)
         self._replace(zmq.Socket, {"_recorder": None, **blocking})
         self._replace(zmq._future._AsyncSocket, _methods(SerializedSends, AsyncRecording))

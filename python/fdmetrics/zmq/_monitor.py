@@ -17,8 +17,9 @@ from .. import _constants as c
 from .. import _link, _log
 from ..errors import REFUSALS
 from ..registry import Registry
+from ._known import shadowed, state_of
 from ._libzmq import as_text
-from ._state import SocketState, note_monitor, shadowed, state_of
+from ._state import SocketState, note_monitor
 
 _REFUSED = (
     int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)

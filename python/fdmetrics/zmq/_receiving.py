@@ -15,9 +15,10 @@ import zmq
 from zmq.utils import jsonapi
 
 from .._link import TRAILER_MAGIC, TRAILER_SIZE, unwrapped
+from ._known import close, state_of
 from ._libzmq import DONTWAIT, EVENTS, POLLIN, RCVMORE, ROUTER, TAKES_TURNS, get_option, is_number, like_pyzmq
 from ._settings import Settings
-from ._state import SocketState, close, state_of
+from ._state import SocketState
 
 # Of the backend: one frame.
 _recv: Callable[..., Any] = zmq.backend.Socket.recv

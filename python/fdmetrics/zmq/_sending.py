@@ -21,9 +21,10 @@ import zmq
 from zmq.utils import jsonapi
 
 from .._link import TRAILER_SIZE, now, wrapped
+from ._known import state_of
 from ._libzmq import DONTWAIT, REQ, ROUTER, SNDMORE, STREAM, SUBSCRIBES, XSUB, is_number, like_pyzmq, send_frame
 from ._serialized import SerializedSends
-from ._state import SocketState, state_of
+from ._state import SocketState
 
 _Again = zmq.Again
 
@@ -162,8 +163,7 @@ def _put_both(
     came. What pyzmq itself must send, without copying it, may be interrupted within its own call.
     """
     last = flags & DONTWAIT | state.trailer_flags
-    copies = _send_frame is not None and copy and not keywords and not isinstance(data, zmq.Frame)
-    pointer = _pointer(data) if copies else None
+    pointer = None if _send_frame is None or keywords else _pointer(socket, data, copy)
     if pointer is not None and socket.closed:
         raise zmq.ZMQError(zmq.ENOTSOCK)
     while True:
@@ -186,7 +186,9 @@ def _put_both(
                     return _GONE
             raise
         if len(taken) == _BOTH or (taken and _end(socket, stamp, last)):
-            return taken[0] if pointer is None else None
+            if pointer is None:
+                return taken[0]
+            return None if copy else zmq._FINISHED_TRACKER
         code = ctypes.get_errno()
         if taken and code == errno.EAGAIN:
             return _GONE
@@ -213,14 +215,16 @@ def _put_rest(socket: Any, state: SocketState, frames: Tuple[bytes, bytes], take
     return _put(socket, state, data, 0, (True, False), {})
 
 
-def _pointer(data: Any) -> Optional[Tuple[Any, ctypes.c_size_t]]:
-    """Where the bytes of a frame are, and how many; None, where that is left to pyzmq."""
+def _pointer(socket: Any, data: Any, copy: Any) -> Optional[Tuple[Any, ctypes.c_size_t]]:
+    """Where the bytes of a frame are that pyzmq would copy, and how many; None, where the frame is left to pyzmq."""
+    if isinstance(data, zmq.Frame):
+        return None
     try:
         view = memoryview(data)
     except TypeError:
         return None
     with view:
-        if not view.c_contiguous:
+        if not view.c_contiguous or not (copy or view.nbytes < socket.copy_threshold):
             return None
         size = ctypes.c_size_t(view.nbytes)
         if isinstance(data, bytes):

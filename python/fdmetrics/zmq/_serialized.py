@@ -13,9 +13,9 @@ import zmq
 from zmq.sugar.socket import DEFAULT_PROTOCOL
 
 from .._link import now, wrapped
+from ._known import state_of
 from ._libzmq import like_pyzmq
 from ._settings import Settings
-from ._state import state_of
 
 # By the names that they had when this was imported; see _sending.
 _zmq_send_serialized: Callable[..., Any] = zmq.Socket.send_serialized

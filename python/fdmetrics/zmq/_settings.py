@@ -9,9 +9,10 @@ from typing import Any, Callable, Optional
 import zmq
 
 from ..registry import Registry, registry_of
+from ._known import state_of
 from ._libzmq import ROUTER_RAW, as_text, last_endpoint, like_pyzmq
 from ._monitor import gave_up, monitor_for_program, watch
-from ._state import SocketState, checked_carrier, state_of
+from ._state import SocketState, checked_carrier
 
 _set: Callable[..., Any] = zmq.Socket.set
 _bind: Callable[..., Any] = zmq.Socket.bind

@@ -23,8 +23,8 @@ from zmq.asyncio import Poller
 
 from . import Socket as BlockingSocket
 from ._async_recording import AsyncRecording
+from ._known import close
 from ._settings import ContextSettings
-from ._state import close
 
 __all__ = ["Context", "Poller", "Socket"]
 
