@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 import zmq
@@ -188,7 +188,7 @@ def test_what_pyzmq_monitors_is_no_message(registry: Registry) -> None:
 # Beside other libraries -----------------------------------------------------------------------------------------------
 
 
-def wrapped(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> List[str]:
+def wrapped(owner: Any, name: str) -> List[str]:
     """Another library puts a wrapper round a method; it notes the calls."""
     calls: List[str] = []
     former = getattr(owner, name)
@@ -197,16 +197,27 @@ def wrapped(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> List[str]
         calls.append(name)
         return former(self, *arguments, **keywords)
 
-    monkeypatch.setattr(owner, name, wrapper)
+    setattr(owner, name, wrapper)
     return calls
 
 
 WRAPPED = ("send", "recv", "send_multipart", "recv_multipart", "send_json", "recv_json", "get", "connect", "close")
 
 
+@pytest.fixture
+def before() -> Iterator[Dict[str, Any]]:
+    """zmq.Socket's members, as they are again after the test."""
+    members = dict(vars(zmq.Socket))
+    yield members
+    for name, member in dict(vars(zmq.Socket)).items():
+        if name not in members:
+            delattr(zmq.Socket, name)
+        elif members[name] is not member:
+            setattr(zmq.Socket, name, members[name])
+
+
 @pytest.mark.parametrize("carrier", fdmetrics.zmq.CARRIERS)
-def test_wrappers_of_others_stay(carrier: str, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = members()["zmq.sugar.socket.Socket"]
+def test_wrappers_of_others_stay(carrier: str, before: Dict[str, Any], registry: Registry) -> None:
 
     def converse(context: Any) -> None:
         with context.socket(zmq.PAIR) as left, context.socket(zmq.PAIR) as right:
@@ -221,7 +232,7 @@ def test_wrappers_of_others_stay(carrier: str, registry: Registry, monkeypatch: 
             assert not right.get(zmq.RCVMORE)
 
     with fdmetrics.zmq.instrument(registry=registry, carrier=carrier):
-        calls = {name: wrapped(zmq.Socket, name, monkeypatch) for name in WRAPPED}
+        calls = {name: wrapped(zmq.Socket, name) for name in WRAPPED}
         theirs = {name: vars(zmq.Socket)[name] for name in WRAPPED}
         with zmq.Context() as context:
             converse(context)
@@ -253,10 +264,6 @@ def test_wrappers_of_others_stay(carrier: str, registry: Registry, monkeypatch: 
     with fdmetrics.zmq.instrument(registry=registry, carrier=carrier), zmq.Context() as context:
         converse(context)
     assert received(registry) == {"inproc://wrapped": 9}
-    monkeypatch.undo()
-    for name in WRAPPED:
-        setattr(zmq.Socket, name, before[name]) if name in before else delattr(zmq.Socket, name)
-    delattr(zmq.Socket, "_recorder")
 
 
 # Objects that stand for the same socket -------------------------------------------------------------------------------
