@@ -147,8 +147,8 @@ let package = Package(
         .executableTarget(
             name: "fdmctl",
             dependencies: [
-                "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "CMalloc",
-                "TraitCommandLineTool",
+                "FDMetricsStore", "FDMetrics", "FDMetricsExposition", "FDMetricsInspection", "CFDMetricsLinux",
+                "CMalloc", "TraitCommandLineTool",
                 .target(name: "FDMetricsHTTP", condition: .when(traits: ["CommandLineTool"])),
                 .target(name: "FDMetricsPush", condition: .when(traits: ["CommandLineTool"])),
                 .product(

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The start-up hook: calls fdmetrics.install() when a process imports prometheus_client.
 
-fdmetrics_hook.pth imports it at the start of every Python process whose FDMETRICS_INSTALL is 1, and so does
-`python -m fdmetrics run`. A process that never imports prometheus_client pays for a look at sys.meta_path alone; the
-first one of a service also imports fdmetrics, so that all of its descendants find the absolute name of one store in
-their environment. A failure is said on stderr, and prometheus_client is then left as it is.
+fdmetrics_hook.pth imports it at the start of every Python process whose FDMETRICS_INSTALL is neither empty nor 0, and
+so does `python -m fdmetrics run`. It acts where that is 1; another value means nothing, which is said on stderr. A
+process that never imports prometheus_client pays for a look at sys.meta_path alone; the first one of a service also
+imports fdmetrics, so that all of its descendants find the absolute name of one store in their environment. A failure is
+said on stderr, and prometheus_client is then left as it is.
 """
 
 from __future__ import annotations
@@ -121,5 +122,11 @@ def disarm() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
 
 
-if os.environ.get(VARIABLE) == "1":
+_chosen = os.environ.get(VARIABLE, "")
+if _chosen == "1":
     arm()
+elif _chosen not in ("", "0") and sys.stderr is not None:
+    print(
+        f"fdmetrics: {VARIABLE} is {_chosen!r} in the environment: 1 or 0 is expected; the start-up hook does nothing",
+        file=sys.stderr,
+    )

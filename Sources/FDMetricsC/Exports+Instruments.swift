@@ -24,7 +24,7 @@ private func labels(
         count == 0 || values != nil
     else {
         handle.pointee = OpaquePointer(InertHandle.of(type))
-        return labelsFailure(type, family)
+        return labelsFailure(type, family, values != nil)
     }
     return withUnsafeTemporaryAllocation(of: LabelValue.self, capacity: max(1, count)) { key in
         for index in 0..<count {
@@ -43,7 +43,7 @@ private func labels(
 }
 
 @inline(never)
-private func labelsFailure(_ type: MetricType, _ family: OpaquePointer?) -> fdm_status {
+private func labelsFailure(_ type: MetricType, _ family: OpaquePointer?, _ hasValues: Bool = true) -> fdm_status {
     guard let core = familyCore(family) else {
         return invalidArgument("the family is NULL or could not be registered; see fdm_register's error")
     }
@@ -51,7 +51,9 @@ private func labelsFailure(_ type: MetricType, _ family: OpaquePointer?) -> fdm_
         let name = core.pointee.family.takeUnretainedValue().descriptor.name
         return failure(StoreError(.labels, "\(name) is a \(core.pointee.type.name), not a \(type.name)"))
     }
-    return invalidArgument("the label values are NULL, or more than \(MetricDeclaration.maxLabels)")
+    if !hasValues { return invalidArgument("the label values are NULL, and their count is not 0") }
+    return failure(
+        StoreError(.labels, "too many label values; a family has at most \(MetricDeclaration.maxLabels) labels"))
 }
 
 /// The counter with these label values.

@@ -185,6 +185,10 @@ final class Connection: ChannelInboundHandler {
             refuse(.badRequest, "one header Host is expected")
         } else if let length = head.headers.first(name: "Content-Length"), Int(length) ?? .max > limits.bodyBytes {
             refuse(.payloadTooLarge, "no request here takes a body")
+        } else if head.version.minor >= 1, head.headers.first(name: "Expect")?.lowercased() == "100-continue" {
+            // The client waits for this before it sends the body, which nobody reads: the answer comes after it.
+            let goOn = HTTPResponseHead(version: head.version, status: .continue)
+            channel?.pipeline.syncOperations.writeAndFlush(wrapOutboundOut(.head(goOn)), promise: nil)
         }
     }
 

@@ -67,12 +67,13 @@ struct Delivery {
     /// - Parameter replacing: Whether they make those that wait needless.
     mutating func enqueue(_ batches: [PushBatch], replacing: Bool = false) -> [Event] {
         if replacing { queue.removeAll(but: sending) }
-        var dropped = 0
-        for batch in batches { dropped += queue.append(batch, sending: sending).samples }
-        if dropped == 0 { return [] }
-        statistics.overflowed += dropped
+        var dropped = PushQueue.Overflow()
+        for batch in batches { dropped += queue.append(batch, sending: sending) }
+        if dropped.batches == 0 { return [] }
+        statistics.overflowed += dropped.samples
+        statistics.overflowedRequests += dropped.batches
         defer { isOverflowing = true }
-        return [.overflowed(samples: dropped, isRepeated: isOverflowing)]
+        return [.overflowed(samples: dropped.samples, isRepeated: isOverflowing)]
     }
 
     /// Says that nothing more comes, and when to give up.
@@ -142,6 +143,7 @@ struct Delivery {
     func finalStatistics() -> PushStatistics {
         var statistics = statistics
         statistics.undelivered = queue.samples
+        statistics.undeliveredRequests = queue.requests
         return statistics
     }
 

@@ -16,7 +16,7 @@ package enum PushAddress {
 
     /// The address of a receiver of OTLP: `/v1/metrics` is added where the path does not end with it.
     package static func otlp(_ text: String) throws(PushAddressError) -> String {
-        let base = trimmed(try checked(text))
+        let base = trimmed(try checked(text, mayHaveQuery: false))
         return base.hasSuffix("/v1/metrics") ? base : base + "/v1/metrics"
     }
 
@@ -24,7 +24,7 @@ package enum PushAddress {
     package static func pushgateway(
         _ text: String, job: String, labels: [PushLabel]
     ) throws(PushAddressError) -> String {
-        trimmed(try checked(text)) + PushgatewayPath.path(job: job, labels: labels)
+        trimmed(try checked(text, mayHaveQuery: false)) + PushgatewayPath.path(job: job, labels: labels)
     }
 
     private static func trimmed(_ text: String) -> String {
@@ -33,7 +33,8 @@ package enum PushAddress {
         return String(text)
     }
 
-    private static func checked(_ text: String) throws(PushAddressError) -> String {
+    /// - Parameter mayHaveQuery: no: a path is put behind it.
+    private static func checked(_ text: String, mayHaveQuery: Bool = true) throws(PushAddressError) -> String {
         guard let url = URL(string: text), let scheme = url.scheme?.lowercased(), ["http", "https"].contains(scheme),
             let host = url.host(), !host.isEmpty
         else { throw PushAddressError(description: "\(text) is no address like http://HOST:PORT/PATH") }
@@ -41,6 +42,9 @@ package enum PushAddress {
             throw PushAddressError(
                 description:
                     "the address has a user's name in it, which others can see: give --user and --password-file")
+        }
+        if !mayHaveQuery, url.query() != nil || url.fragment() != nil {
+            throw PushAddressError(description: "\(text) has a query or a fragment: a path is put behind the address")
         }
         return text
     }

@@ -18,6 +18,11 @@ struct PushQueue {
     struct Overflow: Equatable {
         var batches = 0
         var samples = 0
+
+        static func += (total: inout Self, other: Self) {
+            total.batches += other.batches
+            total.samples += other.samples
+        }
     }
 
     private let limit: Int
@@ -34,6 +39,8 @@ struct PushQueue {
     var count: Int { waiting.count }
     /// The samples that wait; not those that are sent again.
     var samples: Int { waiting.reduce(0) { $0 + ($1.isReplay ? 0 : $1.batch.samples) } }
+    /// The batches that wait; not those that are sent again.
+    var requests: Int { waiting.count { !$0.isReplay } }
     /// The batch that is to be sent next.
     var first: Entry? { waiting.first }
 

@@ -18,15 +18,21 @@ package struct PushStatistics: Sendable, Equatable {
     package var refusedRequests = 0
     /// Samples that the queue had no room for.
     package var overflowed = 0
+    /// Requests that it had none for.
+    package var overflowedRequests = 0
     /// Samples that were still waiting at the end.
     package var undelivered = 0
+    /// Requests that were; one of metadata has no samples.
+    package var undeliveredRequests = 0
     /// Readings of a store that could not be read, or encoded.
     package var unread = 0
 
     package init() {}
 
-    /// Whether each sample that was read has arrived.
-    package var isComplete: Bool { refusedRequests == 0 && overflowed == 0 && undelivered == 0 && unread == 0 }
+    /// Whether all that was read has arrived.
+    package var isComplete: Bool {
+        refusedRequests == 0 && overflowedRequests == 0 && undeliveredRequests == 0 && unread == 0
+    }
 
     /// For the log.
     package var summary: String {
@@ -35,7 +41,7 @@ package struct PushStatistics: Sendable, Equatable {
         parts.append("\(refused + overflowed) samples dropped")
         if refusedRequests > 0 { parts.append("\(refused) of them refused in \(refusedRequests) requests") }
         if overflowed > 0 { parts.append("\(overflowed) of them for want of room in the queue") }
-        if undelivered > 0 { parts.append("\(undelivered) not delivered") }
+        if undeliveredRequests > 0 { parts.append("\(undelivered) not delivered in \(undeliveredRequests) requests") }
         return parts.joined(separator: ", ")
     }
 }

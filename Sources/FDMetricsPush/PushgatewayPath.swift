@@ -13,11 +13,13 @@ package enum PushgatewayPath {
         "/metrics" + ([PushLabel("job", job)] + labels).map(segment).joined()
     }
 
-    /// A value that is empty or has a slash cannot stand in a path: it is spelled in base64, which a suffix of the name
-    /// says.
+    /// A value that is empty, has a slash, or is a step in a path cannot stand in one: it is spelled in base64, which a suffix
+    /// of the name says.
     private static func segment(_ label: PushLabel) -> String {
         if label.value.isEmpty { return "/\(label.name)@base64/=" }
-        if label.value.contains("/") { return "/\(label.name)@base64/\(base64(label.value))" }
+        if label.value.contains("/") || [".", ".."].contains(label.value) {
+            return "/\(label.name)@base64/\(base64(label.value))"
+        }
         return "/\(label.name)/\(percentEncoded(label.value))"
     }
 

@@ -156,6 +156,12 @@ extension Diagnosis {
         }
         var space = statvfs()
         guard statvfs(path, &space) == 0 else { return }
+        if Int32(truncatingIfNeeded: space.f_flag) & Int32(ST_RDONLY) != 0 {
+            error(
+                "read-only", path, "its file system is mounted read-only: nothing is recorded into it",
+                "mount it for writing, or set \(StoreDirectory.variable) to another directory; until then processes use "
+                    + "automatic ones")
+        }
         let unit = UInt64(max(space.f_frsize, 1))
         let available = UInt64(space.f_bavail) * unit, total = UInt64(space.f_blocks) * unit
         let advice = "make room or a larger file system; until then new series are dropped"

@@ -36,10 +36,13 @@ extension Diagnosis {
             return
         }
         guard let entries = readFile("/proc/\(pid)/environ"), let maps = readFile("/proc/\(pid)/maps") else {
+            let reason = errorText(errno)
             let owner = fileStatus("/proc/\(pid)").map { userName($0.st_uid) } ?? "another user"
             error(
-                "process", subject, "its environment cannot be read (\(errorText(errno)))",
-                "run fdmctl as \(owner) or as root")
+                "process", subject, "its environment cannot be read (\(reason))",
+                geteuid() == 0
+                    ? "root needs the capability CAP_SYS_PTRACE for that, which a container may lack"
+                    : "run fdmctl as \(owner) or as root")
             return
         }
         let process = InspectedProcess(pid: pid, environment: entries, maps: maps)

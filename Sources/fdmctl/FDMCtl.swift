@@ -5,6 +5,7 @@ import Glibc
 
 #if CommandLineTool
 import ArgumentParser
+import CFDMetricsLinux
 import FDMetrics
 import FDMetricsStore
 
@@ -26,18 +27,34 @@ struct FDMCtl: AsyncParsableCommand {
         version: FDMetricsVersion.string,
         subcommands: [Doctor.self, Top.self, Diff.self, Dump.self, Check.self, Serve.self, Push.self, Completions.self]
     )
+
+    static func main() async {
+        // However the command ends.
+        atexit(failWithoutOutput)
+        await main(nil)
+    }
+}
+
+/// Ends the process as failed where not all has been written that was printed: print() tells nobody of a full disk.
+private func failWithoutOutput() {
+    let code = CFDMetricsLinux_flush_output()
+    if code == 0 { return }
+    printError("fdmctl: standard output cannot be written" + (code > 0 ? ": \(errorText(code))" : ""))
+    _exit(74)  // EX_IOERR
 }
 
 /// The exit status of a command that found no store to work on.
 let noStore = ExitCode(2)
+/// That of arguments that make no sense: EX_USAGE, as of what the parser refuses.
+let wrongArguments = ExitCode(64)
 
 /// Says on standard error why there is no store to work on.
 func refuse(_ error: StoreError) -> ExitCode { refuse(error.message) }
 
 /// Says on standard error why there is nothing to work on.
-func refuse(_ message: String) -> ExitCode {
+func refuse(_ message: String, _ code: ExitCode = noStore) -> ExitCode {
     printError("fdmctl: \(message)")
-    return noStore
+    return code
 }
 
 /// The directory that a command works on, which this process's environment names if the user did not.

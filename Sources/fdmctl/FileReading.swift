@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 import Glibc
 
 /// Everything that a descriptor gives until its end; nil: errno says why.
@@ -20,8 +21,11 @@ func readAll(_ descriptor: Int32) -> [UInt8]? {
 func readFile(_ path: String) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     if descriptor < 0 { return nil }
-    defer { close(descriptor) }
-    return readAll(descriptor)
+    let content = readAll(descriptor)
+    let code = errno
+    close(descriptor)
+    errno = code
+    return content
 }
 
 /// Where a symbolic link leads; nil: errno says why.
@@ -45,15 +49,8 @@ func isSameFile(_ one: String, _ other: String) -> Bool {
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino
 }
 
-/// Writes a text to standard output at once, in however many steps it takes.
+/// Writes a text to standard output at once. What cannot be written makes the command fail at its end.
 func writeOut(_ text: String) {
-    var text = text
-    text.withUTF8 { bytes in
-        var written = 0
-        while written < bytes.count {
-            let count = write(STDOUT_FILENO, bytes.baseAddress! + written, bytes.count - written)
-            if count < 0 && errno != EINTR { return }
-            written += max(0, count)
-        }
-    }
+    print(text, terminator: "")
+    _ = CFDMetricsLinux_flush_output()
 }

@@ -53,6 +53,7 @@ struct Push: AsyncParsableCommand {
     func validate() throws {
         try receiver.validate()
         try content.validate(for: receiver.protocol)
+        _ = try receiver.address(content)
         try delivery.validate(for: receiver.protocol)
     }
 
@@ -90,7 +91,7 @@ struct Push: AsyncParsableCommand {
             return try HTTPTransport(
                 endpoint, idleTimeout: .seconds(delivery.interval * 2 + 60), onConnectionLost: onConnectionLost)
         } catch {
-            throw ValidationError("--ca-file \(endpoint.authorities ?? ""): \(error)")
+            throw refuse("--ca-file: \(error)", wrongArguments)
         }
     }
 
@@ -100,11 +101,12 @@ struct Push: AsyncParsableCommand {
         let transport = try transport()
         let outcome = await transport.send(.deletion)
         await transport.close()
-        guard case .accepted = PushProtocol.pushgateway.verdict(on: outcome) else {
-            logger.error("cannot delete \(address): \(outcome)")
+        switch PushProtocol.pushgateway.verdict(on: outcome) {
+        case .accepted: logger.info("deleted \(address)")
+        case .retry(let reason, _), .refused(let reason):
+            logger.error("cannot delete \(address): \(reason)")
             throw ExitCode.failure
         }
-        logger.info("deleted \(address)")
     }
 }
 

@@ -163,7 +163,15 @@ struct PushContentOptions: ParsableArguments {
             throw ValidationError("--label is not for --otlp: --resource adds an attribute to the resource")
         }
         for label in label where !label.isLabelName {
-            throw ValidationError("--label \(label.name)=...: a label's name has letters, digits and underscores")
+            throw ValidationError(
+                "--label \(label.name)=...: a label's name has letters, digits and underscores, and begins with no digit and "
+                    + "not with two underscores")
+        }
+        for (option, given) in [("--label", label), ("--resource", resource)] {
+            var names: Set<String> = []
+            for one in given where !names.insert(one.name).inserted {
+                throw ValidationError("\(option) \(one.name)=... is given twice")
+            }
         }
         if `protocol` == .pushgateway, label.contains(where: { $0.name == "job" }) {
             throw ValidationError("--label job=...: give --job")

@@ -32,6 +32,8 @@ enum SeriesValue {
     case summary(lanes: [Pair])
     /// The value is the exposed one; nil in modes that have none, or one for each process.
     case gauge(value: Double?, instances: [Instance])
+    /// A gauge that is what one counter has more than another, with the same labels; their names.
+    case difference(of: String, and: String)
     case info
     case stateSet(state: String, time: UInt64)
 
@@ -70,6 +72,8 @@ enum SeriesValue {
             let pair = SharedPair(series.record + SeriesLayout.statePair).load()
             guard pair.second < UInt64(family.states.count) else { return nil }
             self = .stateSet(state: family.states[Int(pair.second)], time: pair.first)
+        case .gauge where family.isDifference:
+            self = .difference(of: family.states[0], and: family.states[1])
         case .gauge:
             guard Self.isWide(series), let mode = family.gaugeMode else { return nil }
             self = .gauge(mode: mode, gaugeContributions(series, mode: mode, in: reader), liveness: &liveness)

@@ -57,8 +57,8 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A Unix socket to listen on.", valueName: "path"), completion: .file())
     var unix: String?
 
-    @Option(help: ArgumentHelp("Who may connect to the Unix socket, as of chmod.", valueName: "mode"))
-    var unixMode = FileMode(bits: 0o660)
+    @Option(help: ArgumentHelp("Who may connect to the Unix socket, as of chmod. (default: 660)", valueName: "mode"))
+    var unixMode: FileMode?
 
     @OptionGroup
     var access: ServeAccess
@@ -94,6 +94,8 @@ struct Serve: AsyncParsableCommand {
     var quiet = false
 
     func validate() throws {
+        if unix == "" { throw ValidationError("--unix is empty; expected the path of a socket") }
+        if unix == nil, unixMode != nil { throw ValidationError("--unix-mode is for --unix, which is not given") }
         if maxConnections < 1 {
             throw ValidationError("--max-connections is \(maxConnections); expected at least 1")
         }
@@ -128,7 +130,7 @@ struct Serve: AsyncParsableCommand {
     private var serverConfiguration: MetricsServer.Configuration {
         var configuration = MetricsServer.Configuration(
             addresses: listen.isEmpty && unix == nil ? [MetricsServer.Address()] : listen,
-            unixSocket: unix.map { MetricsServer.UnixSocket(path: $0, mode: unixMode.bits) })
+            unixSocket: unix.map { MetricsServer.UnixSocket(path: $0, mode: unixMode?.bits ?? 0o660) })
         access.configure(&configuration)
         configuration.whenTaken = takeOver ? .wait : .fail
         configuration.labelsByPid = pidLabel
@@ -160,14 +162,10 @@ enum ProcessMetricsChoice: String, CaseIterable, ExpressibleByArgument {
 struct FileMode: ExpressibleByArgument {
     var bits: UInt16
 
-    init(bits: UInt16) { self.bits = bits }
-
     init?(argument: String) {
         guard let bits = UInt16(argument, radix: 8), bits <= 0o777 else { return nil }
         self.bits = bits
     }
-
-    var defaultValueDescription: String { String(bits, radix: 8) }
 }
 
 extension MetricsServer.Address: ExpressibleByArgument {

@@ -143,6 +143,8 @@ extension SeriesValue {
             ]
         case .gauge(let value, let instances):
             return [("value", .number(value)), ("instances", .array(instances.map(\.json)))]
+        case .difference(let counter, let other):
+            return [("difference_of", .array([.string(counter), .string(other)]))]
         case .info: return [("value", .number(1))]
         case .stateSet(let state, let time): return [("state_on", .string(state)), ("set_time", .integer(time))]
         }

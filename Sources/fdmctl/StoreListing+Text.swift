@@ -95,6 +95,7 @@ extension SeriesValue {
             return (Pair.total(lanes).line, lanes.enumerated().map { "lane \($0): \($1.line)" })
         case .gauge(let value, let instances):
             return (value.map(numberText) ?? "one value for each process, or none", instances.map(\.line))
+        case .difference(let counter, let other): return ("\(counter) - \(other)", [])
         case .info: return ("1.0", [])
         case .stateSet(let state, let time):
             return ("\(quoted(state)) is on" + (time == 0 ? ", never set" : ", set \(timeText(time))"), [])

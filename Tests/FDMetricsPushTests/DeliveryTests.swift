@@ -203,5 +203,16 @@ struct DeliveryTests {
         #expect(delivery.step(at: deadline) == .finished)
         #expect(delivery.finalStatistics().undelivered == 2)
     }
+
+    @Test("A request of metadata, which has no samples, counts as one that did not arrive", arguments: [true, false])
+    func metadata(hasRoom: Bool) throws {
+        var delivery = delivery(limit: hasRoom ? 100 : 10)
+        _ = delivery.enqueue([batch(0, bytes: 20, samples: 0)])
+        delivery.finish(by: start)
+        #expect(delivery.step(at: start) == .finished)
+        let statistics = delivery.finalStatistics()
+        #expect(statistics.undelivered == 0 && statistics.overflowed == 0)
+        #expect(!statistics.isComplete)
+    }
 }
 #endif

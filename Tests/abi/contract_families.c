@@ -297,6 +297,11 @@ void check_labels(void) {
   CHECK_LAST_ERROR("requests");
   CHECK_STATUS(fdm_labels(family, strings, 1, &handle), FDM_ERR_LABELS);
   CHECK_STATUS(fdm_remove(family, strings, 1), FDM_ERR_LABELS);
+  // More than there can be, of which none is read.
+  CHECK_STATUS(fdm_counter_labels(family, values, 65, &counter), FDM_ERR_LABELS);
+  CHECK_STATUS(fdm_counter_labels(family, values, SIZE_MAX, &counter), FDM_ERR_LABELS);
+  CHECK_STATUS(fdm_counter_labels(family, NULL, 2, &counter), FDM_ERR_INVALID_ARGUMENT);
+  CHECK_STATUS(fdm_labels(family, strings, SIZE_MAX, &handle), FDM_ERR_LABELS);
   fdm_gauge *gauge = NULL;
   CHECK_STATUS(fdm_gauge_labels(family, values, 2, &gauge), FDM_ERR_LABELS);
   fdm_gauge_set(gauge, 1);

@@ -254,10 +254,10 @@ static const struct {
   sized_case body;
   fdm_status expected;
 } cases[] = {
-    {"fdm_counter_labels count", counter_labels, FDM_ERR_INVALID_ARGUMENT},
-    {"fdm_gauge_labels count", gauge_labels, FDM_ERR_INVALID_ARGUMENT},
-    {"fdm_histogram_labels count", histogram_labels, FDM_ERR_INVALID_ARGUMENT},
-    {"fdm_summary_labels count", summary_labels, FDM_ERR_INVALID_ARGUMENT},
+    {"fdm_counter_labels count", counter_labels, FDM_ERR_LABELS},
+    {"fdm_gauge_labels count", gauge_labels, FDM_ERR_LABELS},
+    {"fdm_histogram_labels count", histogram_labels, FDM_ERR_LABELS},
+    {"fdm_summary_labels count", summary_labels, FDM_ERR_LABELS},
     {"fdm_labels count", labels_count, FDM_ERR_LABELS},
     {"fdm_labels length", labels_length, FDM_ERR_INVALID_ARGUMENT},
     {"fdm_labels length of NULL", labels_length_of_null, FDM_ERR_INVALID_ARGUMENT},

@@ -1,34 +1,41 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""mypy --strict and pyright's strict mode take every line of Python in README and the documents.
-
-pyright is basedpyright's, which brings its own node, with its own additions turned off.
-"""
+"""mypy --strict and pyright's strict mode take every line of Python in README and the documents."""
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from checkers import CHECKERS, remarks
 from programs import DASHBOARDS, PROGRAMS, Program
 
 from blocks import of_language
-from built import PACKAGE
 
 #: A program with an error in its third line, which a checker that finds no fdmetrics would take.
 WRONG = "wrong"
+#: Values of labels that a page says may be so, and functions whose parameter no annotation names.
+LABELS = "labels"
+LABELLED = """\
+from wsgiref.simple_server import demo_app
+
+import fdmetrics.asgi
+import fdmetrics.wsgi
+
+async def app(scope: fdmetrics.asgi.Scope, receive: fdmetrics.asgi.Receive, send: fdmetrics.asgi.Send) -> None: ...
+
+asgi = fdmetrics.asgi.MetricsMiddleware(
+    app, labels={"zone": 5, "share": 0.5, "is_new": True, "none": None, "host": lambda scope: scope["server"][0]}
+)
+wsgi = fdmetrics.wsgi.MetricsMiddleware(
+    demo_app, labels={"zone": 5, "none": None, "site": "eu", "host": lambda environ: environ["HTTP_HOST"].lower()}
+)
+"""
 TYPED = PROGRAMS + DASHBOARDS
 #: An error: the line of the program, and what is wrong there.
 Complaint = tuple[int, str]
 #: Django has no types of its own, and those that there are for it need a whole project: what is its is Any.
 MYPY_CONFIGURATION = """\
-[mypy]
-strict = true
-mypy_path = {package}
 [mypy-django.*]
 ignore_missing_imports = true
 [mypy-{django}]
@@ -43,57 +50,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for program in TYPED:
         (folder / f"{program.name}.py").write_text(program.text)
     (folder / f"{WRONG}.py").write_text('import fdmetrics\n\nfdmetrics.Counter("a", "b").inc("c")\n')
+    (folder / f"{LABELS}.py").write_text(LABELLED)
     return folder
 
 
 @pytest.fixture(scope="module")
 def complaints(folder: Path) -> dict[str, dict[str, list[Complaint]]]:
     """What each checker says of each program."""
-    return {"mypy": by_mypy(folder), "pyright": by_pyright(folder)}
-
-
-def by_mypy(folder: Path) -> dict[str, list[Complaint]]:
-    """The errors that mypy finds, by program."""
     of_django = ",".join(program.name for program in TYPED if "django" in program.name)
-    (folder / "mypy.ini").write_text(MYPY_CONFIGURATION.format(package=PACKAGE, django=of_django))
-    names = [path.name for path in sorted(folder.glob("*.py"))]
-    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--no-error-summary", *names]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    found: dict[str, list[Complaint]] = {}
-    for line in done.stdout.splitlines():
-        said = re.fullmatch(r"(.+?)\.py:(\d+): error: (.*)", line)
-        if said:
-            found.setdefault(said[1], []).append((int(said[2]), said[3]))
-        else:
-            assert ": note: " in line, done.stdout
+    found: dict[str, dict[str, list[Complaint]]] = {}
+    for checker in CHECKERS:
+        found[checker] = {}
+        for remark in remarks(checker, folder, MYPY_CONFIGURATION.format(django=of_django)):
+            if remark.is_error:
+                found[checker].setdefault(remark.program, []).append((remark.line, remark.text))
     return found
 
 
-def by_pyright(folder: Path) -> dict[str, list[Complaint]]:
-    """The errors that pyright finds, by program."""
-    configuration = {
-        "typeCheckingMode": "strict",
-        "extraPaths": [str(PACKAGE)],
-        "include": ["*.py"],
-        "pythonVersion": f"{sys.version_info[0]}.{sys.version_info[1]}",
-        "reportMissingTypeStubs": False,
-        # A block that shows how to import is used by what follows it.
-        "reportUnusedImport": False,
-    }
-    (folder / "pyrightconfig.json").write_text(json.dumps(configuration))
-    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    found: dict[str, list[Complaint]] = {}
-    for each in json.loads(done.stdout)["generalDiagnostics"]:
-        if each["severity"] == "error":
-            complaint = each["range"]["start"]["line"] + 1, f"{each['message']} [{each.get('rule')}]"
-            found.setdefault(Path(each["file"]).stem, []).append(complaint)
-    return found
-
-
-@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+@pytest.mark.parametrize("checker", CHECKERS)
 @pytest.mark.parametrize("program", TYPED, ids=str)
 def test_every_line_is_accepted(
     program: Program, checker: str, complaints: dict[str, dict[str, list[Complaint]]]
@@ -102,10 +76,15 @@ def test_every_line_is_accepted(
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+@pytest.mark.parametrize("checker", CHECKERS)
 def test_checker_sees_what_is_wrong(checker: str, complaints: dict[str, dict[str, list[Complaint]]]) -> None:
     ((line, what),) = complaints[checker][WRONG]
     assert line == 3 and "float" in what
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_labels_may_be_what_becomes_text(checker: str, complaints: dict[str, dict[str, list[Complaint]]]) -> None:
+    assert LABELS not in complaints[checker]
 
 
 def test_every_block_is_in_a_program() -> None:

@@ -57,6 +57,19 @@ def test_options(server: Server, path: str) -> None:
     assert set(answer.headers["allow"].split(", ")) == ALLOWED
 
 
+@pytest.mark.parametrize("target", ["/metrics", "/nothing"])
+def test_a_client_that_asks_before_it_sends_a_body(server: Server, target: str) -> None:
+    with server.socket() as client:
+        head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n"
+        client.sendall(f"{head}Connection: close\r\n\r\n".encode())
+        said = b""
+        while b"\r\n\r\n" not in said:
+            said += client.recv(1)
+        assert said == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"abc")
+        assert read_all(client).startswith(b"HTTP/1.1 200 OK\r\n" if target == "/metrics" else b"HTTP/1.1 404 ")
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE"])
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/"])
 def test_other_methods(server: Server, method: str, path: str) -> None:

@@ -218,6 +218,18 @@ def test_scales(page: Page, values: list[float], low: float, high: float) -> Non
     assert 2 <= (scale["high"] - scale["low"]) / scale["step"] <= 8
 
 
+@pytest.mark.parametrize("values", [[1e308, -1e308, 0], [-1e308, -1e308, -1e308], [5e-324, 0, 5e-324], [1.7e308] * 3])
+def test_a_line_of_any_numbers(page: Page, values: list[float]) -> None:
+    """The largest and the least that there are make a line within its picture."""
+    script = """
+        const line = new it.Sparkline();
+        line.update(given[0].map((y, time) => ({ time, y })), { start: 0, end: 2, seconds: 2 }, String);
+        return line.line.getAttribute("d").slice(1).split("L").map((place) => place.split(" ").map(Number));"""
+    places = page.use("sparkline.js", script, values)
+    assert len(places) == 3
+    assert all(0 <= x <= 160 and 0 <= y <= 28 for x, y in places), places
+
+
 def test_units(page: Page) -> None:
     """By what a family declares, else by its name."""
     families = [

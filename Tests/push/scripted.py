@@ -25,7 +25,7 @@ class Request:
     body: bytes
     #: Of the monotonic clock.
     time: float
-    #: What it was answered: a status, or "close" or "hang".
+    #: What it was answered: a status, or "close", "hang" or "stall".
     answer: int | str = 0
 
 
@@ -36,7 +36,7 @@ class Answer:
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    #: "close": ends the connection; "hang": says nothing for longer than the test lasts.
+    #: "close": ends the connection; "hang": says nothing for longer than the test lasts; "stall": the same within the body.
     instead: str = ""
 
 
@@ -95,7 +95,7 @@ class ScriptedReceiver:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 request = Request(self.command, self.path, dict(self.headers), body, time.monotonic())
                 answer = receiver._take(request)
-                if answer.instead:
+                if answer.instead in ("close", "hang"):
                     if answer.instead == "hang":
                         receiver._over.wait(PATIENCE_SECONDS)
                     self.close_connection = True
@@ -103,9 +103,13 @@ class ScriptedReceiver:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body)))
+                stalls = answer.instead == "stall"
+                self.send_header("Content-Length", str(len(answer.body) + stalls))
                 self.end_headers()
                 self.wfile.write(answer.body)
+                if stalls:
+                    receiver._over.wait(PATIENCE_SECONDS)
+                    self.close_connection = True
 
             do_POST = do_PUT = do_DELETE = answer
 

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 import remote_write
-from programs import Push, Service, eventually, free_port
+from programs import PATIENCE_SECONDS, Push, Service, eventually, free_port
 from scripted import Answer, Request, ScriptedReceiver
 from test_remote_write import PLAIN, received
 
@@ -166,10 +169,68 @@ def test_certificates(service: Service, folder: Path) -> None:
         ("--remote-write", "http://a", "--header", "nothing"),
         ("--remote-write", "http://a", "--label", "a-b=1"),
         ("--otlp", "http://a", "--label", "a=1"),
-        ("--remote-write", "http://a", "--ca-file", "/nowhere.pem"),
+        ("--remote-write", "http://a", "--label", "__a=1"),
+        ("--remote-write", "http://a", "--label", "a=1", "--label", "a=2"),
+        ("--otlp", "http://a", "--resource", "a=1", "--resource", "a=2"),
+        ("--otlp", "http://a?x=1"),
+        ("--pushgateway", "http://a#x", "--job", "j"),
     ],
 )
 def test_wrong_command_lines_are_refused(service: Service, options: tuple[str, ...]) -> None:
     done = Push.once(service.store, *options)
     assert done.returncode == 64, done.stderr
     assert "Error: " in done.stderr
+    assert "Usage: fdmctl push" in done.stderr
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_wrong_file_of_authorities_is_named(service: Service, folder: Path, content: str | None) -> None:
+    file = folder / "authorities.pem"
+    if content is not None:
+        file.write_text(content)
+    done = Push.once(service.store, "--remote-write", "https://localhost", "--ca-file", str(file))
+    assert done.returncode == 64, done.stderr
+    reason = "No such file or directory" if content is None else "has no certificate in PEM"
+    assert str(file) in done.stderr and reason in done.stderr
+
+
+def test_an_answer_that_never_ends_is_given_up(service: Service, receiver: ScriptedReceiver) -> None:
+    receiver.script([Answer(200, body=b"abc", instead="stall")])
+    done = Push.once(service.store, "--remote-write", receiver.url, *PLAIN, "--timeout", "0.5", "--max-backoff", "0.1")
+    assert done.returncode == 0, done.stderr
+    assert "no whole answer within 0.5 seconds" in done.stderr
+    assert len(set(bodies(receiver.requests[:2]))) == 1, "it is made again"
+
+
+def test_metadata_that_does_not_arrive_is_no_success(service: Service, receiver: ScriptedReceiver) -> None:
+    receiver.script([Answer(204)])
+    receiver.otherwise = Answer(503)
+    done = Push.once(service.store, "--remote-write", receiver.url, "--flush-timeout", "1")
+    assert done.returncode == 1, done.stderr
+    assert "0 not delivered in 1 requests" in done.stderr
+
+
+def test_what_answers_no_http_is_told_in_words(service: Service, folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_SECONDS)
+        url = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        def babble() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with client:
+                        client.recv(10)
+                        client.sendall(b"SSH-2.0-server\r\n")
+                        while client.recv(4096):
+                            pass
+
+        thread = threading.Thread(target=babble, daemon=True)
+        thread.start()
+        plain = Push.once(service.store, "--remote-write", f"http://{url}", "--flush-timeout", "0.5")
+        encrypted = Push.once(service.store, "--remote-write", f"https://{url}", "--flush-timeout", "0.5")
+        delete = Push.once(service.store, "--pushgateway", f"http://{url}", "--job", "j", "--delete")
+    assert "the answer is no HTTP: " in plain.stderr
+    assert "the TLS handshake failed: WRONG_VERSION_NUMBER" in encrypted.stderr
+    assert "the answer is no HTTP: " in delete.stderr
+    assert [done.returncode for done in (plain, encrypted, delete)] == [1, 1, 1]

@@ -21,7 +21,9 @@ import fdmetrics
 def gateway(program: Callable[[str], str], folder: Path) -> Iterator[Server]:
     """A Pushgateway."""
     port = free_port()
-    command = [program("prometheus-pushgateway"), f"--web.listen-address=127.0.0.1:{port}"]
+    # Debian's keeps what it has in a file of the whole machine.
+    options = [f"--web.listen-address=127.0.0.1:{port}", "--persistence.file="]
+    command = [program("prometheus-pushgateway"), *options]
     with Server(command, port, "/-/ready", folder / "gateway.log") as server:
         yield server
 

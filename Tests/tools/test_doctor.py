@@ -246,6 +246,17 @@ def test_full_file_systems(tool: Tool, writers: Writers, tmp_path: Path) -> None
     assert "inodes" in inodes
 
 
+def test_a_read_only_file_system(tool: Tool, dead_store: Path) -> None:
+    output = in_namespace(
+        f"""
+        mount --bind {dead_store} {dead_store}
+        mount -o remount,ro,bind {dead_store}
+        {tool.path} doctor --json {dead_store} || true
+        """
+    )
+    assert findings(output) == [("error", "read-only"), ("warning", "no-process")]
+
+
 def test_network_file_systems(tool: Tool, dead_store: Path, tmp_path: Path) -> None:
     source, library = tmp_path / "nfs.c", tmp_path / "nfs.so"
     source.write_text(
@@ -438,4 +449,6 @@ class TestProcess:
                 timeout=HANG_SECONDS,
             )
             assert findings(done.stdout) == [("error", check)], done.stdout + done.stderr
+            # Not the errno of something that was done since.
+            assert "Success" not in done.stdout and ("Permission denied" in done.stdout) is (check == "process")
             assert done.returncode == 2

@@ -10,6 +10,7 @@ writer.py LIBRARY DIRECTORY limited COUNT LIMIT
 writer.py LIBRARY DIRECTORY churn COUNT     makes and removes COUNT series
 writer.py LIBRARY DIRECTORY gauges NAME=VALUE...
 writer.py LIBRARY DIRECTORY labels VALUE... a counter with a label, 1 for each value; what a state set is in
+writer.py LIBRARY DIRECTORY link            sends 3 messages over a link of ZeroMQ, and receives 1
 writer.py LIBRARY DIRECTORY names [NAME [NAME]]
                                             is named NAME, forks a child that sets a gauge and is then named the second
                                             NAME, says the child's process id, and then sets a gauge for each line on
@@ -257,6 +258,12 @@ def main() -> None:
         states = ["a state with quite a long name", "other"]
         writer.register("phase", STATE_SET, states=texts(states), state_count=2)
         writer.call("fdm_state_set", writer.families["phase"], None, 0, states[0].encode())
+    elif role == "link":
+        link = ctypes.c_void_p()
+        writer.call("fdm_zmq_link_open", writer.store, None, b"ipc:///a", ctypes.byref(link))
+        for _ in range(3):
+            writer.c.fdm_zmq_sent(link, ctypes.c_uint64(10))
+        writer.c.fdm_zmq_received(link, ctypes.c_uint64(10))
     elif role == "names":
         record_by_name(writer, [name.encode(errors="surrogateescape") for name in rest])
     elif role == "steps":

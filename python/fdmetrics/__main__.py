@@ -7,6 +7,7 @@ python -m fdmetrics render [DIRECTORY]: what a store has, as text.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from typing import MutableMapping, Optional, Sequence
@@ -51,9 +52,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(parser: argparse.ArgumentParser, directory: Optional[str], program: Sequence[str]) -> int:
     command = list(program[1:] if program[:1] == ["--"] else program)
-    if not command:
+    if not command or not command[0]:
         parser.error("run needs a COMMAND: python -m fdmetrics run -- COMMAND...")
-    prepare(os.environ, directory)
+    try:
+        prepare(os.environ, directory)
+    except OSError as error:
+        print(f"{parser.prog} run: the store's directory cannot be had: {error.strerror}", file=sys.stderr)
+        return 1
     try:
         os.execvp(command[0], command)
     except OSError as error:
@@ -65,7 +70,7 @@ def _run(parser: argparse.ArgumentParser, directory: Optional[str], program: Seq
 def prepare(environment: MutableMapping[str, str], directory: Optional[str] = None) -> None:
     """Puts into an environment what its programs need to record into one store."""
     _environment.prepare()
-    if directory is not None:
+    if directory:
         environment[DIRECTORY] = os.path.abspath(directory)
     environment[_HOOK_VARIABLE] = "1"
     root = os.path.dirname(_PACKAGE)
@@ -95,8 +100,22 @@ def _render(parser: argparse.ArgumentParser, directory: Optional[str], pid_label
     except FDMetricsError as error:
         print(f"{parser.prog} render: {error}", file=sys.stderr)
         return 1
-    sys.stdout.buffer.write(text)
+    try:
+        _print(text)
+    except BrokenPipeError:
+        return 1  # The reader has what it wanted.
+    except OSError as error:
+        print(f"{parser.prog} render: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _print(text: bytes) -> None:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # It was closed, and its number may be another file's.
+    # Through no buffer of the interpreter's, which would fail a second time at its end.
+    while text:
+        text = text[os.write(sys.stdout.fileno(), text) :]
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

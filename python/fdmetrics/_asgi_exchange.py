@@ -7,7 +7,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, Awaitable, Callable, MutableMapping, Optional
 
-from ._http_metrics import CLIENT_GONE, HTTPMetrics, content_length
+from ._http_metrics import CLIENT_GONE, HTTPMetrics, content_length, size_of
 
 # The types of the ASGI specification, alike to those of asgiref and Starlette.
 Scope = MutableMapping[str, Any]
@@ -16,13 +16,16 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# The messages of extensions by which a server sends a file, whose bytes no message has.
+_FILES = ("http.response.pathsend", "http.response.zerocopysend")
+
 
 class Exchange:
     """One request and its response. Belongs to one task."""
 
     __slots__ = (
         *("_announced", "_ended", "_gone", "_metrics", "_path", "_progress", "_receive", "_received", "_scope"),
-        *("_send", "_sent", "_start", "_status"),
+        *("_send", "_sends_file", "_sent", "_start", "_status"),
     )
 
     def __init__(self, metrics: HTTPMetrics, scope: Scope, path: str, receive: Receive, send: Send) -> None:
@@ -35,12 +38,11 @@ class Exchange:
         #: The status that was sent, 0 before.
         self._status = 0
         self._gone = self._ended = False
-        #: Bytes of the request's body that the application has taken, and of the response's that it has sent; the
-        #: latter None before the first message that has a body.
-        self._received = 0
-        self._sent: Optional[int] = None
-        #: The response's Content-Length.
+        #: Bytes of the request's body that the application has taken, and of the response's that it has sent.
+        self._received = self._sent = 0
+        #: The response's Content-Length, and whether the server has been told to send a file by itself.
         self._announced: Optional[int] = None
+        self._sends_file = False
         self._start = perf_counter()
         self._progress = metrics.begin(scope["method"], scope)
 
@@ -62,7 +64,8 @@ class Exchange:
         if message["type"] == "http.disconnect":
             self._gone = True
         elif self._metrics.wants_request_size:
-            self._received += len(message.get("body") or b"")
+            body = message.get("body", b"")
+            self._received += len(body) if type(body) is bytes else size_of(body)
         return message
 
     # Not a coroutine function, because that would cost one more coroutine a message.
@@ -74,9 +77,12 @@ class Exchange:
                 self._announced = content_length(message.get("headers"), b"content-length")
         elif kind == "http.response.body" and not self._ended:
             if self._metrics.wants_response_size:
-                self._sent = (self._sent or 0) + len(message.get("body") or b"")
+                body = message.get("body", b"")
+                self._sent += len(body) if type(body) is bytes else size_of(body)
             if not message.get("more_body", False):
                 self._end(self._status)
+        elif kind in _FILES:
+            self._sends_file = True
         return self._send(message)
 
     def _end(self, status: int) -> None:
@@ -99,5 +105,4 @@ class Exchange:
             return None  # Somebody else answers.
         if self._scope["method"] == "HEAD":
             return 0
-        # A file that the server sends by itself passes by no message with its bytes.
-        return self._announced if self._sent is None else self._sent
+        return self._announced if self._sends_file else self._sent

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Callable, Collection, NamedTuple
+from typing import Any, Callable, Collection, Iterable, NamedTuple
 
 from . import _constants as c
 from . import _library
@@ -56,7 +56,7 @@ def negotiate(accept: str, accept_encoding: str) -> Asked:
 
 def scrape(format: str, escaping: str, options: int, names: Collection[str]) -> Scrape:
     """A structure for the library. Errors: InvalidArgumentError."""
-    if isinstance(names, (str, bytes)):
+    if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
         raise InvalidArgumentError(f"names is {names!r}: give a list of names")
     asked = Scrape(ctypes.sizeof(Scrape))
     asked.format = _value(FORMATS, "format", format)

@@ -10,11 +10,11 @@ functions through ctypes, with the same results and the same exceptions.
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from typing import Any, Callable, Dict, Tuple, Union
 
 from . import _constants as c
+from . import _variables
 from ._library import Library
 
 #: The environment variable that turns builtins off when it is 1.
@@ -41,7 +41,9 @@ _definitions: Dict[int, _PyMethodDef] = {}
 
 def available(library: Library) -> bool:
     """Whether this process can make builtins."""
-    if os.environ.get(VARIABLE) == "1" or not hasattr(getattr(ctypes, "pythonapi", None), "PyCFunction_NewEx"):
+    if not hasattr(getattr(ctypes, "pythonapi", None), "PyCFunction_NewEx"):
+        return False
+    if _variables.is_on(VARIABLE, "builtins are used"):
         return False
     return bool(library.fdm_py_prepare() == c.FDM_OK)
 

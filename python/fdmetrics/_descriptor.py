@@ -12,7 +12,7 @@ import ctypes
 import functools
 import math
 import sys
-from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
 
 from . import _constants as c
 from . import _prototypes
@@ -21,6 +21,8 @@ from .errors import InvalidNameError
 _MOST_LABELS = 64
 _MOST_BOUNDS = 1000
 _MOST_STATES = 1000
+
+T = TypeVar("T")
 
 KIND_NAMES = {
     c.FDM_COUNTER: "counter",
@@ -142,10 +144,14 @@ def full_name(
 ) -> str:
     """The family's name from its parts, as prometheus_client builds it.
 
-    utf8: whether it may be any UTF-8; advice: what to do where it may not. Errors: InvalidNameError.
+    utf8: whether it may be any UTF-8; advice: what to do where it may not. Errors: InvalidNameError; TypeError for what
+    is no string.
     """
     if not name:
         raise InvalidNameError("Metric name should not be empty")
+    for what, part in (("name", name), ("namespace", namespace), ("subsystem", subsystem), ("unit", unit)):
+        if part and not isinstance(part, str):
+            raise TypeError(f"The {what} of a metric is {part!r}: a str is expected")
     full = "_".join(part for part in (namespace, subsystem, name) if part)
     for suffixed, suffix in ((c.FDM_COUNTER, "_total"), (c.FDM_INFO, "_info")):
         if kind == suffixed and full.endswith(suffix):
@@ -164,7 +170,8 @@ def full_name(
 def checked_label_names(
     kind: int, metric: str, names: Iterable[str], utf8: bool, advice: str = UTF8_ADVICE
 ) -> Tuple[str, ...]:
-    """The label names as a tuple. utf8, advice: as of full_name. Errors: InvalidNameError."""
+    """The label names as a tuple. utf8, advice: as of full_name. Errors: InvalidNameError; TypeError."""
+    names = _iterable(names, f"Label names of {metric}", "strings")
     checked = tuple(sys.intern(name) if type(name) is str else name for name in names)
     for name in checked:
         if not isinstance(name, str):
@@ -185,8 +192,8 @@ def checked_label_names(
 
 
 def checked_bounds(metric: str, buckets: Iterable[Union[float, str]]) -> Tuple[float, ...]:
-    """The upper bounds of a histogram's buckets, without +Inf. Errors: InvalidNameError, a ValueError."""
-    bounds: List[float] = [float(bucket) for bucket in buckets]
+    """The upper bounds of a histogram's buckets, without +Inf. Errors: InvalidNameError, a ValueError; TypeError."""
+    bounds: List[float] = [_bound(metric, bucket) for bucket in _iterable(buckets, f"Buckets of {metric}", "numbers")]
     if bounds and bounds[-1] == math.inf:
         bounds.pop()
     if not bounds:
@@ -198,9 +205,28 @@ def checked_bounds(metric: str, buckets: Iterable[Union[float, str]]) -> Tuple[f
     return tuple(bounds)
 
 
+def _bound(metric: str, bucket: Any) -> float:
+    refusal = f"Invalid bucket {bucket!r} of histogram {metric}: a number is expected"
+    try:
+        return float(bucket)
+    except ValueError:
+        raise InvalidNameError(refusal) from None
+    except TypeError:
+        raise TypeError(refusal) from None
+
+
+def _iterable(values: Iterable[T], what: str, expected: str) -> Iterable[T]:
+    """The same. Errors: TypeError where it is one value, not several."""
+    try:
+        iter(values)
+    except TypeError:
+        raise TypeError(f"{what} are {values!r}: a list of {expected} is expected") from None
+    return values
+
+
 def checked_states(metric: str, states: Optional[Iterable[str]]) -> Tuple[str, ...]:
-    """The states of an Enum. Errors: InvalidNameError."""
-    checked = tuple(states or ())
+    """The states of an Enum. Errors: InvalidNameError; TypeError."""
+    checked = tuple(_iterable(states or (), f"States of Enum metric {metric}", "strings"))
     if not checked:
         raise InvalidNameError(f"No states provided for Enum metric: {metric}")
     if not all(isinstance(state, str) and state for state in checked) or len(set(checked)) != len(checked):
@@ -208,6 +234,12 @@ def checked_states(metric: str, states: Optional[Iterable[str]]) -> Tuple[str, .
     if len(checked) > _MOST_STATES:
         raise InvalidNameError(f"Enum metric {metric} has {len(checked)} states: at most {_MOST_STATES} are expected")
     return checked
+
+
+def check_info_dict(metric: str, val: object) -> None:
+    """Errors: TypeError where an Info's text is no mapping."""
+    if not hasattr(val, "values"):
+        raise TypeError(f"The text of Info metric {metric} is {val!r}: a dict of strings is expected")
 
 
 def checked_info(metric: str, label_names: Tuple[str, ...], keys: Iterable[str], utf8: bool) -> None:

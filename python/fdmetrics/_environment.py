@@ -130,7 +130,7 @@ def is_left_to_remove() -> bool:
     """Whether this process is the root of those that share the name, and others of them have made the directory."""
     return (
         os.environ.get(AUTOMATIC_PROCESS) == str(os.getpid())
-        and DIRECTORY not in os.environ
+        and not os.environ.get(DIRECTORY)
         and os.path.isdir(os.environ.get(AUTOMATIC_DIRECTORY, ""))
     )
 

@@ -10,33 +10,27 @@ from typing import TYPE_CHECKING, Dict, Optional, Sequence, Tuple
 
 from . import _log
 from ._descriptor import Descriptor, strings
-from .errors import REFUSALS, ConflictError, InvalidNameError, check_status
+from .errors import REFUSALS, ConflictError, InvalidNameError, NoSpaceError, SeriesLimitError, check_status
 from .registry import Registry
 
 if TYPE_CHECKING:
     from ._gauge_functions import Function
 
+# What refuses a new series of a family whose others go on.
+_NO_ROOM = (NoSpaceError, SeriesLimitError)
+
 
 class Family:
     """One family of one registry. Any thread, and fork children, may call any method; none takes a lock."""
 
-    __slots__ = (
-        "_retry_at",
-        "descriptor",
-        "functions",
-        "handle",
-        "is_held",
-        "is_refused_for_ever",
-        "is_replacing",
-        "registry",
-    )
+    __slots__ = ("_retry_at", "descriptor", "functions", "handle", "is_held", "is_replacing", "refusal", "registry")
 
     def __init__(self, descriptor: Descriptor, registry: Registry) -> None:
         self.descriptor = descriptor
         self.registry = registry
         self._retry_at = 0.0
-        #: Whether it contradicts what the store has, or this process, and is not tried again.
-        self.is_refused_for_ever = False
+        #: In which way it contradicts what the store has, or this process, and is not tried again; None: in none.
+        self.refusal: Optional[str] = None
         #: Whether it is to take the place of another declaration of its name when it is registered.
         self.is_replacing = False
         #: Whether a registry of prometheus_client's has its metric, or has given it up; None: it never had one.
@@ -86,7 +80,7 @@ class Family:
             return True
         if self.registry._attach_quietly() is None:
             return False
-        if self.is_refused_for_ever or time.monotonic() < self._retry_at:
+        if self.refusal is not None or time.monotonic() < self._retry_at:
             return False
         try:
             self.register()
@@ -118,18 +112,29 @@ class Family:
 
     def refuse(self, error: BaseException) -> float:
         """Counts and logs a failure that no caller is told of. Returns when to try again; see Registry._refuse."""
-        return self.registry._refuse(error, f"metric {self.descriptor.name}")
+        is_of_new_series = self.handle is not None and self.descriptor.label_names and isinstance(error, _NO_ROOM)
+        consequence = _log.NO_NEW_SERIES if is_of_new_series else _log.NOTHING
+        return self.registry._refuse(error, self._what, consequence)
+
+    @property
+    def _what(self) -> str:
+        return f"metric {self.descriptor.name}"
+
+    @property
+    def was_named(self) -> bool:
+        """Whether the log's last line about a contradiction is that about this family."""
+        return self.registry._refusals.last_named(ConflictError) == self._what
 
     def refuse_for_ever(self, error: BaseException) -> None:
         """Counts and logs a contradiction, which lasts as long as the store. Nothing is tried again."""
-        self.is_refused_for_ever = True
+        self.refusal = str(error)
         self.refuse(error)
 
     @property
     def is_refused(self) -> bool:
         """Whether it contradicts what the store has, or this process, in which another declaration may have taken its
         place: what the store shows under its name is not its own."""
-        if self.is_refused_for_ever:
+        if self.refusal is not None:
             return True
         # Each scrape asks this of each family.
         descriptor = self.descriptor
@@ -141,6 +146,6 @@ class Family:
         is declared again, to be registered in the place of another one."""
         self.is_replacing = is_replacing
         self._retry_at = 0.0
-        self.is_refused_for_ever = False
+        self.refusal = None
         # Last: a thread that sees none registers it as it is told to by then.
         self.handle = None

@@ -8,12 +8,12 @@ codes that are none are one value each, and paths are templates, of which a prog
 
 from __future__ import annotations
 
-import logging
 from typing import (
     Any,
     Callable,
     Dict,
     Generic,
+    Iterator,
     List,
     Mapping,
     MutableMapping,
@@ -25,6 +25,7 @@ from typing import (
     Union,
 )
 
+from . import _log
 from ._http_options import (
     DURATION,
     DURATION_BUCKETS,
@@ -35,6 +36,7 @@ from ._http_options import (
     RESPONSE_SIZE,
     SIZE_BUCKETS,
     Options,
+    checked_value,
     excludes,
 )
 from ._http_options import Excluded as Excluded
@@ -42,8 +44,6 @@ from .errors import ConflictError
 from .instruments import Counter, Gauge, Histogram
 from .metric import Metric
 from .registry import Registry, registry_of
-
-logger = logging.getLogger("fdmetrics")
 
 #: The label `path` of requests that no route matched.
 UNMATCHED_PATH = "<unmatched>"
@@ -61,6 +61,7 @@ CLIENT_GONE = 499
 MOST_DIGITS = 18
 #: Where an application notes the path of a request, in the scope or the environ: text, or False for no recording.
 PATH_NOTE = "fdmetrics.path"
+_NOT_RECORDED = "fdmetrics: no HTTP request is recorded into %s: %s"
 # What a function of the user's may raise to end more than itself. A cancellation that it raises ends no request.
 _ENDS = (GeneratorExit, KeyboardInterrupt, SystemExit)
 # Where the request's InProgress is, of each middleware around the application: a list.
@@ -137,6 +138,26 @@ def length_of(value: object) -> Optional[int]:
     return None
 
 
+def size_of(data: object) -> int:
+    """The bytes of a part of a body; 0 for what is none, of which its receiver has to say so."""
+    try:
+        return len(data)  # type: ignore[arg-type]
+    except Exception:
+        return 0
+
+
+def _plain_status(status: Any) -> object:
+    """A status of any kind of enum, or of another library's numbers, as the number or the text that it stands for."""
+    if isinstance(status, str):
+        return str.__str__(status)
+    try:
+        number = int.__int__(status) if isinstance(status, int) else int(status)
+        # What is equal is the same key.
+        return number if number == status else UNKNOWN_STATUS
+    except Exception:
+        return UNKNOWN_STATUS
+
+
 def content_length(headers: object, name: Union[str, bytes]) -> Optional[int]:
     """That of a response or a request; None without one. name: "content-length", as what the headers' names are."""
     # Any iterable is allowed, but one that can be read only once is for the server.
@@ -181,7 +202,10 @@ class HTTPMetrics:
             self._in_progress = self._declared(
                 Gauge, IN_PROGRESS, "HTTP requests being answered.", ("method",), multiprocess_mode="livesum"
             )
-        sizes = (options.size_buckets, SIZE_BUCKETS)
+        size_buckets = options.size_buckets
+        if isinstance(size_buckets, Iterator):
+            size_buckets = tuple(size_buckets)  # There are two histograms to read it.
+        sizes = (size_buckets, SIZE_BUCKETS)
         if options.request_size:
             self._request_size = self._histogram(REQUEST_SIZE, "Bytes of the bodies of HTTP requests.", *sizes)
         if options.response_size:
@@ -213,18 +237,19 @@ class HTTPMetrics:
         try:
             metric = kind(chosen, text, label_names, namespace=options.prefix, registry=self._registry, **more)
         except ConflictError as error:
-            logger.error("fdmetrics: no HTTP request is recorded into %s: %s", whole_name, error)
+            _log.error(_NOT_RECORDED, whole_name, error)
             return None
         return _Family(whole_name, metric, tuple(columns))
 
     def excludes(self, path: str) -> bool:
         """Whether requests for a path are not recorded."""
         try:
-            return bool(self._excludes(path))
+            found = self._excludes(path)
+            return found if found is True or found is False else bool(checked_value(found))
         except _ENDS:
             raise
         except BaseException:
-            self._log("the function given as `excluded`")
+            self._tell_failed("the function given as `excluded`")
             return False
 
     def begin(self, method: str, notes: MutableMapping[str, Any]) -> Optional[InProgress]:
@@ -241,7 +266,7 @@ class HTTPMetrics:
             notes.setdefault(_PROGRESS_NOTE, []).append(progress)
             return progress
         except Exception:
-            self._log("the recording")
+            self._tell_failed("the recording")
             return None
 
     def about(self, notes: Mapping[str, Any], *request: Any) -> Optional[About]:
@@ -257,11 +282,11 @@ class HTTPMetrics:
                 found = self._path_of(*request) if self._chosen_path_of is None else self._chosen_path_of(request[0])
             if found is False:
                 return None
-            path = UNMATCHED_PATH if found is None else str(found)
+            path = UNMATCHED_PATH if found is None else found if type(found) is str else str(checked_value(found))
         except _ENDS:
             raise
         except BaseException:
-            self._log("path_of")
+            self._tell_failed("path_of")
         if not self._values_of:
             return (path,)
         return (path, *[self._value(name, value, request[0]) for name, value in self._values_of])
@@ -271,11 +296,11 @@ class HTTPMetrics:
             return str(value)  # It is a text.
         try:
             given = value(request)
-            return "" if given is None else str(given)
+            return "" if given is None else given if type(given) is str else str(checked_value(given))
         except _ENDS:
             raise
         except BaseException:
-            self._log(f"the function of the label {name}")
+            self._tell_failed(f"the function of the label {name}")
             return UNKNOWN_VALUE
 
     def record(
@@ -296,9 +321,12 @@ class HTTPMetrics:
             store = self._registry._store
             if store is None or store.removals[0] != children.word:
                 children = self._renewed()
-            series = children.get((method, about, status))
+            try:
+                series = children.get((method, about, status))
+            except TypeError:
+                series = None  # What cannot be a key is no status either.
             if series is None:
-                series = self._series(children, method, about, status)
+                series = self._series(children, method, about, _plain_status(status))
             if series.requests is not None:
                 series.requests.inc()
             if series.seconds is not None:
@@ -308,7 +336,7 @@ class HTTPMetrics:
             if response_size is not None and series.response_size is not None:
                 series.response_size.observe(response_size)
         except Exception:
-            self._log("the recording")
+            self._tell_failed("the recording")
 
     def _renewed(self) -> _Children:
         # The word is read before any series is looked up: one that is removed meanwhile is in a dictionary that the
@@ -342,15 +370,13 @@ class HTTPMetrics:
 
     def _tell_refused(self, family: _Family[Any]) -> None:
         # The registry has a line for the first of several alone, because it has one a cause and minute.
-        if family.metric._family.is_refused and family.name not in self._logged:
+        refused = family.metric._family
+        if refused.refusal is not None and family.name not in self._logged:
             self._logged.add(family.name)
-            logger.error(
-                "fdmetrics: no HTTP request is recorded into %s: another process of the service has declared it with "
-                "another type, other labels or other buckets",
-                family.name,
-            )
+            if not refused.was_named:
+                _log.error(_NOT_RECORDED, family.name, refused.refusal)
 
-    def _log(self, what: str) -> None:
+    def _tell_failed(self, what: str) -> None:
         if what not in self._logged:
             self._logged.add(what)
-            logger.exception("fdmetrics: %s of an HTTP request failed, which is not told again", what)
+            _log.exception("fdmetrics: %s of an HTTP request failed, which is not told again", what)

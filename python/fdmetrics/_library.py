@@ -9,6 +9,7 @@ import ctypes
 import os
 from typing import Any, Callable, Optional
 
+from . import _variables
 from ._constants import FDM_ABI_MAJOR, FDM_ABI_MINOR
 from ._prototypes import PROTOTYPES, Prototype
 from .errors import LibraryError
@@ -129,7 +130,9 @@ def allow_utf8_names(allowed: bool = True) -> None:
 
 def utf8_names_are_allowed() -> bool:
     """What allow_utf8_names has said, else the environment."""
-    return os.environ.get(UTF8_NAMES) == "1" if _utf8_names is None else _utf8_names
+    if _utf8_names is None:
+        return _variables.is_on(UTF8_NAMES, "names are of the classic character set")
+    return _utf8_names
 
 
 def take_utf8_names() -> None:

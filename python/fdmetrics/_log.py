@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from _thread import get_ident
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Type
 
 if TYPE_CHECKING:
     from ._library import Library
@@ -27,8 +27,11 @@ INTERVAL = 60.0
 #: How often the library's own lines are asked for where nothing else asks for them, in seconds.
 LISTENING_INTERVAL = 1.0
 
+#: What a refusal means for what was refused.
+NOTHING = "nothing is recorded into %s"
+NO_NEW_SERIES = "no new series of %s is recorded"
+
 _NAME = "fdmetrics"
-_REFUSED = "fdmetrics: nothing is recorded into %s: %s%s"
 _Line = ctypes.c_char * 1024
 # More than the library keeps at once: it ends where another thread brings ever new ones.
 _MOST_LINES = 64
@@ -37,9 +40,10 @@ _MOST_LINES = 64
 class _Told:
     """A line that was written: until when its cause is only counted, and how often it was since."""
 
-    __slots__ = ("omitted", "turn", "until")
+    __slots__ = ("omitted", "turn", "until", "what")
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, what: str, until: float) -> None:
+        self.what = what
         self.until = until
         self.omitted = 0
         # Of several threads that come at once, one takes the next turn.
@@ -54,28 +58,51 @@ class Refusals:
     def __init__(self) -> None:
         self._told: Dict[str, _Told] = {}
 
-    def tell(self, what: str, error: BaseException) -> None:
+    def tell(self, what: str, error: BaseException, consequence: str = NOTHING) -> None:
         """Writes a line, or counts it where the same cause had one in the last minute."""
         cause = type(error).__name__
+        text = str(error)
         now = time.monotonic()
+        if text:
+            _refused[cause] = text.replace("\n", " ")[:_COMPARED], now + INTERVAL
         told = self._told.get(cause)
         if told is None:
-            new = _Told(now + INTERVAL)
+            new = _Told(what, now + INTERVAL)
             told = self._told.setdefault(cause, new)
             if told is new:
-                _say("error", _REFUSED, what, str(error), "")
+                _say("error", f"fdmetrics: {consequence}: %s%s", what, text, "")
                 return
         elif now >= told.until and next(told.turn, False):
-            self._told[cause] = _Told(now + INTERVAL)
+            self._told[cause] = _Told(what, now + INTERVAL)
             more = f" (and {told.omitted} more refusals by {cause} since the last line)" if told.omitted else ""
-            _say("error", _REFUSED, what, str(error), more)
+            _say("error", f"fdmetrics: {consequence}: %s%s", what, text, more)
             return
         told.omitted += 1
+
+    def last_named(self, cause: Type[BaseException]) -> Optional[str]:
+        """What the last line about a cause named; None where there was none."""
+        told = self._told.get(cause.__name__)
+        return None if told is None else told.what
+
+
+# What was refused last, by cause: the beginning of the text, and how long the library's own line about it is left out.
+_refused: Dict[str, Tuple[str, float]] = {}
+_COMPARED = 200
 
 
 def warn(text: str, *arguments: object) -> None:
     """Writes a line; whoever calls it sees to it that there are not many."""
     _say("warning", text, *arguments)
+
+
+def error(text: str, *arguments: object) -> None:
+    """The same, of something that is not recorded."""
+    _say("error", text, *arguments)
+
+
+def exception(text: str, *arguments: object) -> None:
+    """The same, with the traceback of the exception that is being handled."""
+    _say("exception", text, *arguments)
 
 
 # The threads that are writing a line at the moment.
@@ -100,6 +127,11 @@ def _say(level: str, text: str, *arguments: object) -> None:
         elif sys.stderr is not None:
             line = (text % arguments).replace("\n", " ") + "\n"
             os.write(2, line.encode("utf-8", "backslashreplace"))
+            if level == "exception":
+                # After the line, because importing it may fail.
+                import traceback
+
+                os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
 
 
 _listen_at = 0.0
@@ -112,12 +144,18 @@ def listen(library: Library) -> None:
 
 
 def pass_on(library: Library) -> None:
-    """Takes the lines that the library has kept for a log, and writes them as warnings."""
+    """Takes the lines that the library has kept for a log, and writes them as warnings.
+
+    Not those about what Refusals has told or counted: its lines also name what is not recorded.
+    """
     global _listen_at
     with contextlib.suppress(Exception):
-        _listen_at = time.monotonic() + LISTENING_INTERVAL
+        now = time.monotonic()
+        _listen_at = now + LISTENING_INTERVAL
         line = _Line()
         for _ in range(_MOST_LINES):
             if not library.fdm_take_notice(line, len(line)):
                 break
-            _say("warning", "fdmetrics: %s", line.value.decode("utf-8", "replace"))
+            said = line.value.decode("utf-8", "replace")
+            if not any(said.startswith(text) and now < until for text, until in list(_refused.values())):
+                _say("warning", "fdmetrics: %s", said)

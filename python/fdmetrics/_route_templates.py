@@ -14,8 +14,12 @@ import re
 import time
 from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Pattern, Tuple
 
-#: How long an endpoint that is not found must wait for the routes to be walked again, in seconds.
+#: How long an endpoint that a walk has not found must wait for the routes to be walked again, in seconds.
 _WALK_AGAIN_SECONDS = 1.0
+#: For how many new endpoints in that time the routes are walked at once: an application may make one for each request.
+_MOST_WALKS = 4
+#: So many endpoints that no walk has found are remembered.
+_MOST_UNKNOWN = 16
 _PARAMETER = re.compile(r"\{([^{}:]+)(:[^{}]+)?\}")
 
 
@@ -40,6 +44,9 @@ class RouteTemplates:
         self._app = app
         self._index = _Index(())
         self._walk_at = 0.0
+        self._walks_left = 0
+        # The endpoints that no walk has found, by their identity. They are held, so that no other object gets it.
+        self._unknown: Dict[int, object] = {}
 
     def template(self, scope: Any, path: str) -> Optional[str]:
         """The template of the route that answered a request for a path below the application; None where none did."""
@@ -51,18 +58,31 @@ class RouteTemplates:
 
     def _look_up(self, endpoint: object, scope: Any, path: str) -> Optional[str]:
         candidates = self._index.routes.get(id(endpoint))
-        if candidates is None and time.monotonic() >= self._walk_at:
+        if candidates is None and self._may_walk(endpoint):
             # The first request, or a route that was added since.
-            self._walk_at = time.monotonic() + _WALK_AGAIN_SECONDS
             routes = routes_of(self._app) or routes_of(scope.get("app"))
             self._index = _Index(tuple(_reached(routes, "", "")))
             candidates = self._index.routes.get(id(endpoint))
+            if candidates is None:
+                if len(self._unknown) >= _MOST_UNKNOWN:
+                    self._unknown.clear()
+                self._unknown[id(endpoint)] = endpoint
         if candidates is None:
             # A route that the application's routes do not lead to, such as one behind an application of another kind.
             route = scope.get("route")
             template = getattr(route, "path", None)
             return template if getattr(route, "endpoint", None) is endpoint and isinstance(template, str) else None
         return self._index.chosen(candidates, scope, path).template
+
+    def _may_walk(self, endpoint: object) -> bool:
+        now = time.monotonic()
+        if now >= self._walk_at:
+            self._walk_at = now + _WALK_AGAIN_SECONDS
+            self._walks_left = _MOST_WALKS
+        elif self._walks_left <= 0 or id(endpoint) in self._unknown:
+            return False
+        self._walks_left -= 1
+        return True
 
 
 class _Index:

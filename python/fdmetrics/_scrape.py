@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from ._asked import negotiate
 from .registry import registry_of
-from .store import ProcessMetrics
+from .store import ProcessMetrics, render_options
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
 # Text of this kind shrinks to a tenth at the fastest level, and hardly further at the others.
@@ -49,6 +49,8 @@ class Scrape:
         process_metrics: ProcessMetrics = False,
         self_metrics: bool = False,
     ) -> None:
+        """Errors: InvalidArgumentError."""
+        render_options(pid_label, process_metrics, self_metrics)
         self._registry = registry_of(registry)
         self._pid_label = pid_label
         self._process_metrics = process_metrics

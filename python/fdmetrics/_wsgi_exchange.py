@@ -8,7 +8,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
-from ._http_metrics import About, HTTPMetrics, content_length, length_of
+from ._http_metrics import UNKNOWN_STATUS, About, HTTPMetrics, content_length, length_of, size_of
 
 Environ = Dict[str, Any]
 Headers = List[Tuple[str, str]]
@@ -48,7 +48,10 @@ class Exchange:
         # What a framework knows of the request may be gone as soon as it has answered.
         self._about = self._metrics.about(self._environ, self._environ)
         self._started = True
-        self._status = status[:3]
+        try:
+            self._status = status[:3]
+        except Exception:
+            self._status = UNKNOWN_STATUS  # The server says what is wrong with it.
         self.left = self._length = content_length(headers, "content-length")
         if exc_info is None:
             write = self._start_response(status, headers)
@@ -58,9 +61,10 @@ class Exchange:
 
     def _watched_write(self, write: Callable[[bytes], object]) -> Callable[[bytes], object]:
         def watched(data: bytes) -> object:
+            result = write(data)
             if self.sent is not None:
-                self.sent += len(data)
-            return write(data)
+                self.sent += size_of(data)
+            return result
 
         return watched
 
@@ -87,7 +91,10 @@ class Exchange:
         """The body that is given to the server in place of the application's."""
         if isinstance(body, (list, tuple)) and type(body) in (list, tuple):
             if self.sent is not None:
-                self.sent += sum(map(len, body))
+                try:
+                    self.sent += sum(map(len, body))
+                except Exception:
+                    self.sent += sum(map(size_of, body))
             self.end()
             return body
         wrapper = self._environ.get("wsgi.file_wrapper")
@@ -146,13 +153,19 @@ class _Body:
             # A server that has sent nothing yet answers with 500 itself.
             exchange.end(failed=not self._has_sent)
             raise
-        if chunk:
+        try:
+            size = len(chunk)
+        except Exception:
+            # No server can send it: that is as if it had been raised.
+            exchange.end(failed=not self._has_sent)
+            return chunk
+        if size:
             self._has_sent = True
         if exchange.sent is not None:
-            exchange.sent += len(chunk)
+            exchange.sent += size
         left = exchange.left
         if left is not None:
-            exchange.left = left = left - len(chunk)
+            exchange.left = left = left - size
             if left <= 0:
                 # The client has the whole response before the server comes back for more.
                 exchange.end()

@@ -27,7 +27,7 @@ from ._asgi_exchange import Receive as Receive
 from ._asgi_exchange import Scope as Scope
 from ._asgi_exchange import Send as Send
 from ._http_metrics import METHODS, UNKNOWN_METHOD, UNMATCHED_PATH, HTTPMetrics, leave_unrecorded
-from ._http_options import DEFAULT_EXCLUDED_PATHS, Buckets, Excluded, Names, Options
+from ._http_options import DEFAULT_EXCLUDED_PATHS, Buckets, Excluded, Names, Options, check_callable
 from ._route_templates import RouteTemplates
 from ._scrape import Answer, Request, Scrape
 from .store import ProcessMetrics
@@ -63,7 +63,7 @@ class MetricsMiddleware:
         path_of: Optional[Callable[[Scope], Union[str, Literal[False], None]]] = None,
         prefix: str = "",
         names: Optional[Names] = None,
-        labels: Optional[Mapping[str, Union[str, Callable[[Scope], object]]]] = None,
+        labels: Optional[Mapping[str, Union[str, float, Callable[[Scope], object], None]]] = None,
         buckets: Optional[Buckets] = None,
         group_status: bool = False,
         in_progress: bool = False,
@@ -82,7 +82,8 @@ class MetricsMiddleware:
         prefix: put before the names of all metrics, with an underscore.
         names: other names for metrics and labels of the table, {"path": "handler"}; None in it leaves one out.
         labels: more labels of all metrics but the gauge: each a text, or a function of the scope, which is called when
-        path_of is, and must give few different values too. None is the empty value; one that raises gives "<unknown>".
+        path_of is, and must give few different values too. Anything else becomes text by str(), None the empty one; a
+        function that raises gives "<unknown>".
         buckets: the upper bounds of http_request_duration_seconds.
         group_status: status_code is "2xx", and not "200".
         in_progress: also records http_requests_in_progress{method}, a gauge of the requests that are being answered.
@@ -92,7 +93,7 @@ class MetricsMiddleware:
         A metric that this process has declared otherwise is not recorded, with a line in the log; the others are.
         Errors: TypeError and ValueError, for an argument that can never be right.
         """
-        self.app = app
+        self.app = check_callable("app", app, "an ASGI application")
         self._metrics = HTTPMetrics(
             Options(
                 registry,

@@ -77,6 +77,10 @@ class ExceptionCounter:
     """Counts exceptions of given types that leave a block or a function."""
 
     def __init__(self, counter: Counter, exception: Exceptions) -> None:
+        """Errors: TypeError for what is no exception type and no tuple of them."""
+        for each in exception if isinstance(exception, tuple) else (exception,):
+            if not isinstance(each, type):
+                raise TypeError(f"count_exceptions of {counter} was given {each!r}: a type of exceptions is expected")
         self._counter = counter
         self._exception = exception
 

@@ -90,19 +90,17 @@ class MetricsMiddleware:
 
     def _answer(self, request: Any, exchange: _Exchange) -> Any:
         try:
-            response = self.get_response(request)
+            return exchange.watched(self.get_response(request))
         except BaseException:
             exchange.end(500)
             raise
-        return exchange.watched(response)
 
     async def _answer_async(self, request: Any, exchange: _Exchange) -> Any:
         try:
-            response = await self.get_response(request)
+            response = exchange.watched(await self.get_response(request))
         except BaseException as error:
             exchange.end(500 if isinstance(error, Exception) else CLIENT_GONE)
             raise
-        response = exchange.watched(response)
         exchange.watch_task()
         return response
 
@@ -128,7 +126,7 @@ class _Exchange:
         """The response, whose end is recorded."""
         if not getattr(response, "streaming", False):
             if self._metrics.wants_response_size:
-                self._sent = len(response.content)
+                self._sent = _size_of_content(response)
             self.end(response.status_code)
             return response
         # A stream that nobody closes may end in the garbage collector, where no function of the program's may run.
@@ -170,16 +168,19 @@ class _Exchange:
             self._progress.leave()
 
     def _watch_parts(self, response: Any) -> None:
-        if self._metrics.wants_response_size:
-            self._sent = length_of(response.get("Content-Length"))
-        # A file stays one, so that the server may send it in its own way: its bytes do not pass here.
-        if getattr(response, "file_to_stream", None) is None:
-            counts = self._metrics.wants_response_size and self._sent is None
-            if counts:
-                self._sent = 0
-            parts = response.streaming_content
-            watched = self._watched_async if response.is_async else self._watched
-            response.streaming_content = watched(parts, counts)
+        counts = self._metrics.wants_response_size
+        if getattr(response, "file_to_stream", None) is not None:
+            if not counts:
+                return
+            if self._request.META.get("wsgi.file_wrapper") is not None:
+                # It stays a file, so that the server may send it in its own way: its bytes do not pass here.
+                self._sent = length_of(response.get("Content-Length"))
+                return
+        if counts:
+            self._sent = 0
+        parts = response.streaming_content
+        watched = self._watched_async if response.is_async else self._watched
+        response.streaming_content = watched(parts, counts)
 
     def _watched(self, parts: Any, counts: bool) -> Iterator[bytes]:
         try:
@@ -215,6 +216,13 @@ class _Exchange:
         request_size = request_size_of(request.META) if metrics.wants_request_size else None
         response_size = 0 if method == "HEAD" and self._sent is not None else self._sent
         metrics.record(method, about, status, seconds, request_size, response_size)
+
+
+def _size_of_content(response: Any) -> Optional[int]:
+    try:
+        return len(response.content)
+    except Exception:
+        return None  # A template that nobody has rendered says so to Django.
 
 
 def metrics_view(request: Any) -> Any:

@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, Iterable, Literal, Optional, Tuple, Unio
 
 from . import _bindings, _gauge_functions
 from . import _constants as c
-from ._descriptor import KIND_NAMES, checked_bounds, checked_info, checked_states, strings
+from ._descriptor import KIND_NAMES, check_info_dict, checked_bounds, checked_info, checked_states, strings
 from ._library import import_rare_prototypes
 from .context_managers import ExceptionCounter, Exceptions, InprogressTracker, Timer
 from .errors import InvalidArgumentError, InvalidNameError
@@ -61,7 +61,7 @@ _MOST_RECENT = (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
 
 def gauge_mode(name: str, mode: str) -> int:
     """The number of a mode. Errors: InvalidArgumentError; `name` is the gauge's."""
-    number = GAUGE_MODES.get(mode)
+    number = GAUGE_MODES.get(mode) if isinstance(mode, str) else None
     if number is None:
         expected = ", ".join(GAUGE_MODES)
         raise InvalidArgumentError(f"Invalid multiprocess mode: {mode} of {name}; one of {expected}")
@@ -197,10 +197,12 @@ class Gauge(Metric):
         What the function raises is raised by the rendering: an endpoint answers 500 with it, and shows no wrong value.
         It is called in the thread that renders, by several at once where several do. inc(), dec() and set() do nothing
         in this process from then on; remove() ends it. A fork child does not have it: set one there, too. Errors:
-        ValueError where label values are missing.
+        ValueError where label values are missing; TypeError for what cannot be called.
         """
         if self._is_parent:
             _bindings.missing_labels("gauge")()
+        if not callable(f):
+            raise TypeError(f"set_function of {self} was given {f!r}: a function that gives the value is expected")
         if self._is_removed:
             return
         _gauge_functions.put(self._family, self._values, f)
@@ -368,8 +370,10 @@ class Info(_Text):
     def info(self, val: Dict[str, str]) -> None:
         """Sets the text, in place of the former one.
 
-        Errors: ValueError for a key that is no label name or is one of the metric's own, and for a value of None.
+        Errors: ValueError for a key that is no label name or is one of the metric's own, and for a value of None;
+        TypeError for what is no dict.
         """
+        check_info_dict(self.name, val)
         checked_info(self.name, self._family.descriptor.label_names, val, self._takes_utf8_names())
         if any(value is None for value in val.values()):
             raise InvalidNameError(f"Label value cannot be None: {val} of Info metric {self.name}")

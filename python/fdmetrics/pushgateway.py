@@ -13,13 +13,16 @@ the service, so one of them sends them, at the end. A service that lives on is b
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import importlib
 import io
 import socket
 import ssl
+import time
+from http.client import HTTPException, InvalidURL
 from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Tuple, Union
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import BaseHandler, HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
@@ -50,7 +53,8 @@ def default_handler(
 ) -> Callable[[], None]:
     """Sends one request, by HTTP or HTTPS; follows no redirect of it. Other handlers may use it.
 
-    Errors: OSError, urllib.error.HTTPError among them, where the gateway cannot be reached, or refuses.
+    Errors: OSError, urllib.error.HTTPError among them, where the gateway cannot be reached, answers no HTTP, or
+    refuses; InvalidArgumentError for an address that is none.
     """
     return _sender(url, method, timeout, headers, data, HTTPHandler())
 
@@ -125,9 +129,10 @@ def push_to_gateway(
 
     gateway: "host:port", or a URL; http unless it says https. job, grouping_key: the labels of the group.
     registry: a fdmetrics.Registry; anything else stands for the process's default one. timeout: seconds without an
-    answer, None for no end. handler: sends the request, see default_handler. compression: of the request, "gzip" or, by
-    the package python-snappy, "snappy". Errors: OSError where the gateway cannot be reached, or refuses (an
-    urllib.error.HTTPError, whose text says why); InvalidArgumentError; those of generate_latest.
+    answer, None for no end; a refusal's text is what has come by then. handler: sends the request, see
+    default_handler. compression: of the request, "gzip" or, by the package python-snappy, "snappy".
+    Errors: OSError where the gateway cannot be reached, answers no HTTP, or refuses (an urllib.error.HTTPError, whose
+    text says why); TypeError for a job that is no text; InvalidArgumentError; those of generate_latest.
     """
     _push("PUT", gateway, job, registry, grouping_key, timeout, handler, compression)
 
@@ -205,6 +210,8 @@ def _compressor(compression: Optional[str]) -> Callable[[bytes], bytes]:
 
 
 def _group_url(gateway: str, job: str, grouping_key: Optional[Mapping[str, Any]]) -> str:
+    if not isinstance(job, str):
+        raise TypeError(f"job is {job!r}: give a text")
     base = gateway if urlsplit(gateway).scheme in ("http", "https") else f"http://{gateway}"
     labels = [("job", job), *sorted((str(name), str(value)) for name, value in (grouping_key or {}).items())]
     return base.rstrip("/") + "/metrics" + "".join(_path_of(name, value) for name, value in labels)
@@ -229,6 +236,8 @@ class _NoRedirect(HTTPRedirectHandler):
 class _SameRequest(HTTPRedirectHandler):
     """Sends the same request to where an answer redirects to."""
 
+    http_error_308 = HTTPRedirectHandler.http_error_302  # Python 3.11 has it.
+
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request:
         if code not in (301, 302, 303, 307, 308):
             raise HTTPError(req.full_url, code, msg, headers, fp)
@@ -239,6 +248,7 @@ def _sender(
     url: str, method: str, timeout: Optional[float], headers: Headers, data: bytes, opener: Union[BaseHandler, type]
 ) -> Callable[[], None]:
     def send() -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
         request = Request(url, data, dict(headers), method=method)
         handlers = [opener] if isinstance(opener, HTTPRedirectHandler) else [opener, _NoRedirect()]
         try:
@@ -246,9 +256,35 @@ def _sender(
                 pass
         except HTTPError as error:
             with error:
-                answer = error.read(_MOST_OF_AN_ANSWER)
+                answer = _what_comes(error.fp, deadline)
             reason = answer.decode("utf-8", "replace").strip()
             text = f"{error.reason}: {reason}" if reason else str(error.reason)
             raise HTTPError(error.url, error.code, text, error.headers, io.BytesIO(answer)) from None
+        except InvalidURL as error:
+            raise InvalidArgumentError(f'gateway is no address: {error}: give "host:port" or a URL') from error
+        except HTTPException as error:
+            if isinstance(error, OSError):
+                raise
+            raise URLError(f"the gateway's answer is no HTTP: {error!r}") from error
 
     return send
+
+
+def _what_comes(response: Any, deadline: Optional[float]) -> bytes:
+    """The beginning of an answer's body, as far as it comes in time."""
+    # What has the connection's timeout. It would begin anew with each piece that comes.
+    connection = getattr(getattr(getattr(response, "fp", None), "raw", None), "_sock", None)
+    answer = b""
+    with contextlib.suppress(OSError, HTTPException):
+        while len(answer) < _MOST_OF_AN_ANSWER:
+            if deadline is not None:
+                left = deadline - time.monotonic()
+                if connection is not None:
+                    connection.settimeout(max(left, 0.0))  # 0: what is there already
+                elif left <= 0:
+                    break
+            piece = response.read1(_MOST_OF_AN_ANSWER - len(answer))
+            if not piece:
+                break
+            answer += piece
+    return answer

@@ -29,6 +29,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
+from . import _variables
 from .errors import REFUSALS
 from .instruments import Counter, Gauge
 from .registry import REGISTRY, Registry
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 #: The garbage collectors' families.
 COLLECTOR_FAMILIES = ("python_gc_objects_collected", "python_gc_objects_uncollectable", "python_gc_collections")
-#: The environment variable that tells the processes apart when it is "worker".
-VARIABLE = "FDMETRICS_PROCESS_METRICS"
 #: The interpreters' family.
 INFO_FAMILY = "python_info"
 
@@ -51,7 +50,7 @@ class PythonMetrics:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._by_worker = os.environ.get(VARIABLE) == "worker"
+        self._by_worker = _variables.process_metrics() == "worker"
         generation = ["generation", "worker"] if self._by_worker else ["generation"]
         self._collected = Counter(COLLECTOR_FAMILIES[0], "Objects collected during gc", generation, registry=registry)
         self._uncollectable = Counter(

@@ -302,7 +302,7 @@ class Registry:
         import weakref
 
         if self._is_replaced(family.descriptor):
-            if family.is_refused_for_ever and not self._is_free(family.descriptor.name):
+            if family.refusal is not None and not self._is_free(family.descriptor.name):
                 return
             try:
                 self._declare(metric, family)
@@ -348,7 +348,7 @@ class Registry:
         if self._attachments is not None:
             self._attachments.add(attachment)
 
-    def _refuse(self, error: BaseException, what: str) -> float:
+    def _refuse(self, error: BaseException, what: str, consequence: str = _log.NOTHING) -> float:
         """Counts a failure that no caller is told of, and logs it where its cause was not logged in the last minute.
 
         Returns from when on it may be tried again, on the clock of time.monotonic.
@@ -356,7 +356,7 @@ class Registry:
         name = type(error).__name__
         with contextlib.suppress(MemoryError):
             self.failures[name] = self.failures.get(name, 0) + 1
-            self._refusals.tell(what, error)
+            self._refusals.tell(what, error, consequence)
         library = _library.loaded()
         if library is not None:
             _log.pass_on(library)

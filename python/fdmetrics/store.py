@@ -136,7 +136,7 @@ class Store:
         names, or a sample of such a name. created: in OpenMetrics, adds when each series was made, as x_created.
         Errors: NoSpaceError, SystemCallError, DamagedStoreError, StoreClosedError, InvalidArgumentError.
         """
-        options = _options(pid_label, process_metrics, self_metrics) | (c.FDM_RENDER_CREATED if created else 0)
+        options = render_options(pid_label, process_metrics, self_metrics) | (c.FDM_RENDER_CREATED if created else 0)
         library = self.library
         if names or format != "text" or escaping != "underscores":
             from . import _asked
@@ -218,13 +218,14 @@ def render_directory(
     from . import _asked
 
     library = _library.load()
-    asked = _asked.scrape(format, escaping, _options(pid_label, process_metrics, self_metrics), names)
+    asked = _asked.scrape(format, escaping, render_options(pid_label, process_metrics, self_metrics), names)
     rendered = _asked.render(library.fdm_render_directory_scrape, os.fsencode(directory), asked, library)
     _log.pass_on(library)
     return rendered
 
 
-def _options(pid_label: bool, process_metrics: ProcessMetrics, self_metrics: bool) -> int:
+def render_options(pid_label: bool, process_metrics: ProcessMetrics, self_metrics: bool) -> int:
+    """The flags of fdm_render. Errors: InvalidArgumentError."""
     options = c.FDM_RENDER_PID_LABEL if pid_label else 0
     options |= c.FDM_RENDER_SELF_METRICS if self_metrics else 0
     if process_metrics == "worker":

@@ -16,7 +16,7 @@ from typing import Callable, Iterable, Literal, Mapping, Optional, Union
 
 from ._flask_rules import rule_of_environ, rule_of_url
 from ._http_metrics import METHODS, UNKNOWN_METHOD, UNMATCHED_PATH, HTTPMetrics, leave_unrecorded
-from ._http_options import DEFAULT_EXCLUDED_PATHS, Buckets, Excluded, Names, Options
+from ._http_options import DEFAULT_EXCLUDED_PATHS, Buckets, Excluded, Names, Options, check_callable
 from ._scrape import Request, Scrape
 from ._wsgi_exchange import Environ, Exchange, StartResponse
 from .store import ProcessMetrics
@@ -56,7 +56,7 @@ class MetricsMiddleware:
         path_of: Optional[Callable[[Environ], Union[str, Literal[False], None]]] = None,
         prefix: str = "",
         names: Optional[Names] = None,
-        labels: Optional[Mapping[str, Union[str, Callable[[Environ], object]]]] = None,
+        labels: Optional[Mapping[str, Union[str, float, Callable[[Environ], object], None]]] = None,
         buckets: Optional[Buckets] = None,
         group_status: bool = False,
         in_progress: bool = False,
@@ -75,7 +75,7 @@ class MetricsMiddleware:
         is. The others, and the errors, are those of fdmetrics.asgi.MetricsMiddleware. The size of a request whose body
         comes in chunks is not recorded.
         """
-        self.app = app
+        self.app = check_callable("app", app, "a WSGI application")
         self._metrics = HTTPMetrics(
             Options(
                 registry,
@@ -104,11 +104,10 @@ class MetricsMiddleware:
             return self.app(environ, start_response)
         exchange = Exchange(metrics, environ, start_response)
         try:
-            body = self.app(environ, exchange.start_response)
+            return exchange.watched(self.app(environ, exchange.start_response))
         except BaseException:
             exchange.end(failed=True)
             raise
-        return exchange.watched(body)
 
 
 class MetricsApp:

@@ -245,10 +245,10 @@ def test_the_metrics_are_served_beside_it(registry: Registry) -> None:
 
 
 class ByHand:
-    """A request that has a path and a method, and no scope."""
+    """A request that has a path and a method, and no scope; of a mock, everything else is a mock."""
 
-    def __init__(self, path: str) -> None:
-        self.request = mock.MagicMock(spec=Request)
+    def __init__(self, path: str, request: Any = None) -> None:
+        self.request = mock.MagicMock(spec=Request) if request is None else request
         self.request.url.path = path
         self.request.method = "POST"
         self.call_next = mock.AsyncMock(return_value=mock.MagicMock(status_code=200))
@@ -270,6 +270,22 @@ def test_a_call_by_hand_is_recorded(registry: Registry) -> None:
     for path in EXCLUDE_PATHS:
         ByHand(path).dispatch(middleware)
     assert sum(recorded(registry).values()) == 2
+
+
+@pytest.mark.parametrize("kind", [mock.Mock, mock.MagicMock])
+def test_a_request_that_is_a_mock_in_every_part(kind: Any, registry: Registry) -> None:
+    middleware = PrometheusMiddleware(kind(), registry=registry)
+    ByHand("/test", kind()).dispatch(middleware)
+    assert recorded(registry) == {("POST", "/test", "200"): 1}
+    with mock.patch.object(metrics_middleware, "main_process_metrics") as metrics:
+        ByHand("/test", kind()).dispatch(middleware)
+        ByHand(EXCLUDE_PATHS[0], kind()).dispatch(middleware)
+    labels = {"method": "POST", "path": "/test"}
+    assert metrics.method_calls == [
+        mock.call.inc_value(REQUESTS, labelvalues={**labels, "status_code": 200}),
+        mock.call.obs_value("http_request_duration_seconds", mock.ANY, labelvalues=labels),
+    ]
+    assert recorded(registry) == {("POST", "/test", "200"): 1}
 
 
 def test_what_stands_in_the_place_of_main_process_metrics_is_told(registry: Registry) -> None:

@@ -78,6 +78,36 @@ def test_it_stands_for_lists_mappings_and_methods(registry: Registry, metrics: M
         assert isinstance(twin, Inert) and twin.name == "of_a_later_version"
 
 
+def test_each_of_its_public_attributes_is_inert_and_it_is_no_number(
+    registry: Registry, metrics: MetricsManager
+) -> None:
+    before = registry.render()
+    unknown = metrics.of_a_later_version
+    unknown.append(1)
+    unknown.extend([1], key=2)
+    unknown.window.mean.observe(0.5)
+    assert list(unknown.items()) == list(unknown.collect()) == list(unknown.describe()) == []
+    assert unknown.get("name").pop("name") is unknown
+    for timer in (unknown.time, unknown.track_inprogress, unknown.count_exceptions):
+        with timer() as entered:
+            entered.labels("GET").labels(method="GET").inc()
+            entered.set_name("x")
+        assert isinstance(entered, Inert) and isinstance(copy.deepcopy(entered), type(entered))
+
+        @timer()
+        def decorated() -> int:
+            return 5
+
+        assert decorated() == 5
+    assert registry.render() == before
+    for name in ("_samples", "__float__", "__array__", "_repr_html_"):
+        assert not hasattr(unknown, name)
+    no_number: Any = unknown
+    for operation in (lambda: float(no_number), lambda: no_number + 1, lambda: no_number < 1):
+        with pytest.raises(TypeError):
+            operation()
+
+
 def test_each_unknown_name_has_one_log_line(metrics: MetricsManager, caplog: pytest.LogCaptureFixture) -> None:
     start = threading.Barrier(8)
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import gc
 import io
 import re
@@ -21,6 +22,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.template.response import ContentNotRenderedError, TemplateResponse
 from django.test import AsyncClient, RequestFactory
 from django.test import Client as DjangoClient
 from django.test.utils import override_settings
@@ -302,6 +304,82 @@ def test_a_function_of_the_setting(registry: fdmetrics.Registry, send: Send) -> 
     with override_settings(FDMETRICS={"path_of": lambda request: "/other"}):
         send("GET", "/items/5")
     assert recorded(registry) == {("GET", "/other", "200"): 1}
+
+
+@pytest.mark.parametrize("setting", [None, [], "response_size"])
+def test_a_setting_that_is_no_dict(send: Send, setting: Any) -> None:
+    text = r"^the setting FDMETRICS is .*: give a dict of options, \{\} for none$"
+    with override_settings(FDMETRICS=setting), pytest.raises(TypeError, match=text):
+        send("GET", "/")
+
+
+class Code(int, enum.Enum):
+    MISSING = 404
+
+
+def coded(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse("hello")
+    response.status_code = Code.MISSING
+    return response
+
+
+def announced(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        yield b"xx"
+        if "fails" in request.GET:
+            raise KeyError("mine")
+        yield b"xx"
+
+    return StreamingHttpResponse(parts(), headers={"Content-Length": "1000000"})
+
+
+def unrendered(get_response: Any) -> Any:
+    def middleware(request: HttpRequest) -> Any:
+        return TemplateResponse(request, "none") if request.path == "/unrendered" else get_response(request)
+
+    return middleware
+
+
+urlpatterns += [path("coded", coded), path("announced", announced)]
+
+
+def test_a_status_of_an_enum(registry: fdmetrics.Registry, send: Send) -> None:
+    assert send("GET", "/coded").status_code == 404
+    assert recorded(registry) == {("GET", "/coded", "404"): 1}
+
+
+@pytest.mark.parametrize(("query", "size"), [("fails", 2), ("", 2)])
+def test_the_size_of_a_stream_is_what_was_sent(registry: fdmetrics.Registry, query: str, size: int) -> None:
+    with override_settings(FDMETRICS={"response_size": True}):
+        response = wsgi_response("/announced", QUERY_STRING=query)
+        assert next(iter(response)) == b"xx"
+        if query:
+            with pytest.raises(KeyError):
+                next(iter(response))
+        response.close()
+    samples = Samples(registry)
+    assert samples.get("http_response_size_bytes_sum", method="GET", path="/announced") == size
+    assert samples.get("http_response_size_bytes_count", method="GET", path="/announced") == 1
+
+
+def test_the_size_of_a_file_that_no_server_sends_by_itself(registry: fdmetrics.Registry) -> None:
+    with override_settings(FDMETRICS={"response_size": True}):
+        response = wsgi_response("/file")
+        size = len(next(iter(response)))
+        response.close()
+    assert size < Path(__file__).stat().st_size
+    assert Samples(registry).get("http_response_size_bytes_sum", method="GET", path="/file") == size
+
+
+def test_a_response_that_was_not_rendered_is_for_django(registry: fdmetrics.Registry) -> None:
+    chain = [f"{__name__}.Middleware", f"{__name__}.unrendered"]
+    with override_settings(FDMETRICS={"response_size": True, "in_progress": True}, MIDDLEWARE=chain):
+        response = wsgi_response("/unrendered")
+    with pytest.raises(ContentNotRenderedError):
+        list(response)
+    samples = Samples(registry)
+    assert samples.get("http_requests_total", method="GET", path="<unmatched>", status_code="200") == 1
+    assert samples.get("http_requests_in_progress", method="GET") == 0
 
 
 def test_a_setting_that_is_none(send: Send) -> None:

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 import fdmetrics
-from fdmetrics import _asgi_exchange, asgi
+from fdmetrics import _asgi_exchange, _route_templates, asgi
 
 from .frameworks_support import Client, Clock, Connection, Key, recorded
 
@@ -216,14 +216,61 @@ def test_a_middleware_inside_of_a_mounted_application(registry: fdmetrics.Regist
     }
 
 
-def test_a_route_that_is_added_later(registry: fdmetrics.Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fdmetrics._route_templates._WALK_AGAIN_SECONDS", 0.0)
+def test_a_route_that_is_added_later(registry: fdmetrics.Registry) -> None:
     app = Starlette(routes=[Route("/a/{id}", hello)])
     client = Client(asgi.MetricsMiddleware(app, registry=registry))
     client.get("/a/1")
     app.router.routes.append(Mount("/later", routes=[Route("/b/{id}", shared)]))
     client.get("/later/b/1")
     assert recorded(registry) == {("GET", "/a/{id}", "200"): 1, ("GET", "/later/b/{id}", "200"): 1}
+
+
+def test_a_route_that_is_added_right_after_another_request(registry: fdmetrics.Registry) -> None:
+    below = Router()
+    client = Client(asgi.MetricsMiddleware(Starlette(routes=[Mount("/pre/{a}", app=below)]), registry=registry))
+    expected = {}
+    for name in "xyz":
+        below.routes.append(Route(f"/{name}/{{b}}", Named()))
+        client.get(f"/pre/1/{name}/2")
+        expected[("GET", f"/pre/{{a}}/{name}/{{b}}", "200")] = 1
+    assert recorded(registry) == expected
+
+
+class Named:
+    """An endpoint that is another object each time."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await Response()(scope, receive, send)
+
+
+def test_endpoints_without_end_do_not_walk_the_routes_each_time(
+    registry: fdmetrics.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of an application of another kind, which notes a new one for each request, and one that stays."""
+    walks: List[Any] = []
+    walk = _route_templates._reached
+
+    def counted(*routes: Any) -> Any:
+        walks.append(routes)
+        return walk(*routes)
+
+    monkeypatch.setattr(_route_templates, "_reached", counted)
+    monkeypatch.setattr(_route_templates, "_WALK_AGAIN_SECONDS", 1e9)
+    stays = Route("/stays", Named())
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        route = stays if scope["path"] == "/stays" else Route("/new/{id}", Named())
+        scope.update(route=route, endpoint=route.endpoint)
+        await route.endpoint(scope, receive, send)
+
+    client = Client(asgi.MetricsMiddleware(app, registry=registry))
+    for _ in range(5):
+        client.get("/stays")
+    assert len(walks) == 1
+    for _ in range(100):
+        client.get("/new/1")
+    assert len(walks) == _route_templates._MOST_WALKS
+    assert recorded(registry) == {("GET", "/stays", "200"): 5, ("GET", "/new/{id}", "200"): 100}
 
 
 def test_an_answer_before_the_routes(registry: fdmetrics.Registry, routes: Any) -> None:

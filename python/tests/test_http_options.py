@@ -507,16 +507,6 @@ def test_options_that_can_never_be_right(service: Service, options: Dict[str, An
         service.options(**options)
 
 
-def test_functions_that_would_have_to_be_awaited(service: Service) -> None:
-    async def late(_: Any) -> str:
-        return "x"
-
-    options: List[Dict[str, Any]] = [{"excluded": late}, {"path_of": late}, {"labels": {"tenant": late}}]
-    for one in options:
-        with pytest.raises(TypeError, match=r"is the coroutine function <function .*late"):
-            service.options(**one)
-
-
 def test_a_store_that_comes_back_does_not_make_the_gauge_negative(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("")
     registry = fdmetrics.Registry(tmp_path / "store")

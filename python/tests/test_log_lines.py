@@ -247,3 +247,74 @@ def test_a_fork_child_has_lines_of_its_own(tmp_path: Path) -> None:
     printed = run_program(NO_STORE + textwrap.dedent(program), FDMETRICS_DIR=tmp_path / "store").splitlines()
     assert len(printed) == 3
     assert all(line.startswith("fdmetrics: nothing is recorded into the store: ") for line in printed)
+
+
+CONFLICT = """
+import logging, os, subprocess, sys
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+subprocess.run([sys.executable, "-c", "import fdmetrics; fdmetrics.Gauge('w', '').set(1)"], check=True)
+import fdmetrics
+if sys.argv[1] == "install":
+    fdmetrics.install()
+    from prometheus_client import Counter
+elif sys.argv[1] == "drop-in":
+    from fdmetrics.prometheus_client import Counter
+else:
+    from fdmetrics import Counter
+counter = Counter("w", "")
+for _ in range(3):
+    counter.inc()
+fdmetrics.generate_latest()
+assert fdmetrics.REGISTRY.failures == {"ConflictError": 1} and fdmetrics.REGISTRY.lost_updates >= 3
+"""
+
+
+@pytest.mark.parametrize("way", ["native", "drop-in", "install"])
+def test_a_refusal_is_said_once(way: str, tmp_path: Path) -> None:
+    """Not once more by the library, whose own line about it names no metric that is not recorded."""
+    (line,) = run_program(CONFLICT, way, FDMETRICS_DIR=tmp_path / "store").splitlines()
+    assert line.startswith("ERROR fdmetrics: nothing is recorded into metric w: w is registered already, ")
+
+
+def test_the_library_s_line_about_a_refusal_is_left_out_for_a_minute(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, lines: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock(monkeypatch)
+    notices = Notices(monkeypatch)
+    # What was refused before has another clock.
+    monkeypatch.setattr(_log, "_refused", {})
+    store = FullStore(monkeypatch, registry._attach().library)
+    counter = Counter("c", "", registry=registry)
+    (first,) = messages(lines)
+    refused = first.partition("metric c: ")[2]
+    counts = f"{refused} (and 7 times before this)"
+    notices.lines = [refused, counts, "of something else"]
+    clock.now += registries.RETRY_SECONDS
+    counter.inc()
+    assert registry.failures == {"NoSpaceError": 2}
+    clock.now += _log.INTERVAL
+    # Of somebody else in this process: Python was refused nothing like it for a minute.
+    store.full = False
+    notices.lines = [refused]
+    registry.render()
+    assert messages(lines, logging.WARNING) == ["fdmetrics: of something else", f"fdmetrics: {refused}"]
+
+
+@pytest.mark.parametrize("kind", ["full", "limit"])
+def test_a_family_that_has_series_is_said_to_get_no_new_ones(
+    kind: str, directory: Path, monkeypatch: pytest.MonkeyPatch, lines: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry(directory)
+    store = fdmetrics.Store(directory, series_limit=3)
+    counter = Counter("c", "", ["a"], registry=registry)
+    for number in range(3):
+        counter.labels(number).inc()
+    if kind == "full":
+        FullStore(monkeypatch, registry._attach().library)
+    for number in range(3, 6):
+        counter.labels(number).inc()
+    (line,) = [record.getMessage() for record in lines.records]
+    assert line.startswith("fdmetrics: no new series of metric c is recorded: ")
+    assert registry.lost_updates == sum(registry.failures.values()) == 3
+    registry.close()
+    store.close()

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.server
 import inspect
+import itertools
 import socket
 import threading
 import urllib.error
@@ -142,6 +144,97 @@ def test_a_gateway_that_refuses(receiver: Receiver, jobs: fdmetrics.Registry) ->
     assert (caught.value.code, caught.value.read()) == (400, b"pushed metrics are invalid\n")
     with pytest.raises(OSError, match="500"):
         fdmetrics.delete_from_gateway(receiver.address, "j")
+
+
+class Speaker:
+    """Takes one connection, and says pieces to it, each after a request's head or a pause; it then may hold on."""
+
+    def __init__(self, *pieces: bytes, pause: float = 0.0, holds: bool = True) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self._over = threading.Event()
+        self._arguments = (pieces, pause, holds)
+        self._thread = threading.Thread(target=self._speak)
+
+    def _speak(self) -> None:
+        pieces, pause, holds = self._arguments
+        connection, _ = self._socket.accept()
+        with connection, contextlib.suppress(ConnectionError):
+            connection.recv(65536)
+            for piece in pieces:
+                connection.sendall(piece)
+                if self._over.wait(pause):
+                    return
+            if holds:
+                self._over.wait()
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return self.address
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._socket.close()
+
+
+REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 1000\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [REFUSAL, REFUSAL.replace(b"Content-Length: 1000", b"X: y")])
+def test_a_refusal_that_does_not_come_whole(jobs: fdmetrics.Registry, head: bytes) -> None:
+    for pieces in ((head, b"be", b"cause"), (head + b"because",)):
+        with Speaker(*pieces) as address, pytest.raises(urllib.error.HTTPError, match=r"400: .*: because$") as caught:
+            fdmetrics.push_to_gateway(address, "j", jobs, timeout=1)
+        assert caught.value.read() == b"because"
+    with Speaker(head) as address, pytest.raises(urllib.error.HTTPError, match=r"400: Bad Request$"):
+        fdmetrics.push_to_gateway(address, "j", jobs, timeout=0.5)
+    with Speaker(head + b"bec", holds=False) as address, pytest.raises(urllib.error.HTTPError, match=r"400: .*: bec$"):
+        fdmetrics.push_to_gateway(address, "j", jobs, timeout=None)
+
+
+def test_a_refusal_that_is_there_when_time_is_over(jobs: fdmetrics.Registry) -> None:
+    """Its head has taken all of the time, one line after the other."""
+    pieces = (b"HTTP/1.1 400 Bad Request\r\n", b"A: b\r\n", b"C: d\r\n", b"\r\nbecause")
+    refused = pytest.raises(urllib.error.HTTPError, match=r"400: Bad Request: because$")
+    with Speaker(*pieces, pause=0.5) as address, refused:
+        fdmetrics.push_to_gateway(address, "j", jobs, timeout=1.2)
+
+
+def test_a_refusal_that_drips_is_not_waited_for(jobs: fdmetrics.Registry) -> None:
+    """It would never end: each piece comes within the timeout."""
+    endless = itertools.chain([REFUSAL.replace(b"1000", b"100000")], itertools.repeat(b"x"))
+    with Speaker(*itertools.islice(endless, 10_000), pause=0.1) as address:
+        with pytest.raises(urllib.error.HTTPError, match=r"400: Bad Request: x+$") as caught:
+            fdmetrics.push_to_gateway(address, "j", jobs, timeout=1)
+        assert 1 <= len(caught.value.read()) < 1000
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0-x\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200]
+)
+def test_a_gateway_that_speaks_no_http(jobs: fdmetrics.Registry, answer: bytes) -> None:
+    with Speaker(answer) as address, pytest.raises(urllib.error.URLError, match="the gateway's answer is no HTTP: "):
+        fdmetrics.push_to_gateway(address, "j", jobs, timeout=60)
+    with Speaker(holds=False) as address, pytest.raises(ConnectionError):
+        fdmetrics.push_to_gateway(address, "j", jobs, timeout=60)
+
+
+@pytest.mark.parametrize("job", [None, 5, b"j"])
+def test_a_job_that_is_no_text(receiver: Receiver, jobs: fdmetrics.Registry, job: Any) -> None:
+    """As prometheus_client, which does not say what is wrong."""
+    for push in (fdmetrics.push_to_gateway, fdmetrics.pushadd_to_gateway, prometheus_client.push_to_gateway):
+        registry: Any = jobs if push is not prometheus_client.push_to_gateway else prometheus_client.CollectorRegistry()
+        with pytest.raises(TypeError, match=r"job is .*: give a text|is not iterable|bytes-like"):
+            push(receiver.address, job, registry)
+    with pytest.raises(TypeError, match=r"job is .*: give a text"):
+        fdmetrics.delete_from_gateway(receiver.address, job)
+    assert receiver.requests == []
+
+
+def test_a_gateway_that_is_no_address(jobs: fdmetrics.Registry) -> None:
+    with pytest.raises(ValueError, match="gateway is no address: nonnumeric port: 'x'"):
+        fdmetrics.push_to_gateway("localhost:x", "j", jobs)
 
 
 def test_a_gateway_that_is_not_there(jobs: fdmetrics.Registry) -> None:

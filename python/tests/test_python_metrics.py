@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List
 import pytest
 
 import fdmetrics
-from fdmetrics import python_metrics
+from fdmetrics import _variables, python_metrics
 
 from .support import Samples, run_program
 
@@ -152,7 +152,7 @@ def test_another_declaration_of_a_name_is_an_error(registry: fdmetrics.Registry)
 def test_by_worker_where_the_environment_asks_for_it(
     registry: fdmetrics.Registry, no_automatic_collection: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(python_metrics.VARIABLE, "worker")
+    monkeypatch.setenv(_variables.PROCESS_METRICS, "worker")
     python_metrics.install(registry)
     before = [stats["collections"] for stats in gc.get_stats()]
     registry.attach()

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Union
 
-from .support import PACKAGE_ROOT, environment
+from .support import PACKAGE_ROOT, environment, run_program
 
 SERVICE = """
 import os, subprocess, sys
@@ -65,6 +65,16 @@ def test_the_directory_may_be_given(tmp_path: Path) -> None:
     assert run("render", PROMETHEUS_MULTIPROC_DIR=directory).stdout == rendered.stdout
 
 
+def test_an_empty_directory_is_as_none(tmp_path: Path) -> None:
+    service = tmp_path / "service.py"
+    service.write_text(SERVICE)
+    result = run("run", "--directory", "", "--", sys.executable, service)
+    total, directory, _ = result.stdout.split()
+    assert (total, os.path.exists(directory)) == ("3.0", False)
+    named = run("run", "--directory", "", "--", sys.executable, service, FDMETRICS_DIR=tmp_path / "store")
+    assert named.stdout.split()[1] == str(tmp_path / "store")
+
+
 def test_the_program_takes_the_place_of_this_one(tmp_path: Path) -> None:
     program = "import os, sys; print(os.getpid(), os.getppid(), sys.argv[1:]); sys.exit(7)"
     process = subprocess.Popen(
@@ -98,9 +108,10 @@ def test_what_cannot_be_run_is_said(tmp_path: Path) -> None:
     refused = run("run", "--", tmp_path / "data")
     assert refused.returncode == 126
     assert "Permission denied" in refused.stderr
-    nothing = run("run", "--")
-    assert nothing.returncode == 2
-    assert "run needs a COMMAND" in nothing.stderr
+    for nothing in (run("run", "--"), run("run", "--", "")):
+        assert nothing.returncode == 2
+        assert "run needs a COMMAND" in nothing.stderr
+        assert "Traceback" not in nothing.stderr
 
 
 def test_what_cannot_be_rendered_is_said(tmp_path: Path) -> None:
@@ -110,6 +121,35 @@ def test_what_cannot_be_rendered_is_said(tmp_path: Path) -> None:
     unsaid = run("render")
     assert unsaid.returncode == 2
     assert "render needs a DIR" in unsaid.stderr
+
+
+def test_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    run_program('import fdmetrics; fdmetrics.Counter("c", "").inc()', FDMETRICS_DIR=tmp_path / "store")
+    for redirection, reason in ((">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")):
+        ended = shell(f'"$0" -m fdmetrics render "$1" {redirection}', tmp_path / "store")
+        line = f"python -m fdmetrics render: standard output cannot be written: {reason}\n"
+        assert (ended.returncode, ended.stderr) == (1, line)
+    ended = shell('{ "$0" -m fdmetrics render "$1"; echo "$?" >&2; } | true', tmp_path / "store")
+    # Whoever reads no further is told nothing.
+    assert ended.stderr in ("0\n", "1\n")
+
+
+def test_a_working_directory_that_is_gone_is_said(tmp_path: Path) -> None:
+    ended = shell('mkdir "$1" && cd "$1" && rmdir "$1" && "$0" -m fdmetrics run --directory x -- true', tmp_path / "d")
+    assert ended.returncode == 1
+    assert "run: the store's directory cannot be had: No such file or directory" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def shell(command: str, argument: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", command, sys.executable, str(argument)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_help_is_printed_without_a_command() -> None:

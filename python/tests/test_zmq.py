@@ -195,6 +195,14 @@ def test_an_unknown_carrier_is_refused(pair: Pair) -> None:
     assert pair.left.carrier == "none"
 
 
+@pytest.mark.parametrize("setting", ["prefix", "link"])
+def test_a_setting_that_is_no_text_is_refused(pair: Pair, setting: str) -> None:
+    before = getattr(pair.left, setting)
+    with pytest.raises(TypeError, match=f"{setting} is 5: a str is expected"):
+        setattr(pair.left, setting, 5)
+    assert getattr(pair.left, setting) == before
+
+
 def test_socket_options_and_unknown_attributes_are_pyzmq_s(pair: Pair) -> None:
     pair.left.sndhwm = 17
     assert pair.left.getsockopt(zmq.SNDHWM) == 17

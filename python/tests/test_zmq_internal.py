@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket as kernel
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 import fdmetrics.zmq
 from fdmetrics import Registry
-from fdmetrics.zmq import _sending, _state
+from fdmetrics.zmq import _known, _sending, _state
 
 from .support import Samples
 from .zmq_support import Sockets
@@ -179,7 +180,7 @@ def test_peers_that_come_and_go_for_ever(sockets: Sockets, monkeypatch: pytest.M
         for data in (b"x", b"", b""):
             dealer.send(data)
             assert router.recv_multipart() == [b"%d" % number, data]
-        assert len(_state.state_of(router).peers) <= 3
+        assert len(_known.state_of(router).peers) <= 3
     assert counted(sockets.registry, "inproc://routers") == [30, 30, 0]
 
 
@@ -261,41 +262,60 @@ def test_a_router_reads_nothing_ahead_of_its_peers_identity(sockets: Sockets) ->
 class Refusing:
     """libzmq, whose peers go away after the payload: it refuses the first trailers."""
 
-    def __init__(self, refusals: int) -> None:
+    def __init__(self, refusals: int, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
         self.refusals = refusals
         self.flags: List[int] = []
-        self.send = _sending._send
+        self.send, self.send_frame = _sending._send, _sending._send_frame
+        if way == "libzmq":
+            monkeypatch.setattr(_sending, "_send_frame", self.by_libzmq)
+        else:
+            # As where libzmq's symbols are hidden.
+            monkeypatch.setattr(_sending, "_send_frame", None)
+            monkeypatch.setattr(_sending, "_send", self.by_pyzmq)
 
-    def __call__(self, socket: Any, data: Any, flags: int = 0, *arguments: Any) -> Any:
-        if isinstance(data, bytes) and data.startswith(b"FDM1"):
-            self.flags.append(flags)
-            if len(self.flags) <= self.refusals:
-                # As libzmq does, it drops the payload: a message that ends is refused and was begun by no frame.
-                raise zmq.Again
-            return self.send(socket, data, flags, *arguments)
-        if len(self.flags) < self.refusals:
-            return None
-        return self.send(socket, data, flags, *arguments)
+    def refuses(self, data: Any, flags: int) -> bool:
+        if not (isinstance(data, bytes) and data.startswith(b"FDM1")):
+            return False
+        self.flags.append(flags)
+        # As libzmq does, it drops the payload: a message that ends is refused and was begun by no frame.
+        return len(self.flags) <= self.refusals
+
+    def by_libzmq(self, handle: Any, data: Any, size: Any, flags: int) -> int:
+        assert self.send_frame is not None
+        if self.refuses(data, flags):
+            ctypes.set_errno(zmq.EAGAIN)
+            return -1
+        return 1 if len(self.flags) < self.refusals else self.send_frame(handle, data, size, flags)
+
+    def by_pyzmq(self, socket: Any, data: Any, flags: int = 0, *arguments: Any) -> Any:
+        if self.refuses(data, flags):
+            raise zmq.Again
+        return None if len(self.flags) < self.refusals else self.send(socket, data, flags, *arguments)
 
 
-@pytest.mark.parametrize("data", [b"x", bytearray(b"x")])
-def test_a_trailer_never_waits_after_its_payload(data: Any, sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["libzmq", "pyzmq"])
+@pytest.mark.parametrize("data", [b"x", bytearray(b"x"), memoryview(b"x"), zmq.Frame(b"x")])
+def test_a_trailer_never_waits_after_its_payload(
+    data: Any, way: str, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "libzmq" and isinstance(data, zmq.Frame):
+        way = "pyzmq"  # A frame of pyzmq's goes through pyzmq's send in any case.
     left, right = sockets.open(zmq.PUSH), sockets.open(zmq.PULL)
     right.bind("inproc://trailers")
     left.connect("inproc://trailers")
     left.carrier = "trailer"
     left.send(b"first")
     assert right.recv() == b"first"
-    refusing = Refusing(2)
-    monkeypatch.setattr(_sending, "_send", refusing)
-    # Who waits for room waits for the next peer, with the whole message.
-    left.send(data)
-    assert right.recv_multipart() == [b"x"]
-    assert len(refusing.flags) == 3 and all(flags & zmq.DONTWAIT for flags in refusing.flags)
-    refusing = Refusing(1)
-    monkeypatch.setattr(_sending, "_send", refusing)
-    with pytest.raises(zmq.Again):
-        left.send(data, zmq.DONTWAIT)
+    with monkeypatch.context() as patch:
+        refusing = Refusing(2, patch, way)
+        # Who waits for room waits for the next peer, with the whole message.
+        left.send(data)
+        assert right.recv_multipart() == [b"x"]
+        assert len(refusing.flags) == 3 and all(flags & zmq.DONTWAIT for flags in refusing.flags)
+    with monkeypatch.context() as patch:
+        Refusing(1, patch, way)
+        with pytest.raises(zmq.Again):
+            left.send(data, zmq.DONTWAIT)
     samples = Samples(sockets.registry)
     assert samples.get("fastdeploy:zmq:msg_send_failed_total", address="inproc://trailers") == 1
     assert counted(sockets.registry, "inproc://trailers") == [2, 2, 0]

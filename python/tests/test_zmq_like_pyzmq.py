@@ -62,9 +62,9 @@ class Stage:
             socket.close()
 
 
-# Names of classes, addresses of objects, endpoints.
+# Modules of the classes, addresses of objects, endpoints.
 _OWN_NAMES = re.compile(
-    r"(fdmetrics\.)?(zmq\.)?(sugar\.socket\.)?\b(Socket|SerializedSends|Sending|Receiving)\b"
+    r"(fdmetrics\.)?(zmq\.)?(sugar\.socket\.)?\bSocket\b"
     r"|0x[0-9a-f]+"
     r"|/[^' )]*/s\b"
 )
@@ -106,6 +106,61 @@ def refused_data(stage: Stage) -> None:
     stage.note("argument", lambda: left.send(b"x", nonsense=1))
     stage.note("no argument", lambda: left.send())
     stage.note("untracked frame", lambda: left.send(zmq.Frame(b"x"), track=True))
+
+
+def refused_flags(stage: Stage) -> None:
+    left, right = stage.pair(zmq.PUSH, zmq.PULL)
+    for flags in (None, "0", 0.0, b"", zmq.Flag.DONTWAIT, True):
+        for name, message in (("send", b"x"), ("send_multipart", [b"x"]), ("send_json", 1), ("send_pyobj", 1)):
+            stage.note(name, getattr(left, name), message, flags=flags)
+        stage.note("frame", left.send, zmq.Frame(b"x"), flags)
+    left.send_multipart([b"1", b"2"])
+    for _ in range(2):
+        stage.note("poll", right.poll, 10_000)
+        for flags in (None, "0", b""):
+            for name in ("recv", "recv_multipart", "recv_json", "recv_pyobj", "recv_string"):
+                stage.note(name, getattr(right, name), flags=flags)
+        stage.note("recv", right.recv, zmq.Flag.DONTWAIT)
+
+
+def refused_frames(stage: Stage) -> None:
+    """What is refused before it comes to libzmq leaves the message as it was."""
+    for kind, peer in ((zmq.PUSH, zmq.PULL), (zmq.DEALER, zmq.DEALER), (zmq.PAIR, zmq.PAIR), (zmq.REQ, zmq.REP)):
+        with stage.socket(kind) as left, stage.socket(peer) as right:
+            right.bind(f"inproc://refused.{kind}")
+            left.connect(f"inproc://refused.{kind}")
+            for last in (b"b", bytearray(b"b"), zmq.Frame(b"b")):
+                left.send(b"a", zmq.SNDMORE)
+                stage.note("text", left.send, "text")
+                stage.note("more text", left.send, "text", zmq.SNDMORE)
+                stage.note("no json", left.send_json, object)
+                left.send(last)
+                stage.note("whole", right.recv_multipart)
+                if kind == zmq.REQ:
+                    right.send(b"c", zmq.SNDMORE)
+                    stage.note("text", right.send, "text")
+                    right.send(last)
+                    stage.note("reply", left.recv_multipart)
+    dealer, router = stage.socket(zmq.DEALER, identity=b"dealer"), stage.socket(zmq.ROUTER, router_mandatory=1)
+    router.bind("inproc://refused.router")
+    dealer.connect("inproc://refused.router")
+    dealer.send(b"x")
+    stage.note("from a dealer", router.recv_multipart)
+    for _ in range(2):
+        router.send(b"dealer", zmq.SNDMORE)
+        stage.note("text", router.send, "text")
+        router.send(b"reply")
+        stage.note("to a dealer", dealer.recv_multipart)
+        stage.note("nobody", router.send, b"nobody", zmq.SNDMORE)
+    publisher, subscriber = stage.socket(zmq.XPUB), stage.socket(zmq.SUB)
+    publisher.bind("inproc://refused.topics")
+    subscriber.subscribe(b"")
+    subscriber.connect("inproc://refused.topics")
+    publisher.recv()
+    publisher.send(b"topic", zmq.SNDMORE)
+    stage.note("text", publisher.send, "text")
+    publisher.send(b"x")
+    stage.note("topic", subscriber.recv_multipart)
 
 
 def data_of_all_kinds(stage: Stage) -> None:
@@ -264,6 +319,20 @@ def requests(stage: Stage) -> None:
         stage.note("request", server.recv_multipart)
         server.send_multipart([*parts, b"reply"])
         stage.note("reply", client.recv_multipart)
+    # Out of turn as long as frames are left.
+    for count in (2, 3):
+        parts = [b"%d" % number for number in range(count)]
+        client.send_multipart(parts)
+        for part in parts:
+            stage.note("send", server.send, b"x")
+            stage.note("send more", server.send, b"x", zmq.SNDMORE)
+            stage.note("json", server.send_json, {})
+            stage.note(f"request {part!r}", server.recv)
+        server.send_multipart(parts)
+        for part in parts:
+            stage.note("send", client.send, b"x")
+            stage.note("send more", client.send, b"x", zmq.SNDMORE)
+            stage.note(f"reply {part!r}", client.recv)
 
 
 def routing(stage: Stage) -> None:
@@ -376,6 +445,55 @@ def closing(stage: Stage) -> None:
         stage.note(name, call)
 
 
+def never_used(stage: Stage) -> None:
+    for name in ("bind", "connect", "unbind", "disconnect"):
+        socket = stage.socket(zmq.PULL)
+        socket.close()
+        stage.note(name, getattr(socket, name), "inproc://x")
+    calls: Dict[str, Callable[[Any], Any]] = {
+        "send": lambda socket: socket.send(b"x"),
+        "json": lambda socket: socket.send_json({}),
+        "recv": lambda socket: socket.recv(),
+        "recv json": lambda socket: socket.recv_json(),
+        "monitor": lambda socket: socket.monitor("inproc://events"),
+        "no monitor": lambda socket: socket.monitor(None),
+        "poll": lambda socket: socket.poll(0),
+        "copy": lambda socket: copy.copy(socket),
+        "linger": lambda socket: socket.close("soon"),
+        "close": lambda socket: socket.close(),
+    }
+    for name, call in calls.items():
+        socket = stage.socket(zmq.PULL)
+        socket.close()
+        stage.note(name, call, socket)
+
+
+def copies(stage: Stage) -> None:
+    left, right = stage.pair(zmq.PUSH, zmq.PULL)
+    made = {
+        "copy": copy.copy(right),
+        "deepcopy": copy.deepcopy(right),
+        "address": type(right).shadow(right.underlying),
+        "shadow": type(right).shadow(right),
+        "constructor": type(right)(right),
+        "copy of a copy": copy.copy(copy.copy(right)),
+    }
+    for name, other in made.items():
+        for one, two in ((right, other), (other, right)):
+            left.send_multipart([b"1", b"2", b"3", b"4"])
+            for socket in (one, two, one):
+                stage.note(name, socket.recv)
+                for known in (right, other):
+                    stage.note("more", known.get, zmq.RCVMORE)
+                    stage.note("poll", known.poll, 0)
+            stage.note(name, two.recv)
+    sender = copy.copy(left)
+    sender.send(b"a", zmq.SNDMORE)
+    left.send(b"b", zmq.SNDMORE)
+    sender.send(b"c")
+    stage.note("sent by both", right.recv_multipart)
+
+
 def lifetimes(stage: Stage) -> None:
     socket = stage.context.socket(zmq.PULL)
     socket.bind("inproc://lifetimes")
@@ -405,6 +523,10 @@ def lifetimes(stage: Stage) -> None:
 
 SCENARIOS = [
     refused_data,
+    refused_flags,
+    refused_frames,
+    never_used,
+    copies,
     data_of_all_kinds,
     frames,
     buffers,

@@ -35,6 +35,11 @@ static inline __attribute__((always_inline)) uint32_t CFDMetricsLinux_cpu(void) 
     return *(volatile uint32_t __seg_fs *)(offset + 4);
 #else
     return *(volatile uint32_t *)((char *)__builtin_thread_pointer() + offset + 4);
+// ---- Standard output ------------------------------------------------------------------------------------------------
+
+// Writes what is left of what was printed. 0: all that ever was has been written; else errno, -1 where it is not known any more.
+int CFDMetricsLinux_flush_output(void);
+
 // ---- What was refused -----------------------------------------------------------------------------------------------
 
 enum { CFDMETRICS_LINUX_REFUSALS = 1024 };
@@ -141,6 +146,11 @@ int CFDMetricsLinux_open_segment(const char *directory, uint32_t number, int fla
 int64_t CFDMetricsLinux_file_system_type(int fd);
 // Random bytes from the kernel (getrandom(2)). 0, or errno.
 int CFDMetricsLinux_random(void *bytes, size_t count);
+
+// ---- Standard output ------------------------------------------------------------------------------------------------
+
+// Writes what is left of what was printed. 0: all of it has been written, ever; else errno, EIO where it is not known.
+int CFDMetricsLinux_flush_output(void);
 
 // ---- What was refused -----------------------------------------------------------------------------------------------
 

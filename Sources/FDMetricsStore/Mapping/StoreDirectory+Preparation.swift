@@ -42,7 +42,7 @@ extension StoreDirectory {
                 errno: ELOOP)
         }
         return error == ENOTDIR
-            ? StoreError(.directory, "\(directory) is not a directory: set \(variable) to one", errno: ENOTDIR)
+            ? StoreError(.directory, "\(directory) is not a directory: name one", errno: ENOTDIR)
             : .system("cannot open the store's directory \(directory)", error)
     }
 

@@ -128,6 +128,9 @@ package struct FamilyDescriptor: Sendable, Equatable {
         self.states = states
     }
 
+    /// Whether it is a gauge that is what one counter has more than another; its states are their names.
+    package var isDifference: Bool { type == .gauge && gaugeMode == nil && states.count == 2 }
+
     /// What contradicts an existing family of the same name, as the end of a sentence; nil: they agree. Help may differ.
     package func conflict(with existing: FamilyDescriptor) -> String? {
         func list(_ names: [String]) -> String {

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 from typing import Any, Iterator, List
 
@@ -13,11 +12,10 @@ from prometheus_client import metrics
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import CollectorRegistry
 
+from .. import _log
 from ..metric import Metric
 from .declaration import recording_values
 from .patches import declare_family, note_held, note_messages, text_series
-
-logger = logging.getLogger("fdmetrics")
 
 _WITH_VALUES = (metrics.Counter, metrics.Gauge, metrics.Summary, metrics.Histogram)
 
@@ -68,7 +66,7 @@ def _adopt_values(metric: Any) -> None:
             metric._value.inc(value) if isinstance(metric, metrics.Counter) else metric._value.set(value)
         return
     if former["_sum"].get() or any(bucket.get() for bucket in former.get("_buckets", [former.get("_count")])):
-        logger.warning(
+        _log.warn(
             "fdmetrics: what %s has observed before install() is not in the store: call install() before the "
             "program makes its metrics.",
             metric,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import os
 from bisect import bisect_left
 from types import ModuleType
@@ -44,8 +43,6 @@ from .text_value import InfoSeries, StateSeries
 from .totals import RestrictedTotals, View, sample_of_this_process, stands_for_store
 from .value import ObservedSum
 from .value_class import MultiProcessValue, StoreValueClass, get_value_class, values_of
-
-logger = logging.getLogger("fdmetrics")
 
 #: The prometheus_client that is patched here.
 PACKAGE = prometheus_client

@@ -22,9 +22,8 @@ from prometheus_client import metrics
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import CollectorRegistry
 
-from .. import _gauge_functions
+from .. import _gauge_functions, _variables
 from ..python_metrics import COLLECTOR_FAMILIES, INFO_FAMILY
-from ..python_metrics import VARIABLE as PROCESS_METRICS
 from ..registry import REGISTRY
 from . import created
 from .declaration import declared_names, family_of_metric
@@ -97,7 +96,7 @@ def wants_pid_label() -> bool:
 
     Those are few, as worker is, and prometheus_client calls them so.
     """
-    chosen = os.environ.get(PID_LABEL)
+    chosen = _variables.chosen(PID_LABEL, _variables.SWITCH, "gauges have the label that they have without it")
     return chosen == "1" if chosen else _has_logical_ids
 
 
@@ -106,8 +105,8 @@ def wanted_process_metrics() -> ProcessMetrics:
 
     "worker": those of each worker; 0: none.
     """
-    chosen = os.environ.get(PROCESS_METRICS, "1")
-    return "worker" if chosen == "worker" else chosen not in ("0", "")
+    chosen = _variables.process_metrics()
+    return "worker" if chosen == "worker" else chosen != "0"
 
 
 class _Asked:

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, TypeVar
-
-_F = TypeVar("_F", bound=Callable[..., Any])
+from typing import Any, Iterator
 
 
 class Inert:
     """A metric of no type, or a list, mapping or method of a later version's. Each call takes whatever arguments that
-    takes, and does nothing; what is called or indexed gives itself, and nothing is in it.
+    takes, and does nothing; what is called or indexed gives itself, and nothing is in it. A public attribute that it
+    has not gives itself too. It is no number.
 
     May be used from any thread and in fork children, copied and pickled.
     """
@@ -22,8 +21,10 @@ class Inert:
         #: The attribute that it was looked up as.
         self.name = name
 
-    def labels(self, *_labelvalues: object, **_labelkwargs: object) -> Inert:
-        """Itself: every series of it is inert."""
+    def __getattr__(self, name: str) -> Inert:
+        """Itself. Errors: AttributeError for a name with an underscore, by which Python asks what an object can."""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return self
 
     def inc(self, *_amount: object, **_keywords: object) -> None:
@@ -33,13 +34,13 @@ class Inert:
     set_to_current_time = set_function = inc
     remove = remove_by_labels = clear = reset = register = inc
 
-    def time(self, *_arguments: object) -> InertContext:
+    def time(self, *_arguments: object, **_keywords: object) -> InertContext:
         """A context manager and decorator that does nothing; so do those below."""
-        return InertContext()
+        return InertContext(self.name)
 
     track_inprogress = count_exceptions = time
 
-    def __call__(self, *_arguments: object, **_keywords: object) -> Inert:
+    def __call__(self, *_arguments: object, **_keywords: object) -> Any:
         """Itself: it stands for what a method returns, too."""
         return self
 
@@ -71,8 +72,8 @@ class Inert:
         return f"<inert metric {self.name}>"
 
 
-class InertContext:
-    """Stands for a timer, an exception counter or an in-progress tracker."""
+class InertContext(Inert):
+    """Stands for a timer, an exception counter or an in-progress tracker, and for what it is entered as."""
 
     __slots__ = ()
 
@@ -82,5 +83,6 @@ class InertContext:
     def __exit__(self, *_error: object) -> None:
         pass
 
-    def __call__(self, function: _F) -> _F:
-        return function
+    def __call__(self, *arguments: Any, **_keywords: object) -> Any:
+        """The function that it decorates, else itself."""
+        return arguments[0] if arguments and callable(arguments[0]) else self

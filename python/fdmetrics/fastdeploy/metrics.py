@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Protocol, Set, Type, TypeVar, Union
 
+from .. import _log
 from ..errors import InvalidArgumentError
 from ..exposition import generate_latest
 from ..instruments import GAUGE_MODES, Counter, Gauge, Histogram
@@ -325,10 +326,7 @@ def _family_name(kind: Type[Metric], name: str) -> str:
 
 
 def _tell_unknown(name: str) -> None:
-    # Imported here: it costs more than the rest of this package.
-    import logging
-
-    logging.getLogger("fdmetrics").warning(
+    _log.warn(
         "fdmetrics: the catalogue has no metric %s: what is recorded into it is dropped. "
         "MetricsManager.declare() adds it. This is told once a name",
         name,

@@ -16,6 +16,7 @@ A program may subclass it, and override dispatch as it would that of Starlette's
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from time import perf_counter
 from typing import Any, Awaitable, Callable, Literal, Optional, Union
 
@@ -78,6 +79,9 @@ class PrometheusMiddleware(MetricsMiddleware):
         the application is recorded at once. An exception is recorded as 500 and goes on unchanged.
         """
         scope: Optional[Scope] = getattr(request, "scope", None)
+        # Not isinstance, as in _record: of a mock, everything is a mock.
+        if not issubclass(type(scope), MutableMapping):
+            scope = None
         exchange: Optional[_Exchange] = None if scope is None else scope.get(_EXCHANGE)
         path = request.url.path if scope is None else _path(scope)
         if self._metrics.excludes(path):

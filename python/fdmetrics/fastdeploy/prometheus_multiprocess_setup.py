@@ -112,7 +112,7 @@ def setup_dp_prometheus_dir(
     _make(directory, VARIABLE)
     environment = os.environ if env_dict is None else env_dict
     environment[VARIABLE] = directory
-    if env_dict is not None or _environment.DIRECTORY in os.environ:
+    if env_dict is not None or os.environ.get(_environment.DIRECTORY):
         # It would have precedence, here or where env_dict is put over the environment of this process.
         environment[_environment.DIRECTORY] = directory
     logger.info("PROMETHEUS_MULTIPROC_DIR of rank %s is %s", dp_id, directory)

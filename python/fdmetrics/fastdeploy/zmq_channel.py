@@ -17,7 +17,7 @@ from zmq.utils import jsonapi
 from .. import _link
 from .. import zmq as instrumented
 from ..registry import registry_of
-from ..zmq._state import state_of
+from ..zmq._known import state_of
 from .interface import MetricsManagerInterface
 from .stats import ZMQMetricsStats
 

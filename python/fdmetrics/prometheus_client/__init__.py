@@ -33,7 +33,7 @@ from .metrics import Gauge as Gauge
 from .metrics import Histogram as Histogram
 from .metrics import Info as Info
 from .metrics import Summary as Summary
-from .metrics_core import Metric as Metric  # type: ignore[attr-defined]
+from .metrics_core import Metric as Metric
 from .platform_collector import PLATFORM_COLLECTOR as PLATFORM_COLLECTOR
 from .platform_collector import PlatformCollector as PlatformCollector
 from .process_collector import PROCESS_COLLECTOR as PROCESS_COLLECTOR

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 else:
     _real = real(__name__)
 
+if TYPE_CHECKING:
+    from .metrics import Counter as Counter
+
 __getattr__ = fallback(__name__, _real)
 
 F = TypeVar("F", bound=Callable[..., Any])

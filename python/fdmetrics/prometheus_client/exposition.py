@@ -13,14 +13,38 @@ if TYPE_CHECKING:
     import threading
     from http.server import ThreadingHTTPServer
 
-    from prometheus_client.exposition import *  # noqa: F403
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_LATEST
+    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE_PLAIN_0_0_4
+    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYPE_PLAIN_1_0_0
+    from prometheus_client.exposition import SNAPPY_AVAILABLE as SNAPPY_AVAILABLE
+    from prometheus_client.exposition import CompressionType as CompressionType
+    from prometheus_client.exposition import MetricsHandler as MetricsHandler
+    from prometheus_client.exposition import ThreadingWSGIServer as ThreadingWSGIServer
+    from prometheus_client.exposition import basic_auth_handler as basic_auth_handler
+    from prometheus_client.exposition import choose_encoder as choose_encoder
+    from prometheus_client.exposition import default_handler as default_handler
+    from prometheus_client.exposition import delete_from_gateway as delete_from_gateway
+    from prometheus_client.exposition import gzip_accepted as gzip_accepted
+    from prometheus_client.exposition import instance_ip_grouping_key as instance_ip_grouping_key
+    from prometheus_client.exposition import make_asgi_app as make_asgi_app
+    from prometheus_client.exposition import make_wsgi_app as make_wsgi_app
+    from prometheus_client.exposition import passthrough_redirect_handler as passthrough_redirect_handler
+    from prometheus_client.exposition import push_to_gateway as push_to_gateway
+    from prometheus_client.exposition import pushadd_to_gateway as pushadd_to_gateway
+    from prometheus_client.exposition import tls_auth_handler as tls_auth_handler
+    from prometheus_client.exposition import write_to_textfile as write_to_textfile
+
+    from .openmetrics import exposition as _openmetrics
+
+    openmetrics = _openmetrics
+
 else:
     _twin.run(globals())
 
 _formatted: Callable[..., bytes] = globals()["generate_latest"]
 
 
-def generate_latest(registry: Collector = REGISTRY, escaping: str = "underscores") -> bytes:  # type: ignore[no-redef]
+def generate_latest(registry: Collector = REGISTRY, escaping: str = "underscores") -> bytes:
     """What a registry shows, in the text format.
 
     What is in the store is rendered by the library; other collectors by prometheus_client. escaping: of names outside
@@ -37,7 +61,7 @@ def generate_latest(registry: Collector = REGISTRY, escaping: str = "underscores
     return b"".join(text)
 
 
-def start_wsgi_server(  # type: ignore[no-redef]
+def start_wsgi_server(
     port: int,
     addr: str = "0.0.0.0",
     registry: Collector = REGISTRY,

@@ -17,7 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from .. import _bindings, instruments
 from .. import _constants as c
-from .._descriptor import checked_bounds, checked_states, is_classic, strings
+from .._descriptor import check_info_dict, checked_bounds, checked_states, is_classic, strings
 from .._family import Family
 from .._library import take_utf8_names
 from .._prometheus import created
@@ -33,6 +33,11 @@ from .registry import REGISTRY, CollectorRegistry
 
 if TYPE_CHECKING:
     import prometheus_client.metrics as _real
+    import prometheus_client.values as _values
+    from prometheus_client.metrics import F as F
+    from prometheus_client.metrics import T as T
+
+    values = _values
 else:
     _real = real(__name__)
 
@@ -290,6 +295,7 @@ class Info(Instrument, instruments.Info, _real.Info):  # type: ignore[misc]
 
     def info(self, val: Dict[str, str]) -> None:
         """Sets the text, in place of the former one. A key may be any UTF-8 where a name may be. Errors: ValueError."""
+        check_info_dict(self.name, val)
         if self._takes_utf8_names() and not is_classic("info", filter(is_text, val)):
             take_utf8_names()
         instruments.Info.info(self, val)

@@ -20,6 +20,7 @@ from ._twin import fallback, real
 
 if TYPE_CHECKING:
     import prometheus_client.registry as _real
+    from prometheus_client.registry import DuplicateTimeseries as DuplicateTimeseries
 
     from ._instrument import Instrument
 else:

@@ -24,4 +24,8 @@ __all__ = ["MultiProcessValue", "MutexValue", "ValueClass", "get_value_class"]
 
 __getattr__ = fallback(__name__, _real)
 
-ValueClass = get_value_class()
+if TYPE_CHECKING:
+    from prometheus_client.values import ValueClass as ValueClass
+    from prometheus_client.values import close_all_multiprocess_files as close_all_multiprocess_files
+else:
+    ValueClass = get_value_class()

@@ -18,10 +18,11 @@ import zmq._future
 from zmq.utils import jsonapi
 
 from .._link import unwrapped
-from ._libzmq import DONTWAIT, POLLIN, get_option
-from ._receiving import DEFERRED, Undecoded, seen
+from ._known import state_of
+from ._libzmq import DONTWAIT, POLLIN, get_option, like_pyzmq
+from ._receiving import DEFERRED, Undecoded, is_ahead, seen
 from ._serialized import SerializedSends
-from ._state import SocketState, state_of
+from ._state import SocketState
 
 _Async: Any = zmq._future._AsyncSocket
 
@@ -47,6 +48,7 @@ def _exception(future: Any) -> Optional[BaseException]:
     return error
 
 
+@like_pyzmq
 class AsyncRecording(SerializedSends):
     """What an asyncio socket records, beside what its _shadow_sock does; see the functions of the same names."""
 
@@ -122,16 +124,15 @@ class AsyncRecording(SerializedSends):
 
     def get(self, option: int) -> Any:
         """As zmq.asyncio.Socket.get."""
-        return seen(self._recorder, option, _async_get(self, option))
+        return seen(self, option, _async_get)
 
     def getsockopt(self, option: int) -> Any:
         """As zmq.asyncio.Socket.getsockopt."""
-        return seen(self._recorder, option, get_option(self, option))
+        return seen(self, option, get_option)
 
     def poll(self, timeout: Optional[int] = None, flags: int = POLLIN) -> Any:
         """As zmq.asyncio.Socket.poll."""
-        state = self._recorder
-        if state is None or state.ahead is None or not flags & POLLIN:
+        if not is_ahead(self) or not flags & POLLIN:
             return _async_poll(self, timeout, flags)
         socket: Any = self
         future = socket._Future()

@@ -15,14 +15,14 @@ import zmq.sugar.poll
 
 from .._link import DEFAULT_PREFIX
 from ..registry import REGISTRY, registry_of
-from . import _state
+from . import _known
 from ._async_recording import AsyncRecording
 from ._monitor import watch
 from ._receiving import Receiving, polled
 from ._sending import Sending
 from ._serialized import SerializedSends
 from ._settings import Settings
-from ._state import SocketState, checked_carrier
+from ._state import SocketState, checked_carrier, checked_text
 
 _MISSING: Any = object()
 
@@ -46,18 +46,24 @@ def instrument(
     modules, or through `from zmq import Context`, or by subclasses that end in pyzmq's methods; those of zmq.asyncio
     too. Their classes stay the same. What goes round those methods does not record: zmq.proxy and zmq.devices.
 
+    A wrapper that somebody puts round those methods from then on is called; one from before is passed by.
+
     libzmq's and pyzmq's own sockets (authentication, monitors, the collector of buffers) are left alone. Where the
     program itself records its messages into the families of the prefix, as FastDeploy does, its sockets do not: see
     docs/zmq.md.
 
-    prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links:
-    {"tcp://0.0.0.0:5555": "engine"}. monitor watches the connections of every socket that is bound or connected from
-    now on and has no monitor of the program's own; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their
-    own settings.
+    prefix, carrier and registry are those of each socket; see Socket. links gives endpoints the names of their links,
+    as the program gives them to bind or connect, or as libzmq resolves them: {"tcp://*:5555": "engine"}. monitor
+    watches the connections of every socket that is bound or connected from now on and has no monitor of the program's
+    own; see Socket.watch_connections. Sockets of fdmetrics.zmq keep their own settings.
 
     Call instrument and undo while no thread is within a message of several frames.
-    Errors: InvalidArgumentError (no such carrier); RuntimeError where pyzmq is instrumented already.
+    Errors: InvalidArgumentError (no such carrier); TypeError for a prefix or a link's name that is no text;
+    RuntimeError where pyzmq is instrumented already.
     """
+    checked_text("prefix", prefix)
+    for endpoint, name in (links or {}).items():
+        checked_text(f"The link of {endpoint}", name)
     instrumentation = Instrumentation(prefix, checked_carrier(carrier), registry, links or {}, monitor)
     with _lock:
         if _active:
@@ -77,21 +83,29 @@ class Instrumentation:
         self._registry = registry_of(registry)
         self._links = dict(links)
         self._monitor = monitor
-        self._replaced: List[Tuple[Any, str, Any]] = []
+        self._replaced: List[Tuple[Any, str, Any, Any]] = []
         self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def undo(self) -> None:
-        """Gives pyzmq its methods back. Sockets go on as plain ones. A second call does nothing."""
+        """Gives pyzmq its methods back. Sockets go on as plain ones. A second call does nothing.
+
+        What somebody else has put in the place of a method since instrument() stays there; ours, if it calls that, then
+        does what pyzmq's does.
+        """
         with _lock:
             if self not in _active:
                 return
             _active.remove(self)
-            _state.on_state.remove(self._prepare)
-            for owner, name, former in reversed(self._replaced):
-                if former is _MISSING:
-                    delattr(owner, name)
-                else:
+            _known.on_state.remove(self._prepare)
+            kept = False
+            for owner, name, method, former in reversed(self._replaced):
+                if vars(owner).get(name, _MISSING) is not method:
+                    kept = True
+                elif former is not _MISSING:
                     setattr(owner, name, former)
+                elif name != "_recorder" or not kept:
+                    # Methods that others keep ask for it.
+                    delattr(owner, name)
             self._replaced.clear()
             for socket in list(self._sockets):
                 socket.__dict__.pop("_recorder", None)
@@ -103,7 +117,7 @@ class Instrumentation:
         self.undo()
 
     def _begin(self) -> None:
-        _state.on_state.append(self._prepare)
+        _known.on_state.append(self._prepare)
         blocking = _methods(Settings, SerializedSends, Receiving, Sending)
         self._replace(zmq.Socket, {"_recorder": None, **blocking})
         self._replace(zmq._future._AsyncSocket, _methods(SerializedSends, AsyncRecording))
@@ -112,7 +126,7 @@ class Instrumentation:
 
     def _replace(self, owner: Any, methods: Dict[str, Any]) -> None:
         for name, method in methods.items():
-            self._replaced.append((owner, name, vars(owner).get(name, _MISSING)))
+            self._replaced.append((owner, name, method, vars(owner).get(name, _MISSING)))
             setattr(owner, name, method)
 
     def _prepare(self, state: SocketState, socket: Any, new: bool) -> None:

@@ -8,8 +8,9 @@ import ctypes
 import functools
 import re
 import sys
+import types
 import weakref
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 import zmq
 
@@ -26,6 +27,7 @@ ROUTER = int(zmq.ROUTER)
 ROUTER_RAW = int(zmq.ROUTER_RAW)
 STREAM = int(zmq.STREAM)
 REQ = int(zmq.REQ)
+REP = int(zmq.REP)
 
 #: Types whose messages have several frames and belong to ZMTP: a trailer can be one of them.
 WITH_TRAILER = frozenset(
@@ -51,29 +53,58 @@ NO_SHORT_SEND = frozenset((XSUB, ROUTER, STREAM))
 #: Sockets that receive what libzmq has made.
 RECEIVE_MADE = frozenset((XPUB, ROUTER, STREAM))
 
+#: Sockets that send and receive in turn.
+TAKES_TURNS = frozenset((REQ, REP))
+#: The errors of a send after which no message is half sent. The peer is gone, or the whole context (EAGAIN, ETERM), and
+#: with it what was sent of the message. Or none had begun: a ROUTER refuses a routing id (EHOSTUNREACH, EAGAIN), a REQ
+#: or REP a first frame (EFSM).
+ENDS_MESSAGE = frozenset(int(code) for code in (zmq.EAGAIN, zmq.EHOSTUNREACH, zmq.EFSM, zmq.ETERM))
+
 #: What a subscription begins with, or the end of one.
 SUBSCRIBES = (b"\0", b"\1")
 
 get_option: Callable[[Any, int], Any] = zmq.backend.Socket.get
 
 
-def _find_getsockopt() -> Optional[Callable[..., int]]:
-    """libzmq's zmq_getsockopt, of the very libzmq that pyzmq has loaded; None where its symbols are hidden.
+_Class = TypeVar("_Class", bound=type)
 
-    pyzmq's own way to ask for RCVMORE costs more than receiving a message. The interpreter's lock is kept: the answer
-    is a field of the socket, and no other thread may use that.
-    """
+
+def like_pyzmq(owner: _Class) -> _Class:
+    """A class whose methods stand in the place of zmq.Socket's, with their names in tracebacks and TypeErrors."""
+    for name, member in vars(owner).items():
+        if isinstance(member, types.FunctionType):
+            member.__qualname__ = f"Socket.{name}"
+    return owner
+
+
+def as_text(endpoint: Any) -> str:
+    """An endpoint as a program gives it to pyzmq."""
+    return endpoint.decode("utf-8", "surrogateescape") if isinstance(endpoint, bytes) else str(endpoint)
+
+
+def is_number(flags: Any) -> bool:
+    """Whether pyzmq takes this for flags."""
+    return hasattr(flags, "__int__") or hasattr(flags, "__index__")
+
+
+def _find(loader: Any, name: str, **options: bool) -> Any:
+    """A function of the very libzmq that pyzmq has loaded; None where its symbols are hidden."""
     backend: Any = zmq.backend.Socket
     try:
-        function = ctypes.PyDLL(sys.modules[backend.__module__].__file__).zmq_getsockopt
+        function = getattr(loader(sys.modules[backend.__module__].__file__, **options), name)
     except (AttributeError, KeyError, OSError):
         return None
     function.restype = ctypes.c_int
-    found: Callable[..., int] = function
-    return found
+    return function
 
 
-_getsockopt = _find_getsockopt()
+#: zmq_send(handle, bytes, c_size_t, flags), with errno in ctypes.get_errno(). Unlike pyzmq's, no handler of a signal
+#: runs in it: it returns -1 where libzmq took nothing, and nothing else does.
+send_frame: Any = _find(ctypes.CDLL, "zmq_send", use_errno=True)
+
+# pyzmq's own way to ask for RCVMORE costs more than receiving a message. The interpreter's lock is kept: the answer is
+# a field of the socket, and no other thread may use that.
+_getsockopt: Optional[Callable[..., int]] = _find(ctypes.PyDLL, "zmq_getsockopt")
 _RCVMORE = ctypes.c_int(RCVMORE)
 
 

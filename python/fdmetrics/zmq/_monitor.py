@@ -17,7 +17,9 @@ from .. import _constants as c
 from .. import _link, _log
 from ..errors import REFUSALS
 from ..registry import Registry
-from ._state import SocketState, note_monitor, shadowed, state_of
+from ._known import shadowed, state_of
+from ._libzmq import as_text
+from ._state import SocketState, note_monitor
 
 _REFUSED = (
     int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
@@ -185,7 +187,7 @@ class ConnectionWatcher(threading.Thread):
 
     def gave_up(self, endpoint: str) -> None:
         """The socket gave up an endpoint. Called by the socket's thread."""
-        self._connections.give_up(endpoint.encode())
+        self._connections.give_up(endpoint.encode("utf-8", "surrogateescape"))
 
     def _current(self) -> Report:
         self._attached.wait(_ATTACH_SECONDS)
@@ -213,9 +215,11 @@ def monitor_for_program(socket: Any, address: Any, events: int) -> Any:
     """The program's own call of Socket.monitor: its monitor takes the place of ours."""
     # Before libzmq knows of the program's monitor: a new state may begin to watch, and a monitor that nobody reads yet
     # would block when it is replaced.
+    if socket.closed:
+        return _monitor(socket, address, events)
     state = state_of(socket)
     watcher = state.watcher
-    if address is None and watcher is not None and watcher.is_alive() and not socket.closed:
+    if address is None and watcher is not None and watcher.is_alive():
         return None  # The program has no monitor to be ended.
     result = _monitor(socket, address, events)
     note_monitor(state, address)
@@ -247,6 +251,7 @@ def _tell(state: SocketState) -> None:
 
 def gave_up(state: SocketState, endpoint: Any) -> None:
     """The socket was unbound or disconnected from an endpoint."""
-    state.give_up(endpoint)
+    given = as_text(endpoint)
+    state.give_up(given)
     if state.watcher is not None:
-        state.watcher.gave_up(endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint))
+        state.watcher.gave_up(given)

@@ -15,16 +15,20 @@ import zmq
 from zmq.utils import jsonapi
 
 from .._link import TRAILER_MAGIC, TRAILER_SIZE, unwrapped
-from ._libzmq import DONTWAIT, EVENTS, POLLIN, RCVMORE, ROUTER, get_option
+from ._known import close, state_of
+from ._libzmq import DONTWAIT, EVENTS, POLLIN, RCVMORE, ROUTER, TAKES_TURNS, get_option, is_number, like_pyzmq
 from ._settings import Settings
-from ._state import SocketState, state_of
+from ._state import SocketState
 
 # Of the backend: one frame.
 _recv: Callable[..., Any] = zmq.backend.Socket.recv
 _recv_into: Callable[..., int] = getattr(zmq.backend.Socket, "recv_into", None)  # type: ignore[assignment]
 
+_Again = zmq.Again
+
 _zmq_zmq_poll: Callable[..., List[Any]] = zmq.zmq_poll
 _zmq_poll: Callable[..., int] = zmq.Socket.poll
+_zmq_close: Callable[..., None] = zmq.Socket.close
 
 
 class _Deferred:
@@ -102,7 +106,31 @@ def _read_ahead(socket: Any, state: SocketState, copy: bool, track: bool) -> Opt
         if len(data) == TRAILER_SIZE and data.startswith(TRAILER_MAGIC):
             return data
     state.ahead, state.ahead_more = ahead, further
+    if state.kind in TAKES_TURNS:
+        state.plain_sent = None
     return None
+
+
+def _resume(socket: Any, state: SocketState) -> None:
+    """Brings the account of a socket up to date with libzmq, after a receive that an exception interrupted.
+
+    A signal's handler may raise one when libzmq has given a frame that nobody got yet. The rest of such a message is
+    handed out, as pyzmq does; but what is left of it may be the trailer alone, which is taken away.
+    """
+    if socket.closed:
+        return
+    if state.ahead is None and state.strips and state.frames + 1 >= state.least_frames and state.follows():
+        _read_ahead(socket, state, True, False)
+    if state.ahead is not None or state.follows():
+        state.frames = max(state.frames, 1)
+        state.complete = False
+    else:
+        state.frames = state.unreceived = 0
+        state.trailer = None
+        state.made = False
+        state.complete = True
+    state.interrupted = False
+    state.allow_plain()
 
 
 def _trailer_of(socket: Any, state: SocketState, data: bytes) -> Optional[bytes]:
@@ -137,18 +165,23 @@ def _as_asked(frame: Any, copy: bool, track: bool) -> Any:
 
 def _take(socket: Any, state: SocketState, flags: int, copy: bool, track: bool) -> Any:
     """The next frame, by the long way; does not record."""
+    if state.interrupted:
+        _resume(socket, state)
     if state.ahead is None:
         frame = _recv(socket, flags, copy, track)
         more = state.follows()
     else:
         if socket.closed:
             raise zmq.ZMQError(zmq.ENOTSOCK)
+        if not is_number(flags):
+            raise TypeError("an integer is required")
         frame, more = _as_asked(state.ahead, copy, track), state.ahead_more
         state.ahead = None
     _follow(socket, state, frame, len(frame), more, copy, track)
     return frame
 
 
+@like_pyzmq
 class Receiving(Settings):
     """What a blocking socket records of what it receives. A multipart message is one message."""
 
@@ -156,40 +189,54 @@ class Receiving(Settings):
         """As zmq.Socket.recv."""
         state = self._recorder or state_of(self)
         record = state.plain_received
-        if record is not None and copy is True and track is False:
-            data = _recv(self, flags)
-            if state.ask_more() == 0 and not state.more.value:
-                record(len(data))
-            else:
-                trailer = _trailer_of(self, state, data)
-                if trailer is not None:
-                    state.record_stamped(len(data), trailer)
+        try:
+            if record is not None and copy is True and track is False:
+                data = _recv(self, flags)
+                if state.ask_more() == 0 and not state.more.value:
+                    record(len(data))
+                else:
+                    trailer = _trailer_of(self, state, data)
+                    if trailer is not None:
+                        state.record_stamped(len(data), trailer)
+                return data
+            deferred = track is DEFERRED
+            data = _take(self, state, flags, copy, False if deferred else track)
+            if deferred:
+                return Undecoded(state, data)
+            if state.complete and not state.deferring:
+                state.record_received()
             return data
-        deferred = track is DEFERRED
-        data = _take(self, state, flags, copy, False if deferred else track)
-        if deferred:
-            return Undecoded(state, data)
-        if state.complete and not state.deferring:
-            state.record_received()
-        return data
+        except _Again:
+            raise
+        except BaseException:
+            state.interrupted, state.plain_received = True, None
+            raise
 
     if _recv_into is not None:
 
         def recv_into(self, buf: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
             """As zmq.Socket.recv_into. The whole size of a frame is counted, also where the buffer is too small."""
             state = self._recorder or state_of(self)
-            if state.ahead is None:
-                size = _recv_into(self, buf, nbytes=nbytes, flags=flags)
-                more = state.follows()
-            else:
-                size, more = _copy_into(_bytes(state.ahead), buf, nbytes), state.ahead_more
-                state.ahead = None
-            # Of a frame that is longer than the buffer, as much as was received.
-            frame = bytes(memoryview(buf).cast("B")[:size]) if state.takes_made and state.frames == 0 else None
-            _follow(self, state, frame, size, more, True, False)
-            if state.complete:
-                state.record_received()
-            return size
+            try:
+                if state.interrupted:
+                    _resume(self, state)
+                if state.ahead is None:
+                    size = _recv_into(self, buf, nbytes=nbytes, flags=flags)
+                    more = state.follows()
+                else:
+                    size, more = _copy_into(_bytes(state.ahead), buf, nbytes), state.ahead_more
+                    state.ahead = None
+                # Of a frame that is longer than the buffer, as much as was received.
+                frame = bytes(memoryview(buf).cast("B")[:size]) if state.takes_made and state.frames == 0 else None
+                _follow(self, state, frame, size, more, True, False)
+                if state.complete:
+                    state.record_received()
+                return size
+            except _Again:
+                raise
+            except BaseException:
+                state.interrupted, state.plain_received = True, None
+                raise
 
     def recv_multipart(self, flags: int = 0, copy: bool = True, track: bool = False) -> List[Any]:
         """As zmq.Socket.recv_multipart."""
@@ -209,12 +256,19 @@ class Receiving(Settings):
         record = state.plain_received
         if record is None or kwargs or type(self).recv is not _own_recv:
             return _undecoded(self, flags).decoded(lambda data: jsonapi.loads(data, **kwargs))
-        data = _recv(self, flags)
         trailer = None
-        if state.ask_more() or state.more.value:
-            trailer = _trailer_of(self, state, data)
-            if trailer is None:
-                return Undecoded(state, data).decoded(jsonapi.loads)
+        try:
+            data = _recv(self, flags)
+            whole = state.ask_more() == 0 and not state.more.value
+            if not whole:
+                trailer = _trailer_of(self, state, data)
+        except _Again:
+            raise
+        except BaseException:
+            state.interrupted, state.plain_received = True, None
+            raise
+        if not whole and trailer is None:
+            return Undecoded(state, data).decoded(jsonapi.loads)
         send_seconds = None
         try:
             payload = jsonapi.loads(data)
@@ -244,16 +298,19 @@ class Receiving(Settings):
 
     def get(self, option: int) -> Any:
         """As zmq.Socket.get."""
-        return seen(self._recorder, option, get_option(self, option))
+        return seen(self, option, get_option)
 
     getsockopt = get
 
     def poll(self, timeout: Optional[int] = None, flags: int = POLLIN) -> int:
         """As zmq.Socket.poll."""
-        state = self._recorder
-        if state is None or state.ahead is None or not flags & POLLIN:
+        if not is_ahead(self) or not flags & POLLIN:
             return _zmq_poll(self, timeout, flags)
         return _zmq_poll(self, 0, flags) | POLLIN
+
+    def close(self, linger: Optional[int] = None) -> None:
+        """As zmq.Socket.close."""
+        close(self, linger, _zmq_close)
 
 
 _own_recv = Receiving.recv
@@ -262,21 +319,37 @@ _own_recv = Receiving.recv
 def _undecoded(socket: Any, flags: int) -> Undecoded:
     """Receives a frame through the socket's own recv, which may be a subclass's, without recording it."""
     state = socket._recorder or state_of(socket)
-    state.deferring = True
-    state.plain_received = None
     try:
+        state.deferring = True
+        state.plain_received = None
         data = socket.recv(flags)
-    except BaseException:
+        state.deferring = False
+        return Undecoded(state, data)
+    except _Again:
         state.deferring = False
         state.allow_plain()
         raise
-    state.deferring = False
-    return Undecoded(state, data)
+    except BaseException:
+        state.deferring = False
+        state.interrupted = True
+        raise
 
 
-def seen(state: Optional[SocketState], option: int, value: Any) -> Any:
+def is_ahead(socket: Any) -> bool:
+    """Whether a frame of a socket was read ahead."""
+    state: Optional[SocketState] = getattr(socket, "_recorder", None)
+    if state is None:
+        return False
+    if state.interrupted:
+        _resume(socket, state)
+    return state.ahead is not None
+
+
+def seen(socket: Any, option: int, ask: Callable[[Any, int], Any]) -> Any:
     """A socket option as the caller must see it, who knows nothing of trailers and frames that were read ahead."""
-    if state is not None and state.ahead is not None:
+    ahead = is_ahead(socket)
+    value = ask(socket, option)
+    if ahead:
         if option == RCVMORE:
             return 1
         if option == EVENTS:
@@ -286,11 +359,7 @@ def seen(state: Optional[SocketState], option: int, value: Any) -> Any:
 
 def polled(sockets: Any, timeout: int = -1) -> List[Any]:
     """As zmq.zmq_poll, of which zmq.Poller and zmq.select are made. It knows of frames that were read ahead."""
-    ahead = [
-        socket
-        for socket, events in sockets
-        if events & POLLIN and (state := getattr(socket, "_recorder", None)) is not None and state.ahead is not None
-    ]
+    ahead = [socket for socket, events in sockets if events & POLLIN and is_ahead(socket)]
     if not ahead:
         return _zmq_zmq_poll(sockets, timeout)
     found = _zmq_zmq_poll(sockets, 0)

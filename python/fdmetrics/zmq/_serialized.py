@@ -13,8 +13,9 @@ import zmq
 from zmq.sugar.socket import DEFAULT_PROTOCOL
 
 from .._link import now, wrapped
+from ._known import state_of
+from ._libzmq import like_pyzmq
 from ._settings import Settings
-from ._state import state_of
 
 # By the names that they had when this was imported; see _sending.
 _zmq_send_serialized: Callable[..., Any] = zmq.Socket.send_serialized
@@ -23,6 +24,7 @@ _zmq_send_json: Callable[..., Any] = zmq.Socket.send_json
 _zmq_send_pyobj: Callable[..., Any] = zmq.Socket.send_pyobj
 
 
+@like_pyzmq
 class SerializedSends(Settings):
     """See the functions of the same names; an asyncio socket's return its futures."""
 

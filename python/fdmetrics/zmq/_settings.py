@@ -9,9 +9,10 @@ from typing import Any, Callable, Optional
 import zmq
 
 from ..registry import Registry, registry_of
-from ._libzmq import ROUTER_RAW, last_endpoint
+from ._known import state_of
+from ._libzmq import ROUTER_RAW, as_text, last_endpoint, like_pyzmq
 from ._monitor import gave_up, monitor_for_program, watch
-from ._state import SocketState, checked_carrier, state_of
+from ._state import SocketState, checked_carrier, checked_text
 
 _set: Callable[..., Any] = zmq.Socket.set
 _bind: Callable[..., Any] = zmq.Socket.bind
@@ -20,6 +21,7 @@ _unbind: Callable[..., Any] = zmq.Socket.unbind
 _disconnect: Callable[..., Any] = zmq.Socket.disconnect
 
 
+@like_pyzmq
 class Settings:
     """The settings of a socket, and where it takes note of its endpoints."""
 
@@ -33,7 +35,7 @@ class Settings:
 
     @link.setter
     def link(self, name: Optional[str]) -> None:
-        state_of(self).choose(name=name)
+        state_of(self).choose(name=checked_text("link", name))
 
     @property
     def carrier(self) -> str:
@@ -51,7 +53,7 @@ class Settings:
 
     @prefix.setter
     def prefix(self, prefix: str) -> None:
-        state_of(self).choose(prefix=prefix)
+        state_of(self).choose(prefix=checked_text("prefix", prefix))
 
     @property
     def registry(self) -> Registry:
@@ -82,14 +84,14 @@ class Settings:
     ) -> None:
         """Takes what was given, else the defaults of the context if that has some."""
         state = state_of(self)
-        chosen: Any = {"name": link} if link is not None else {}
+        chosen: Any = {"name": checked_text("link", link)} if link is not None else {}
         if isinstance(defaults, ContextSettings):
             carrier = defaults._carrier if carrier is None else carrier
             prefix = defaults._prefix if prefix is None else prefix
             registry = defaults._registry if registry is None else registry
             monitor = defaults._monitor if monitor is None else monitor
         if prefix is not None:
-            chosen["prefix"] = prefix
+            chosen["prefix"] = checked_text("prefix", prefix)
         if registry is not None:
             chosen["registry"] = registry_of(registry)
         if chosen:
@@ -113,17 +115,11 @@ class Settings:
 
     def bind(self, addr: Any) -> Any:
         """As zmq.Socket.bind."""
-        state = state_of(self)
-        result = _bind(self, addr)
-        state.attach(last_endpoint(self) or str(addr))
-        return result
+        return _attached(self, addr, _bind)
 
     def connect(self, addr: Any) -> Any:
         """As zmq.Socket.connect."""
-        state = state_of(self)
-        result = _connect(self, addr)
-        state.attach(last_endpoint(self) or str(addr))
-        return result
+        return _attached(self, addr, _connect)
 
     def monitor(self, addr: Any, events: int = int(zmq.EVENT_ALL)) -> Any:
         """As zmq.Socket.monitor. What connects to the endpoint receives events of libzmq, which do not count."""
@@ -138,6 +134,16 @@ class Settings:
         """As zmq.Socket.disconnect."""
         _disconnect(self, addr)
         gave_up(state_of(self), addr)
+
+
+def _attached(socket: Any, addr: Any, attach: Callable[..., Any]) -> Any:
+    # A socket that is closed has no state; pyzmq says so in its own words. Else the state comes first: it may watch.
+    state = None if socket.closed else state_of(socket)
+    result = attach(socket, addr)
+    if state is not None:
+        given = as_text(addr)
+        state.attach(last_endpoint(socket) or given, given)
+    return result
 
 
 class ContextSettings:

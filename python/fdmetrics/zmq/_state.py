@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Set
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Set
 
 import zmq
 
@@ -14,12 +14,15 @@ from .. import _link
 from ..errors import InvalidArgumentError
 from ._libzmq import (
     DONTWAIT,
+    ENDS_MESSAGE,
     NO_SHORT_SEND,
     RECEIVE_MADE,
     REQ,
     ROUTER,
+    SNDMORE,
     STREAM,
     SUBSCRIBES,
+    TAKES_TURNS,
     WITH_TRAILER,
     XPUB,
     asker,
@@ -40,9 +43,6 @@ monitored: weakref.WeakValueDictionary[str, SocketState] = weakref.WeakValueDict
 
 #: So many routing ids of peers are known to a ROUTER; then it begins anew.
 MOST_PEERS = 65_536
-
-#: Called when a socket gets its state, with both and whether the state is new; see instrument.
-on_state: List[Callable[[SocketState, Any, bool], None]] = []
 
 
 def _nothing(_size: int, _trailer: object) -> None: ...
@@ -67,7 +67,11 @@ class SocketState(_link.LinkRecorder):
         "deferring",
         "enveloping",
         "frames",
+        "given",
+        "handle",
+        "handles",
         "internal",
+        "interrupted",
         "is_new_peer",
         "kind",
         "least_frames",
@@ -82,6 +86,7 @@ class SocketState(_link.LinkRecorder):
         "quiet",
         "record_stamped",
         "sending",
+        "stamped_flags",
         "strips",
         "takes_made",
         "trailer",
@@ -95,8 +100,12 @@ class SocketState(_link.LinkRecorder):
         self._owner = weakref.ref(socket)
         self._carrier = "none"
         self._given_up: Optional[str] = None
-        #: Names of links by their endpoints.
+        #: Names of links by their endpoints, and the endpoint as the program gave it.
         self.names: Mapping[str, str] = {}
+        self.given: Optional[str] = None
+        #: libzmq's socket, and once more for each frame that a message with a trailer has.
+        self.handle = ctypes.c_void_p(socket.underlying)
+        self.handles = (self.handle, self.handle)
         self.kind = int(get_option(socket, zmq.TYPE))
         #: Whether the socket is libzmq's own or pyzmq's: neither recorded nor changed.
         self.internal = self._is_internal(last_endpoint(socket))
@@ -110,6 +119,7 @@ class SocketState(_link.LinkRecorder):
         #: How a trailer is sent. Never waiting: should the peer go away after the payload, the next one would get the
         #: trailer alone. A REQ's question has begun all the same, and libzmq drops what is left of it.
         self.trailer_flags = 0 if self.kind == REQ else DONTWAIT
+        self.stamped_flags = (DONTWAIT | SNDMORE, self.trailer_flags)
         #: A trailer follows at least so many frames: a message of one frame has none, and a router's begins with the
         #: identity of the peer. Nothing is read ahead before.
         self.least_frames = 2 if self.kind == ROUTER else 1
@@ -139,6 +149,8 @@ class SocketState(_link.LinkRecorder):
         self.frames = 0
         self.complete = True
         self.trailer: Optional[bytes] = None
+        #: Whether an exception that is none of libzmq's ended a receive: it may have taken frames that nobody got.
+        self.interrupted = False
         #: Whether the receive call that runs leaves the recording to its caller.
         self.deferring = False
         #: Where the answer of ask_more is. ask_more returns 0, or something else where libzmq refused.
@@ -185,7 +197,7 @@ class SocketState(_link.LinkRecorder):
         self.plain_sent = self.plain_received = self.plain_stamp = None
         if calls is None:
             return
-        if not self.sending and not self.commands:
+        if not self.sending and not self.commands and (self.ahead is None or not self.is_out_of_turn()):
             self.plain_sent = calls.sent
             self.plain_stamp = calls.trailer if self.trailing else None
         if self.complete and not self.deferring and self.kind != XPUB:
@@ -200,7 +212,10 @@ class SocketState(_link.LinkRecorder):
         except zmq.ZMQError:
             return False
 
-    def attach(self, endpoint: str) -> None:
+    def attach(self, endpoint: str, given: Optional[str] = None) -> None:
+        """The socket was bound or connected: to this endpoint, as libzmq resolved what was given."""
+        if self.endpoint is None:
+            self.given = given
         if not self.internal and self._is_internal(endpoint):
             self.internal = True
             self._detach()
@@ -218,11 +233,17 @@ class SocketState(_link.LinkRecorder):
             # It may have been bound or connected before it was instrumented, or through another object.
             found = last_endpoint(owner)
             self.endpoint = None if found == self._given_up else found
-        return None if self.endpoint is None else self.names.get(self.endpoint, self.endpoint)
+        if self.endpoint is None:
+            return None
+        resolved = self.names.get(self.endpoint, self.endpoint)
+        return resolved if self.given is None else self.names.get(self.given, resolved)
 
     def give_up(self, endpoint: str) -> None:
+        if endpoint == self.given and self.endpoint is not None:
+            endpoint = self.endpoint
         if endpoint == self.endpoint:
             self._given_up = endpoint
+            self.given = None
         super().give_up(endpoint)
         if self.internal and self._is_internal(endpoint):
             self.internal = False
@@ -264,15 +285,31 @@ class SocketState(_link.LinkRecorder):
             self.sending = False
             self.allow_plain()
 
+    def is_out_of_turn(self) -> bool:
+        """Whether a message that begins now is refused, because the program has not received all of the other one.
+
+        libzmq has no frames of it left once the last one is read ahead, and would take the message.
+        """
+        return self.ahead is not None and self.kind in TAKES_TURNS and not self.sending
+
     def refused(self, error: BaseException) -> None:
         """A send failed: counts it, unless the caller does."""
-        self.sending = False
+        # What never reached libzmq, wrong data say, leaves it within its message.
+        if isinstance(error, zmq.ZMQError) and error.errno in ENDS_MESSAGE:
+            self.sending = False
         if self.quiet == 0 or (self.quiet == 1 and not isinstance(error, zmq.Again)):
             self.send_failed()
         else:
             self.failed += 1
-            self.unsent = 0
+            self.unsent = self.unsent if self.sending else 0
         self.allow_plain()
+
+    def send_failed(self) -> None:
+        unsent = self.unsent
+        super().send_failed()
+        if self.sending:
+            # Of a message that goes on.
+            self.unsent = unsent
 
     def refused_before(self, failed: int) -> None:
         """A call that ends in a send failed; counts it, unless the send did: `failed` was the number before."""
@@ -319,6 +356,13 @@ def checked_carrier(carrier: str) -> str:
     return carrier
 
 
+def checked_text(what: str, text: Optional[str]) -> Optional[str]:
+    """A prefix, or a link's name, where there is one. Errors: TypeError."""
+    if text is not None and not isinstance(text, str):
+        raise TypeError(f"{what} is {text!r}: a str is expected")
+    return text
+
+
 def note_monitor(state: SocketState, endpoint: Any) -> None:
     """The socket says its events at an endpoint from now on; None: nowhere."""
     if state.monitor_endpoint is not None:
@@ -326,31 +370,3 @@ def note_monitor(state: SocketState, endpoint: Any) -> None:
     state.monitor_endpoint = endpoint.decode() if isinstance(endpoint, bytes) else endpoint
     if state.monitor_endpoint is not None:
         monitored[state.monitor_endpoint] = state
-
-
-def state_of(socket: Any) -> SocketState:
-    """The state of a socket, made at the first call. A shadow has that of the socket that it shadows."""
-    state: Optional[SocketState] = socket._recorder
-    if state is None:
-        state = _inherited(socket)
-        new = state is None
-        if state is None:
-            state = SocketState(socket)
-        # Not through __setattr__, which takes a name that no class has for a socket option.
-        socket.__dict__["_recorder"] = state
-        for prepare in on_state:
-            prepare(state, socket, new)
-    return state
-
-
-def shadowed(socket: Any) -> Iterator[Any]:
-    """The other Python objects that a socket knows to stand for the same socket of libzmq."""
-    members = socket.__dict__
-    # An asyncio socket sends and receives through _shadow_sock.
-    for other in (members.get("_shadow_sock"), members.get("_shadow_obj")):
-        if isinstance(other, zmq.Socket):
-            yield other
-
-
-def _inherited(socket: Any) -> Optional[SocketState]:
-    return next((state_of(other) for other in shadowed(socket) if hasattr(type(other), "_recorder")), None)

@@ -23,6 +23,7 @@ from zmq.asyncio import Poller
 
 from . import Socket as BlockingSocket
 from ._async_recording import AsyncRecording
+from ._known import close
 from ._settings import ContextSettings
 
 __all__ = ["Context", "Poller", "Socket"]
@@ -53,6 +54,10 @@ class Socket(AsyncRecording, zmq.asyncio.Socket):
         return type(self)(self)
 
     __deepcopy__ = __copy__
+
+    def close(self, linger: Optional[int] = None) -> None:
+        """As zmq.asyncio.Socket.close."""
+        close(self, linger, zmq.asyncio.Socket.close)
 
 
 class Context(ContextSettings, zmq.asyncio.Context):

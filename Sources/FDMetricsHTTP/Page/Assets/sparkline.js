@@ -35,10 +35,12 @@ export class Sparkline {
         const values = shown.map((point) => point.y);
         const most = Math.max(...values);
         const least = Math.min(...values);
-        const { low, high } = range(least, most);
+        // In parts of the greatest, or the differences of the greatest numbers that there are would be infinite.
+        const unit = Math.max(Math.abs(most), Math.abs(least)) || 1;
+        const { low, high } = range(least / unit, most / unit);
         const places = shown.map((point) => {
             const x = ((point.time - window.start) / window.seconds) * (WIDTH - 4);
-            const y = HEIGHT - 3 - ((point.y - low) / (high - low)) * (HEIGHT - 6);
+            const y = HEIGHT - 3 - ((point.y / unit - low) / (high - low)) * (HEIGHT - 6);
             return `${x.toFixed(1)} ${y.toFixed(1)}`;
         });
         const [lastX, lastY] = places.at(-1).split(" ");

@@ -10,14 +10,22 @@ from .. import _twin
 from ..registry import CollectorRegistry, collects_totals
 
 if TYPE_CHECKING:
-    from prometheus_client.openmetrics.exposition import *  # noqa: F403
+    from prometheus_client.openmetrics.exposition import ALLOWUTF8 as ALLOWUTF8
+    from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_LATEST
+    from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST_2_0 as CONTENT_TYPE_LATEST_2_0
+    from prometheus_client.openmetrics.exposition import DOTS as DOTS
+    from prometheus_client.openmetrics.exposition import ESCAPING_HEADER_TAG as ESCAPING_HEADER_TAG
+    from prometheus_client.openmetrics.exposition import UNDERSCORES as UNDERSCORES
+    from prometheus_client.openmetrics.exposition import VALUES as VALUES
+    from prometheus_client.openmetrics.exposition import escape_label_name as escape_label_name
+    from prometheus_client.openmetrics.exposition import escape_metric_name as escape_metric_name
 else:
     _twin.run(globals())
 
 _formatted: Callable[..., bytes] = globals()["generate_latest"]
 
 
-def generate_latest(registry: Any, escaping: str = "underscores", version: str = "1.0.0") -> bytes:  # type: ignore[no-redef]
+def generate_latest(registry: Any, escaping: str = "underscores", version: str = "1.0.0") -> bytes:
     """What a registry shows, in OpenMetrics; see fdmetrics.prometheus_client.generate_latest."""
     arguments: Any = {}
     if escaping != "underscores":

@@ -2,6 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """prometheus_client's parser of OpenMetrics."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .. import _twin
 
-_twin.become(__name__)
+if TYPE_CHECKING:
+    from prometheus_client.openmetrics.parser import *  # noqa: F403
+else:
+    _twin.become(__name__)
