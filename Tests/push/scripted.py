@@ -36,7 +36,7 @@ class Answer:
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    #: "close": ends the connection; "hang": says nothing for longer than the test lasts; "stall": the same within the body.
+    #: "close": ends the connection; "hang": says nothing for longer than the test lasts; "stall": so, within the body.
     instead: str = ""
 
 
