@@ -35,18 +35,6 @@ static inline __attribute__((always_inline)) uint32_t CFDMetricsLinux_cpu(void) 
     return *(volatile uint32_t __seg_fs *)(offset + 4);
 #else
     return *(volatile uint32_t *)((char *)__builtin_thread_pointer() + offset + 4);
-// ---- Standard output ------------------------------------------------------------------------------------------------
-
-// Writes what is left of what was printed. 0: all that ever was has been written; else errno, -1 where it is not known any more.
-int CFDMetricsLinux_flush_output(void);
-
-// ---- What was refused -----------------------------------------------------------------------------------------------
-
-enum { CFDMETRICS_LINUX_REFUSALS = 1024 };
-// As many atomic 64-bit words, zero at first. Here because a static of Swift's is made by its first user under a lock, which a
-// signal handler must not take.
-void *CFDMetricsLinux_refusals(void);
-
 #endif
   }
   return CFDMetricsLinux_getcpu();
@@ -149,7 +137,7 @@ int CFDMetricsLinux_random(void *bytes, size_t count);
 
 // ---- Standard output ------------------------------------------------------------------------------------------------
 
-// Writes what is left of what was printed. 0: all of it has been written, ever; else errno, EIO where it is not known.
+// Writes what is left of what was printed. 0: all of it has been written, ever; else errno, -1 where it is not known.
 int CFDMetricsLinux_flush_output(void);
 
 // ---- What was refused -----------------------------------------------------------------------------------------------
