@@ -111,16 +111,6 @@ def test_address_that_is_none(tool: Path, folder: Path, address: str) -> None:
     assert address in done.stderr
 
 
-@pytest.mark.parametrize("options", [("--unix", ""), ("--unix-mode", "600")])
-def test_a_socket_file_that_is_none(tool: Path, folder: Path, options: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [str(tool), "serve", str(folder), *options],
-        capture_output=True, text=True, timeout=HANG_SECONDS, env=environment(),
-    )  # fmt: skip
-    assert done.returncode == 64
-    assert options[0] in done.stderr
-
-
 def test_several_addresses(serve: Callable[..., Server], recorder: Recorder) -> None:
     recorder.start("few")
     server = serve("--listen", "127.0.0.2:0", "--listen", "localhost:0")

@@ -195,7 +195,11 @@ def test_files_that_cannot_be_used_end_it(
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--tls-cert", "a"), ("--tls-key", "a"), ("--client-ca", "a"), ("--allowed-host", "http://a")]
+    "arguments",
+    [
+        *[("--tls-cert", "a"), ("--tls-key", "a"), ("--client-ca", "a"), ("--allowed-host", "http://a")],
+        *[("--unix", ""), ("--unix-mode", "600")],
+    ],
 )
 def test_options_that_make_no_sense(tool: Path, folder: Path, arguments: tuple[str, ...]) -> None:
     done = subprocess.run(
