@@ -54,10 +54,11 @@ def declared_names(registry: Registry) -> Set[str]:
     """
     known = _declarations.get(registry)
     named = [] if known is None else list(known.named.items())
-    return {name for name, families in named if not _are_refused(families)}
+    return {name for name, families in named if not are_refused(families)}
 
 
-def _are_refused(families: Dict[Descriptor, Family]) -> bool:
+def are_refused(families: Dict[Descriptor, Family]) -> bool:
+    """Whether the store has somebody else's family under the name of these, whatever this process has declared."""
     # Not all() of a generator, which costs more: every scrape asks this of each name.
     for family in list(families.values()):  # noqa: SIM110
         if not family.is_refused:

@@ -13,6 +13,7 @@ from .. import registry as native
 from .._descriptor import Descriptor
 from .._family import Family
 from .._prometheus import created
+from .._prometheus.declaration import are_refused
 from .._prometheus.families import exposed_name
 from ..errors import ConflictError
 from ._part import Part, Selection, StoreCollector, selections
@@ -234,12 +235,7 @@ class _ServiceRegistry(CollectorRegistry):
         shown: Set[str] = set()
         for part in parts:
             shown.update(part.names or ())
-        # Of a name whose families were refused the store has somebody else's.
-        declared = {
-            name
-            for name, families in list(_declared.items())
-            if not all(family.is_refused for family in list(families.values()))
-        }
+        declared = {name for name, families in list(_declared.items()) if not are_refused(families)}
         return frozenset(declared | _given_up) - shown
 
 
