@@ -209,7 +209,7 @@ class Receiving(Settings):
         except _Again:
             raise
         except BaseException:
-            state.interrupted, state.plain_received = True, None
+            state.interrupt()
             raise
 
     if _recv_into is not None:
@@ -235,7 +235,7 @@ class Receiving(Settings):
             except _Again:
                 raise
             except BaseException:
-                state.interrupted, state.plain_received = True, None
+                state.interrupt()
                 raise
 
     def recv_multipart(self, flags: int = 0, copy: bool = True, track: bool = False) -> List[Any]:
@@ -265,7 +265,7 @@ class Receiving(Settings):
         except _Again:
             raise
         except BaseException:
-            state.interrupted, state.plain_received = True, None
+            state.interrupt()
             raise
         if not whole and trailer is None:
             return Undecoded(state, data).decoded(jsonapi.loads)
@@ -331,7 +331,7 @@ def _undecoded(socket: Any, flags: int) -> Undecoded:
         raise
     except BaseException:
         state.deferring = False
-        state.interrupted = True
+        state.interrupt()
         raise
 
 

@@ -318,6 +318,11 @@ class SocketState(_link.LinkRecorder):
 
     # Receiving --------------------------------------------------------------------------------------------------------
 
+    def interrupt(self) -> None:
+        """An exception that is none of libzmq's has ended a receive: the next one finds out first what it has taken."""
+        self.interrupted = True
+        self.plain_received = None
+
     def meet(self, routing_id: bytes) -> None:
         """A ROUTER's message has begun."""
         peers = self.peers
