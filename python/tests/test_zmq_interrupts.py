@@ -288,3 +288,18 @@ def test_a_routing_id_that_is_lost(lose: Callable[[Any], None], registry: Regist
             lose(right)
             assert right.rcvmore and right.recv() == b"1" and not right.rcvmore
             assert right.recv_multipart()[1:] == [b"2"]
+
+
+def test_a_send_after_a_lost_message_changes_nothing_of_it(lose: Callable[[Any], None], registry: Registry) -> None:
+    with fdmetrics.zmq.instrument(carrier="trailer", registry=registry), zmq.Context() as context:
+        left, right = pair(context, zmq.DEALER, zmq.DEALER)
+        with left, right:
+            left.send(b"lost")
+            lose(right)
+            right.send_multipart([b"a", b"b"])
+            with pytest.raises(zmq.Again):
+                right.recv(zmq.NOBLOCK)
+            left.send(b"1")
+            assert right.recv() == b"1"
+            assert left.recv_multipart() == [b"a", b"b"]
+    assert Samples(registry).get("fastdeploy:zmq:msg_recv_total", address="inproc://interrupted") == 2

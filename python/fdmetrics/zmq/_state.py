@@ -200,7 +200,7 @@ class SocketState(_link.LinkRecorder):
         if not self.sending and not self.commands and (self.ahead is None or not self.is_out_of_turn()):
             self.plain_sent = calls.sent
             self.plain_stamp = calls.trailer if self.trailing else None
-        if self.complete and not self.deferring and self.kind != XPUB:
+        if self.complete and not self.deferring and not self.interrupted and self.kind != XPUB:
             self.plain_received = calls.received
             self.record_stamped = calls.received_trailer
 
