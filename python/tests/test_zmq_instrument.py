@@ -143,9 +143,10 @@ def test_endpoints_get_names(form: str, registry: Registry) -> None:
     }
     # Of both, what the program gave.
     links = ends[form] if form != "both" else {**dict.fromkeys(ends["resolved"], "other"), **ends["given"]}
-    with fdmetrics.zmq.instrument(registry=registry, links=links), zmq.Context() as context:
+    with fdmetrics.zmq.instrument(registry=registry, links=links):
         for turn in range(2):
-            with context.socket(zmq.PUSH) as left, context.socket(zmq.PULL) as right:
+            # The port is free again once a context has ended, not already when a socket is closed.
+            with zmq.Context() as context, context.socket(zmq.PUSH) as left, context.socket(zmq.PULL) as right:
                 left.linger, right.rcvtimeo = 0, 30_000
                 right.bind(f"tcp://*:{port}")
                 left.connect(f"tcp://localhost:{port}".encode() if turn else f"tcp://localhost:{port}")
