@@ -37,6 +37,18 @@ void CFDMetricsLinux_free_wiped_page(void *page) {
   munmap((char *)page - size, 2 * size);
 }
 
+static void *or_null(void *pages) { return pages == MAP_FAILED ? NULL : pages; }
+
+void *CFDMetricsLinux_map(int32_t fd, size_t length, int32_t writable) {
+  return or_null(mmap(NULL, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0));
+}
+
+void *CFDMetricsLinux_map_memory(size_t length) {
+  return or_null(mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+}
+
+void CFDMetricsLinux_unmap(void *address, size_t length) { munmap(address, length); }
+
 int CFDMetricsLinux_dont_fork(void *page, size_t length) {
   return madvise(page, length, MADV_DONTFORK) == 0 ? 0 : errno;
 }

@@ -3,9 +3,11 @@
 #define _GNU_SOURCE
 #include "CFDMetricsLinux.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -50,3 +52,31 @@ int CFDMetricsLinux_process_exists(uint64_t pid) {
   if (pid == 0 || pid > 0x7FFFFFFF) return 0;
   return kill((pid_t)pid, 0) == 0 || errno != ESRCH;
 }
+
+uint32_t CFDMetricsLinux_getpid(void) { return (uint32_t)getpid(); }
+
+uint32_t CFDMetricsLinux_geteuid(void) { return (uint32_t)geteuid(); }
+
+const char *CFDMetricsLinux_getenv(const char *name) { return getenv(name); }
+
+char *CFDMetricsLinux_getcwd(void) { return getcwd(NULL, 0); }
+
+char *CFDMetricsLinux_realpath(const char *path) { return realpath(path, NULL); }
+
+char *CFDMetricsLinux_strdup(const char *text) { return strdup(text); }
+
+void *CFDMetricsLinux_realloc(void *block, size_t size) { return realloc(block, size); }
+
+void CFDMetricsLinux_free(void *block) { free(block); }
+
+void CFDMetricsLinux_atexit(void (*function)(void)) { atexit(function); }
+
+size_t CFDMetricsLinux_strnlen(const char *text, size_t most) { return strnlen(text, most); }
+
+void *CFDMetricsLinux_dlsym(const char *name) { return dlsym(RTLD_DEFAULT, name); }
+
+size_t CFDMetricsLinux_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+int64_t CFDMetricsLinux_ticks_per_second(void) { return sysconf(_SC_CLK_TCK); }
+
+int64_t CFDMetricsLinux_configured_cpus(void) { return sysconf(_SC_NPROCESSORS_CONF); }

@@ -87,7 +87,7 @@ int CFDMetricsLinux_write_at(int fd, const void *bytes, size_t count, int64_t of
   return error;
 }
 
-int CFDMetricsLinux_open_segment(const char *directory, uint32_t number, int flags, uint64_t device, uint64_t inode) {
+int CFDMetricsLinux_open_segment(const char *directory, uint32_t number, int writable, uint64_t device, uint64_t inode) {
   char path[PATH_MAX];
   // By hand: snprintf is not async-signal-safe.
   static const char before[] = "/fdmetrics-", after[] = ".seg";
@@ -104,7 +104,7 @@ int CFDMetricsLinux_open_segment(const char *directory, uint32_t number, int fla
   while (count > 0) path[length++] = digits[--count];
   memcpy(path + length, after, sizeof after);
 
-  int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  int fd = CFDMetricsLinux_open(path, writable);
   if (fd < 0) return -errno;
   struct stat info;
   if (fstat(fd, &info) != 0 || (uint64_t)info.st_dev != device || (uint64_t)info.st_ino != inode) {

@@ -170,7 +170,7 @@ extension FamilyDescriptor {
 
     /// Families of other names that may expose the same sample names: a gauge "x_total" and a counter "x", say.
     fileprivate var clashCandidates: [(name: String, types: [MetricType])] {
-        var candidates: [(String, [MetricType])] = []
+        var candidates: [(name: String, types: [MetricType])] = []
         let plain: [MetricType] = [.gauge, .stateSet, .histogram, .summary]
         for sample in sampleNames {
             if sample != name { candidates.append((sample, plain)) }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// Whether this process may register names of any UTF-8, as Prometheus 3 takes them: `http.requests`, `Größe`.
@@ -20,7 +20,7 @@ public enum UTF8Names {
         get {
             let current = setting.load(ordering: .relaxed)
             if current != .byEnvironment { return current == .allowed }
-            let isAsked = getenv("FDMETRICS_UTF8_NAMES").map { strcmp($0, "1") == 0 } ?? false
+            let isAsked = CFDMetricsLinux_getenv("FDMETRICS_UTF8_NAMES").map { CFDMetricsLinux_strcmp($0, "1") == 0 } ?? false
             // Who has set it meanwhile knows better.
             let result = setting.compareExchange(
                 expected: .byEnvironment, desired: isAsked ? .allowed : .refused, ordering: .relaxed)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 public import Synchronization
 
 // A gauge's value belongs to a process. What a process slot has of a gauge series is an instance: see InstanceLayout.
@@ -207,7 +207,7 @@ package enum GaugeInstances {
         word(instance + InstanceLayout.value).pointee.store(Update.unset, ordering: .relaxed)
         word(instance + InstanceLayout.value + 8).pointee.store(
             mode.isMostRecent ? 0 : token.bits, ordering: .relaxed)
-        word(instance + InstanceLayout.pid).pointee.store(UInt64(getpid()), ordering: .relaxed)
+        word(instance + InstanceLayout.pid).pointee.store(UInt64(CFDMetricsLinux_getpid()), ordering: .relaxed)
         let head = word(record + SeriesLayout.instances)
         var first = head.pointee.load(ordering: .acquiring)
         while true {
@@ -238,7 +238,7 @@ package enum GaugeInstances {
             if value.exchange(expected: old, desired: fresh).exchanged { break }
             if owner.pointee.load(ordering: .acquiring) == token.bits { return }
         }
-        word(instance + InstanceLayout.pid).pointee.store(UInt64(getpid()), ordering: .relaxed)
+        word(instance + InstanceLayout.pid).pointee.store(UInt64(CFDMetricsLinux_getpid()), ordering: .relaxed)
         // Release: whoever sees the new owner finds the old one's value folded and gone.
         owner.pointee.store(token.bits, ordering: .releasing)
     }

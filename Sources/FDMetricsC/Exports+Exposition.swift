@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import CFDMetrics
+import CFDMetricsLinux
 import FDMetrics
 import FDMetricsExposition
 import FDMetricsStore
-import Glibc
 
 /// Renders the whole store.
 @_cdecl("fdm_render") @implementation
@@ -137,7 +137,7 @@ private func names(_ scrape: fdm_scrape) throws(StoreError) -> [String] {
 
 /// Releases a rendered text.
 @_cdecl("fdm_free") @implementation
-public func fdm_free(_ pointer: UnsafeMutableRawPointer!) { free(pointer) }
+public func fdm_free(_ pointer: UnsafeMutableRawPointer!) { CFDMetricsLinux_free(pointer) }
 
 /// The HTTP content type of a format.
 @_cdecl("fdm_content_type") @implementation

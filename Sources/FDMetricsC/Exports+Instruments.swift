@@ -5,7 +5,6 @@ public import CFDMetrics
 import CFDMetricsLinux
 import FDMetrics
 import FDMetricsStore
-import Glibc
 
 // Look-ups by C strings, and the recording functions. The latter are what a million calls a second go through: one test
 // for NULL, and the inlined update.
@@ -32,7 +31,7 @@ private func labels(
                 handle.pointee = OpaquePointer(InertHandle.of(type))
                 return invalidArgument("label value \(index) is NULL: give \"\" for an empty one")
             }
-            key[index] = LabelValue(bytes: value, count: strlen(value))
+            key[index] = LabelValue(bytes: value, count: CFDMetricsLinux_strlen(value))
         }
         let result = find(core, UnsafePointer(key.baseAddress.unsafelyUnwrapped), count) {
             handle.pointee = OpaquePointer($0)

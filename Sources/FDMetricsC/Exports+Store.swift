@@ -5,7 +5,7 @@ public import CFDMetrics
 import FDMetrics
 import FDMetricsExposition
 import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 
 /// Attaches the store in a directory.
 @_cdecl("fdm_store_open") @implementation
@@ -79,7 +79,7 @@ public func fdm_store_join(_ store: OpaquePointer!, _ worker: UnsafeMutablePoint
 /// Names this process where the processes of a store are shown.
 @_cdecl("fdm_set_process_name") @implementation
 public func fdm_set_process_name(_ name: UnsafePointer<CChar>!) -> fdm_status {
-    let bytes = UnsafeRawBufferPointer(start: name, count: name.map { strlen($0) } ?? 0)
+    let bytes = UnsafeRawBufferPointer(start: name, count: name.map { CFDMetricsLinux_strlen($0) } ?? 0)
     return status { () throws(StoreError) in
         if Store.setOwnName(bytes, whenLast: Renderer.forgetAll) { return }
         throw StoreError(

@@ -5,7 +5,7 @@ public import CFDMetrics
 import FDMetrics
 import FDMetricsStore
 import FDMetricsZMQRecording
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// The links that this process has opened: a list that is only added to, so that it needs no lock.
@@ -57,7 +57,7 @@ public func fdm_zmq_link_open(
     guard let store = Store.of(store), let address else {
         return invalidArgument("fdm_zmq_link_open: store or address is NULL, or the store is closed")
     }
-    guard isAtMost(strlen(address), StoreFormat.maxTexts) else {
+    guard isAtMost(CFDMetricsLinux_strlen(address), StoreFormat.maxTexts) else {
         return invalidArgument("fdm_zmq_link_open: address is longer than \(StoreFormat.maxTexts) bytes")
     }
     let prefix = prefix.map { String(cString: $0) } ?? "fastdeploy"

@@ -5,7 +5,6 @@ import CFDMetricsLinux
 import FDMetrics
 import FDMetricsExposition
 import FDMetricsStore
-import Glibc
 import Synchronization
 
 /// The few functions of CPython's C API that the builtins need, looked up in the process: no Python header, no link to
@@ -46,10 +45,10 @@ struct PythonAPI {
     init?() {
         // dlsym(RTLD_DEFAULT, ...): RTLD_DEFAULT is NULL with glibc and musl.
         func find<Function>(_ name: String, as type: Function.Type) -> Function? {
-            dlsym(nil, name).map { unsafeBitCast($0, to: type) }
+            CFDMetricsLinux_dlsym(name).map { unsafeBitCast($0, to: type) }
         }
         func exception(_ name: String) -> Object? {
-            dlsym(nil, name)?.load(as: Object?.self)
+            CFDMetricsLinux_dlsym(name)?.load(as: Object?.self)
         }
         guard let asPointer = find("PyLong_AsVoidPtr", as: (@convention(c) (Object?) -> UnsafeMutableRawPointer?).self),
             let asDouble = find("PyFloat_AsDouble", as: (@convention(c) (Object?) -> Double).self),
@@ -75,7 +74,7 @@ struct PythonAPI {
             let setItem = find("PyDict_SetItem", as: (@convention(c) (Object?, Object?, Object?) -> Int32).self),
             let borrowItem = find("PyDict_GetItem", as: (@convention(c) (Object?, Object?) -> Object?).self),
             let clearError = find("PyErr_Clear", as: (@convention(c) () -> Void).self),
-            let none = dlsym(nil, "_Py_NoneStruct"), let typeError = exception("PyExc_TypeError"),
+            let none = CFDMetricsLinux_dlsym("_Py_NoneStruct"), let typeError = exception("PyExc_TypeError"),
             let valueError = exception("PyExc_ValueError"), let runtimeError = exception("PyExc_RuntimeError")
         else { return nil }
         self.asPointer = asPointer
@@ -225,8 +224,8 @@ extension UnsafePointer where Pointee == PythonAPI {
         let keywordCount = keywords.map { pointee.tupleSize($0) } ?? 0
         for index in 0..<keywordCount {
             guard let name = pointee.utf8(pointee.tupleItem(keywords, index), nil) else { return nil }
-            if takesExemplar, strcmp(name, "exemplar") == 0 { continue }
-            guard strcmp(name, ConstantText.of(keyword)) == 0, number == nil else {
+            if takesExemplar, CFDMetricsLinux_strcmp(name, "exemplar") == 0 { continue }
+            guard CFDMetricsLinux_strcmp(name, ConstantText.of(keyword)) == 0, number == nil else {
                 _ = raise(pointee.typeError, "unexpected or repeated keyword argument")
                 return nil
             }

@@ -5,7 +5,6 @@ public import CFDMetrics
 import CFDMetricsLinux
 import FDMetrics
 import FDMetricsStore
-import Glibc
 
 // Errors at the border: a thrown error becomes a status and this thread's last error text. Nothing traps.
 
@@ -28,7 +27,7 @@ func failure(_ error: StoreError) -> fdm_status {
         var length = min(bytes.count, size - 1)
         // A text that is too long ends at a whole character.
         while length > 0, length < bytes.count, bytes[length] & 0xC0 == 0x80 { length -= 1 }
-        if let start = bytes.baseAddress { memcpy(buffer, start, length) }
+        if let start = bytes.baseAddress { CFDMetricsLinux_memcpy(buffer, start, length) }
         buffer[length] = 0
     }
     return error.code.rawValue
@@ -84,7 +83,7 @@ public func fdm_strerror(_ status: fdm_status) -> UnsafePointer<CChar>! {
 public func fdm_last_error() -> UnsafePointer<CChar>! { UnsafePointer(CFDMetricsLinux_error_buffer()!) }
 
 /// The version as text, made once.
-nonisolated(unsafe) private let versionText: UnsafePointer<CChar> = UnsafePointer(strdup(FDMetricsVersion.string)!)
+nonisolated(unsafe) private let versionText: UnsafePointer<CChar> = UnsafePointer(CFDMetricsLinux_strdup(FDMetricsVersion.string)!)
 
 /// The library's version.
 @_cdecl("fdm_version") @implementation
@@ -105,7 +104,7 @@ public func fdm_take_notice(_ text: UnsafeMutablePointer<CChar>!, _ size: Int) -
     return line.withUTF8 { bytes in
         // A size_t beyond Int.max is a room without bound.
         let count = size < 0 ? bytes.count : min(bytes.count, size - 1)
-        if let start = bytes.baseAddress { memcpy(text, start, count) }
+        if let start = bytes.baseAddress { CFDMetricsLinux_memcpy(text, start, count) }
         text[count] = 0
         return count
     }

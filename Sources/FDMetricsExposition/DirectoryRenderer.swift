@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 
 /// Renders the store in a directory again and again, of live or dead processes, with read access alone: what a scrape
 /// learns of the store is kept for the next.
@@ -61,8 +61,8 @@ package final class DirectoryRenderer {
     /// Whether the file that is mapped still has its name. No other can have its number while it is mapped.
     private func isInPlace(_ reader: StoreReader) -> Bool {
         guard let first = try? reader.segment(0) else { return false }
-        var info = stat()
-        guard stat("\(reader.directory)/\(StoreFormat.fileName(segment: 0))", &info) == 0 else { return false }
-        return UInt64(info.st_dev) == first.pointee.device && UInt64(info.st_ino) == first.pointee.inode
+        var info = CFDMetricsLinux_file()
+        guard CFDMetricsLinux_stat("\(reader.directory)/\(StoreFormat.fileName(segment: 0))", &info) == 0 else { return false }
+        return info.device == first.pointee.device && info.inode == first.pointee.inode
     }
 }

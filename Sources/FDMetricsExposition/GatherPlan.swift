@@ -3,7 +3,6 @@
 
 import FDMetrics
 import FDMetricsStore
-import Glibc
 import Synchronization
 
 /// What a scrape needs to know of a store besides its numbers: families, their series and the texts that never change.

@@ -58,7 +58,7 @@ package struct LabelPairs: Sequence, IteratorProtocol {
         var labels = labels
         return labels.withUTF8 { text in
             let text = UnsafeRawBufferPointer(text)
-            let place = LabelPlace(of: name, among: LabelPairs(text).map(\.name)).offset(in: text)
+            let place = LabelPlace(of: name, among: LabelPairs(text).map { $0.name }).offset(in: text)
             let before = String(decoding: text[..<place], as: UTF8.self), label = "\(name)=\"\(value)\""
             if text.isEmpty { return "{\(label)}" }
             let behind = String(decoding: text[place...], as: UTF8.self)

@@ -3,7 +3,7 @@
 
 import FDMetrics
 import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 
 /// The metrics of the processes themselves, under the names that all of Prometheus' client libraries use
 /// (https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics), and `process_threads`.
@@ -39,8 +39,8 @@ struct ProcessMetrics {
 
     /// The families, by name.
     func families() -> [FamilySnapshot] {
-        let tick = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
-        let page = Double(sysconf(Int32(_SC_PAGESIZE)))
+        let tick = Double(max(1, CFDMetricsLinux_ticks_per_second()))
+        let page = Double(CFDMetricsLinux_page_size())
         return [
             family(.counter, "process_cpu_seconds", "Total user and system CPU time spent in seconds.") {
                 Double($0.status.cpuTicks) / tick
@@ -96,15 +96,8 @@ struct ProcessMetrics {
 private enum BootTime {
     /// Seconds since the epoch: `btime` of /proc/stat. nil where there is no such file.
     static let seconds: Double? = {
-        guard let file = fopen("/proc/stat", "re") else { return nil }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 64)
-        // Of lines longer than this the rest comes as lines of its own, none of which begins like that.
-        while fgets(&line, Int32(line.count), file) != nil {
-            if strncmp(line, "btime ", 6) == 0 {
-                return strtod(line.withUnsafeBufferPointer { $0.baseAddress! } + 6, nil)
-            }
-        }
-        return nil
+        guard let text = CFDMetricsLinux_value_in_line("/proc/stat", "btime ", "btime ") else { return nil }
+        defer { CFDMetricsLinux_free(text) }
+        return UInt64(String(cString: text)).map { Double($0) }
     }()
 }

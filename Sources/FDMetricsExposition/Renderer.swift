@@ -3,7 +3,7 @@
 
 import FDMetrics
 package import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// Renders stores, and keeps the plan of an attached store from one scrape to the next.
@@ -44,7 +44,7 @@ package enum Renderer {
         guard let kept = keptPlan(store) else {
             return try Scraper(store).render(format, options, names, added)
         }
-        let own = getpid()
+        let own = Int32(CFDMetricsLinux_getpid())
         let claim = kept.user.compareExchange(expected: 0, desired: own, ordering: .acquiring)
         if !claim.exchanged {
             // In use by another thread; or copied by a fork while a thread of the parent was using it. That thread is not

@@ -3,7 +3,7 @@
 
 import FDMetrics
 import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 
 /// One scrape after the other of one store: its plan, and what the latest scrape was like. Not thread-safe: one render at
 /// a time.
@@ -126,7 +126,7 @@ final class Scraper {
     private func addedFamilies(
         _ options: RenderOptions, _ counters: [AddedCounter] = []
     ) throws(StoreError) -> [FamilySnapshot] {
-        var added = counters.map(\.family)
+        var added = counters.map { $0.family }
         if options.contains(.processMetrics) || options.contains(.processMetricsByWorker) {
             added += try ProcessMetrics(source, byWorker: options.contains(.processMetricsByWorker)).families()
         }
@@ -174,8 +174,6 @@ struct NameFilter {
 private enum MonotonicTime {
     /// In nanoseconds.
     static var now: UInt64 {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        return UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec)
+        CFDMetricsLinux_monotonic_time()
     }
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 
 /// The numbers of a store at one moment, as values that outlive its mapping: for tools that compare two moments.
 package struct StoreSnapshot: Sendable {
@@ -86,10 +86,8 @@ extension DirectoryRenderer {
 extension StoreSnapshot {
     /// Copies what was gathered now.
     fileprivate init(_ families: [FamilySnapshot]) {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
         self.init(
-            time: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec),
+            time: CFDMetricsLinux_monotonic_time(),
             families: families.map { family in
                 let descriptor = family.plan.descriptor
                 let count = Self.valueCount(descriptor)

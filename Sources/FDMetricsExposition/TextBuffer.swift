@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
+import CFDMetricsLinux
 
 /// A growing buffer of bytes from malloc, into which a text format is written.
 ///
@@ -43,7 +43,7 @@ package struct TextBuffer: ~Copyable {
         if capacity > 0 { ensure(capacity) }
     }
 
-    deinit { free(base) }
+    deinit { CFDMetricsLinux_free(base) }
 
     /// Makes room for `additional` bytes after `count`. Returns false if there is no memory for them; the caller must
     /// then not use `unusedBytes` or the unchecked appends.
@@ -64,7 +64,7 @@ package struct TextBuffer: ~Copyable {
         let (needed, overflowOfNUL) = used.addingReportingOverflow(1)
         // Doubling keeps the copies of a text of n bytes below 2 n. It does not overflow: no block is near Int.max / 2.
         let block = max(needed, (capacity &+ 1) &* 2, Self.minimumBlock)
-        guard !overflow, !overflowOfNUL, let moved = realloc(base, block) else {
+        guard !overflow, !overflowOfNUL, let moved = CFDMetricsLinux_realloc(base, block) else {
             hasFailed = true
             capacity = count
             return false

@@ -3,7 +3,7 @@
 
 public import FDMetrics
 public import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 
 /// The formats that a store is rendered in. The raw values stand in the C header.
 public enum ExpositionFormat: UInt32, Sendable, CaseIterable {
@@ -99,12 +99,12 @@ public enum TextExposition {
     }
 
     private static func string(_ text: Renderer.Text) -> String {
-        defer { free(text.start) }
+        defer { CFDMetricsLinux_free(text.start) }
         return String(decoding: UnsafeRawBufferPointer(start: text.start, count: text.count), as: UTF8.self)
     }
 
     private static func bytes(_ text: Renderer.Text) -> [UInt8] {
-        defer { free(text.start) }
+        defer { CFDMetricsLinux_free(text.start) }
         return Array(UnsafeRawBufferPointer(start: text.start, count: text.count))
     }
 }

@@ -54,7 +54,7 @@ struct WrittenNames {
     func labels(_ text: UnsafeRawBufferPointer) -> [UInt8] {
         if scheme == .allowUTF8 || text.isEmpty { return Array(text) }
         let pairs = LabelPairs(text)
-        let names = hasOwnLabels ? Self.labels(pairs.map(\.name), scheme, reserved) : labels
+        let names = hasOwnLabels ? Self.labels(pairs.map { $0.name }, scheme, reserved) : labels
         var written: [UInt8] = [UInt8(ascii: "{")]
         for (name, pair) in zip(names, pairs) {
             if written.count > 1 { written.append(UInt8(ascii: ",")) }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 
 extension AttachedStores {
     /// How long is waited for what another process is doing to a directory: removing a store takes microseconds, setting one
@@ -33,7 +33,7 @@ extension AttachedStores {
                 }
             }
             // 0.1 ms at first, 10 ms at the end: 4 s in all.
-            usleep(min(100 * attempt, 10_000))
+            CFDMetricsLinux_sleep(min(100 * attempt, 10_000))
         }
     }
 
@@ -55,7 +55,7 @@ extension AttachedStores {
         } catch  where error.errno == EBUSY && directory == place && SegmentHeader.kind(of: place) == .otherLayout {
             // A rolling upgrade: the processes of the other layout go on with theirs.
             let own = "\(place)/\(StoreDirectory.layoutName)"
-            if mkdir(own, 0o700) != 0, errno != EEXIST { throw error }
+            if CFDMetricsLinux_mkdir(own, 0o700) != 0, errno != EEXIST { throw error }
             guard StoreDirectory.isOfOwner(own, place) else {
                 throw StoreError(
                     .directory,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// The stores that this process has attached: opening one directory twice gives one store.
@@ -91,7 +91,7 @@ package enum AttachedStores {
         if defaultSlot.compareExchange(expected: 0, desired: opened.slot + 1, ordering: .acquiringAndReleasing)
             .exchanged
         {
-            atexit { AttachedStores.leaveDefault() }
+            CFDMetricsLinux_atexit { AttachedStores.leaveDefault() }
         }
         return opened.store
     }

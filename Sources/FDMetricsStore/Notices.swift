@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// What this process has to say to its log of things that no call can report: an update that was refused, a store that was
@@ -50,9 +50,7 @@ package enum Notices {
     /// Whether it is this call that writes the line: then how many were left out before it.
     private static func claim(_ cause: Cause) -> UInt64? {
         let record = records + cause.rawValue
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
-        let time = UInt64(now.tv_sec) + 1
+        let time = MonotonicSeconds.now + 1
         let last = record.pointee.lastTime.load(ordering: .relaxed)
         // Of several threads that come at once, one writes.
         if last == 0 || time >= last + interval,
@@ -101,7 +99,7 @@ package enum Notices {
             } else {
                 line[count] = 10
                 // A line that cannot be written is lost.
-                _ = Glibc.write(2, line.baseAddress, count + 1)
+                _ = CFDMetricsLinux_write(2, line.baseAddress, count + 1)
             }
         }
     }

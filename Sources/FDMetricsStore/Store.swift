@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 /// One store directory, attached by this process for recording.
@@ -78,7 +77,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
         self.process = process
         self.identity = identity
         self.predecessors = predecessors
-        directoryText = strdup(path)
+        directoryText = CFDMetricsLinux_strdup(path)
         segments = SegmentTable()
         lookUpSegments = SegmentTable()
         laneMask = UInt32(identity.laneCount - 1)
@@ -175,8 +174,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
         } catch  where DeadStores.isHopeless(error) {
             // What is left of an earlier store of this directory.
             let path = segmentPath(0)
-            let first = try openSame(path, as: firstSegment.pointee, flags: O_RDWR)
-            defer { Glibc.close(first) }
+            let first = try openSame(path, as: firstSegment.pointee, writable: true)
+            defer { CFDMetricsLinux_close(first) }
             guard DeadStores.removeStray(segmentPath(number), first: first, id: identity.id) else { throw error }
             if try SegmentFile.create(directory: directory, number: number, identity: identity) { return }
             _ = try segmentBeforeSeal(number)
@@ -217,7 +216,7 @@ public final class Store: SegmentSource, @unchecked Sendable {
         segments.deallocate(withSegments: true)
         lookUpSegments.deallocate(withSegments: false)
         process.end()
-        free(directoryText)
+        CFDMetricsLinux_free(directoryText)
     }
 
     /// Removes the store's files and its directory if its name is automatic, this process is the root of those that share
@@ -226,8 +225,8 @@ public final class Store: SegmentSource, @unchecked Sendable {
     package func removeIfLast() {
         if identity.flags & HeaderLayout.flagAutomatic == 0 || !(StoreDirectory.isRoot || isRootGone) { return }
         process.endPresence()
-        guard let descriptor = try? openSame(segmentPath(0), as: firstSegment.pointee, flags: O_RDWR) else { return }
-        defer { Glibc.close(descriptor) }
+        guard let descriptor = try? openSame(segmentPath(0), as: firstSegment.pointee, writable: true) else { return }
+        defer { CFDMetricsLinux_close(descriptor) }
         // Held over the removal: a process that is just attaching finds it taken, and starts again with a new store.
         if CFDMetricsLinux_lock_byte(descriptor, Store.presenceByte) != 0 { return }
         AbandonedStores.removeFiles(directory)
@@ -256,14 +255,14 @@ struct StoreSettings {
     }
 
     private static func defaultLanes() -> Int {
-        let cpus = max(1, sysconf(Int32(_SC_NPROCESSORS_CONF)))
+        let cpus = max(1, CFDMetricsLinux_configured_cpus())
         var lanes = 1
         while lanes < cpus, lanes < StoreFormat.maxLanes { lanes *= 2 }
         return lanes
     }
 
     private static func defaultSeriesLimit() throws(StoreError) -> Int {
-        guard let text = getenv("FDMETRICS_SERIES_LIMIT"), text.pointee != 0 else { return 10_000 }
+        guard let text = CFDMetricsLinux_getenv("FDMETRICS_SERIES_LIMIT"), text.pointee != 0 else { return 10_000 }
         guard let limit = Int(String(cString: text)), limit > 0 else {
             throw StoreError(
                 .invalidArgument,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// Stretches of a segment that something owns, to find two owners of one.
@@ -100,8 +100,8 @@ extension StoreCheck {
     }
 
     private func exists(_ number: Int) -> Bool {
-        var info = stat()
-        return lstat("\(reader.directory)/\(StoreFormat.fileName(segment: number))", &info) == 0
+        var info = CFDMetricsLinux_file()
+        return CFDMetricsLinux_lstat("\(reader.directory)/\(StoreFormat.fileName(segment: number))", &info) == 0
     }
 
     /// Names of segments that were never linked.
@@ -152,12 +152,12 @@ extension StoreCheck {
         let path = "\(reader.directory)/\(StoreFormat.fileName(segment: geometry.number))"
         let descriptor: Int32
         do throws(StoreError) {
-            descriptor = try openSame(path, as: segment.pointee, flags: O_RDONLY)
+            descriptor = try openSame(path, as: segment.pointee, writable: false)
         } catch {
             self.error(place(segment), "file", "the one that is mapped", error.message)
             return
         }
-        defer { close(descriptor) }
+        defer { CFDMetricsLinux_close(descriptor) }
         // A word that does not fit its section is found by `checkCounters`.
         func value(_ offset: Int, _ limit: Int) -> Int {
             Int(min(segment.pointee.header(offset).pointee.load(ordering: .acquiring), UInt64(limit)))
@@ -197,7 +197,7 @@ extension StoreCheck {
         var offset = start
         while offset < end {
             let count = buffer.withUnsafeMutableBytes {
-                pread(descriptor, $0.baseAddress, min($0.count, end - offset), offset)
+                CFDMetricsLinux_pread(descriptor, $0.baseAddress, min($0.count, end - offset), Int64(offset))
             }
             if count < 8 { return nil }
             if let index = buffer[..<(count / 8)].firstIndex(where: { $0 != 0 }) { return offset + index * 8 }
@@ -212,12 +212,12 @@ extension StoreCheck {
         let geometry = segment.pointee.geometry
         let slots = geometry.slotCapacity == 0 ? 0 : ProcessSlots(segment).count * SlotLayout.size
         let expected = geometry.slotsOffset + slots + recordsReserved + cellsReserved &* geometry.laneCount
-        var info = stat()
+        var info = CFDMetricsLinux_file()
         // Read last: the file system's number grows before the header's words do.
-        if fstat(descriptor, &info) == 0, Int(info.st_blocks) * 512 < expected {
+        if CFDMetricsLinux_fstat(descriptor, &info) == 0, Int(info.blocks) * 512 < expected {
             note(
                 place(segment), "bytes on the file system", "\(expected) at least, as so many are said to be reserved",
-                "\(Int(info.st_blocks) * 512): a sparse copy; a process that records into it could meet a full file system"
+                "\(Int(info.blocks) * 512): a sparse copy; a process that records into it could meet a full file system"
             )
         }
     }

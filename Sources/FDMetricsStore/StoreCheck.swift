@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// One thing that `StoreCheck` has to say about a store.
@@ -75,8 +75,8 @@ package struct StoreCheck {
         var report = try pass(directory)
         for _ in 1..<passes where !report.errors.isEmpty {
             // Long enough for a writer to finish what it was in the middle of.
-            usleep(2_000)
-            let before = Set(report.errors.map(\.identity))
+            CFDMetricsLinux_sleep(2_000)
+            let before = Set(report.errors.map { $0.identity })
             report = try pass(directory)
             report.findings = report.findings.filter { $0.severity == .note || before.contains($0.identity) }
         }
@@ -140,7 +140,7 @@ package struct StoreCheck {
         } catch {
             // It may be asked for again. One that is missing is found with the seal of the one before it.
             let name = StoreFormat.fileName(segment: number)
-            if access("\(reader.directory)/\(name)", F_OK) != 0, errno == ENOENT { return nil }
+            if CFDMetricsLinux_exists("\(reader.directory)/\(name)") != 0, errno == ENOENT { return nil }
             if damagedSegments.insert(number).inserted {
                 self.error(name, "header", "a sound header of this store", error.message)
             }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 
 /// What went wrong with a store, a family or a series: a code to act on and a sentence to read.
 ///
@@ -64,5 +64,5 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
 
 /// The C library's text for an errno, with its number.
 package func errorText(_ error: Int32) -> String {
-    "\(String(cString: strerror(error))) (errno \(error))"
+    "\(String(cString: CFDMetricsLinux_strerror(error))) (errno \(error))"
 }

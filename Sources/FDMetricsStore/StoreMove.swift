@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 // A store whose files are deleted under the processes that use it (a cleaner, a logout, `rm -r`) lives on in their memory,
@@ -31,10 +30,10 @@ extension Store {
         var number = 0
         while let segment = segments[number], segment.pointee.isSealed, number + 1 < StoreFormat.maxSegments {
             number += 1
-            var info = stat()
-            if lstat(segmentPath(number), &info) != 0 {
+            var info = CFDMetricsLinux_file()
+            if CFDMetricsLinux_lstat(segmentPath(number), &info) != 0 {
                 if errno == ENOENT { return false }
-            } else if let known = segments[number], UInt64(info.st_ino) != known.pointee.inode {
+            } else if let known = segments[number], info.inode != known.pointee.inode {
                 return false
             }
         }
@@ -43,14 +42,14 @@ extension Store {
 
     private var isFirstInPlace: Bool {
         let first = firstSegment.pointee
-        var info = stat()
-        if lstat(process.path, &info) == 0 {
-            return UInt64(info.st_dev) == first.device && UInt64(info.st_ino) == first.inode
+        var info = CFDMetricsLinux_file()
+        if CFDMetricsLinux_lstat(process.path, &info) == 0 {
+            return info.device == first.device && info.inode == first.inode
         }
         if errno == ENOENT || errno == ENOTDIR { return false }
         // A process that has changed its user may not look.
-        guard let known = first.descriptor.current(of: first), fstat(known, &info) == 0 else { return true }
-        return info.st_nlink > 0
+        guard let known = first.descriptor.current(of: first), CFDMetricsLinux_fstat(known, &info) == 0 else { return true }
+        return info.links > 0
     }
 
     /// Removes what is left of a store of which a file was deleted, so that there is room for the one in its place. One
@@ -58,8 +57,8 @@ extension Store {
     /// - Returns: whether segment 0 is gone.
     package func removeRest() -> Bool {
         if !isFirstInPlace { return true }
-        guard let first = try? openSame(segmentPath(0), as: firstSegment.pointee, flags: O_RDWR) else { return false }
-        defer { Glibc.close(first) }
+        guard let first = try? openSame(segmentPath(0), as: firstSegment.pointee, writable: true) else { return false }
+        defer { CFDMetricsLinux_close(first) }
         // Asked again under the lock: another process may have been faster, and a third one made a new store since.
         if CFDMetricsLinux_lock_byte(first, StoreFormat.leaseBase - 2) == 0, isFirstInPlace {
             DeadStores.removeSegments(directory)
@@ -153,12 +152,12 @@ extension UnsafeMutablePointer where Pointee == SeriesHandle {
         func put(_ offset: Int, _ value: UnsafeMutableRawPointer?) {
             word(memory + offset).pointee.store(UInt64(UInt(bitPattern: value)), ordering: .releasing)
         }
-        let lanes = halfWord(memory + MemoryLayout<SeriesHandle>.offset(of: \.laneMask)!)
+        let lanes = halfWord(memory + SeriesHandle.laneMaskOffset)
         // A mask that is too large for the cell that it is used with leads beyond the lanes.
         let isLess = other.laneMask < lanes.pointee.load(ordering: .relaxed)
         if isLess { lanes.pointee.store(other.laneMask, ordering: .releasing) }
         put(SeriesHandle.recordOffset, other.record)
-        put(MemoryLayout<SeriesHandle>.offset(of: \.auxiliary)!, other.auxiliary)
+        put(SeriesHandle.auxiliaryOffset, other.auxiliary)
         put(SeriesHandle.cellOffset, cell)
         if !isLess { lanes.pointee.store(other.laneMask, ordering: .releasing) }
     }

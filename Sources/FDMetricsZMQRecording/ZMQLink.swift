@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FDMetrics
-import Glibc
 
 /// One ZeroMQ link: the series of an address, found once, so that a message costs one call and no look-up.
 ///
@@ -84,8 +83,8 @@ public struct ZMQLink: Sendable {
 
     /// Seconds of CLOCK_MONOTONIC: what `send_ts` of an envelope holds, and Python's time.perf_counter() on Linux.
     public static func now() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+        // Of two parts: a double has not the digits for all nanoseconds at once.
+        let (seconds, nanoseconds) = monotonicTime().quotientAndRemainder(dividingBy: 1_000_000_000)
+        return Double(seconds) + Double(nanoseconds) * 1e-9
     }
 }

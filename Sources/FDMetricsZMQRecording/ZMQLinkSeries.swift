@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FDMetrics
-import Glibc
 
 /// The series that the messages of a link touch: addresses and nothing else, so that a message costs no reference counting.
 ///

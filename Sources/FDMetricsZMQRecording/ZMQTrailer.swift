@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FDMetricsStore
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// The time stamp that travels as one more frame at the end of a message, so that identities, the empty delimiter and topic
@@ -45,10 +45,9 @@ public enum ZMQTrailer {
 }
 
 /// Nanoseconds of CLOCK_MONOTONIC.
+@inline(__always)
 func monotonicTime() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    CFDMetricsLinux_monotonic_time()
 }
 
 /// Which clock CLOCK_MONOTONIC is: that of one boot of one kernel, shifted by one time namespace.
@@ -70,9 +69,9 @@ public enum ClockDomain {
         let boot = (try? bootID()) ?? (0, 0)
         hash.combine(boot.0)
         hash.combine(boot.1)
-        var info = stat()
+        var info = CFDMetricsLinux_file()
         // Linux 5.6; before that there is one clock for all.
-        hash.combine(stat("/proc/self/ns/time", &info) == 0 ? UInt64(info.st_ino) : 0)
+        hash.combine(CFDMetricsLinux_stat("/proc/self/ns/time", &info) == 0 ? info.inode : 0)
         let found = hash.value
         known.store(found, ordering: .relaxed)
         return found

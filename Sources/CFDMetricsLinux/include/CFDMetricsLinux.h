@@ -1,8 +1,10 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What Swift cannot import or express of Linux, and nothing else. May shrink as Swift gains thread-local storage,
-// inline access to the thread pointer, and variadic fcntl.
+// All that the core has of Linux and its C library. The Swift modules of the core import no C library themselves, for two
+// reasons: Embedded Swift has no overlay of one, and sizes and numbers of its types belong to a machine and a library, while
+// what stands here is the same on all. So this header needs those of a freestanding compiler alone, and one compilation of
+// the Swift code serves glibc and musl.
 #ifndef CFDMETRICS_LINUX_H
 #define CFDMETRICS_LINUX_H
 
@@ -110,7 +112,143 @@ int CFDMetricsLinux_process_exists(uint64_t pid);
 // may be lost.
 int CFDMetricsLinux_set_environment(const char *name, const char *value);
 
+// ---- Errors ---------------------------------------------------------------------------------------------------------
+//
+// The numbers that the core tells apart. They are the same on every machine that Swift runs on; errors.c asserts it.
+#define CFDMETRICS_LINUX_EPERM 1
+#define CFDMETRICS_LINUX_ENOENT 2
+#define CFDMETRICS_LINUX_EIO 5
+#define CFDMETRICS_LINUX_EAGAIN 11
+#define CFDMETRICS_LINUX_ENOMEM 12
+#define CFDMETRICS_LINUX_EACCES 13
+#define CFDMETRICS_LINUX_EBUSY 16
+#define CFDMETRICS_LINUX_EEXIST 17
+#define CFDMETRICS_LINUX_ENOTDIR 20
+#define CFDMETRICS_LINUX_EISDIR 21
+#define CFDMETRICS_LINUX_EINVAL 22
+#define CFDMETRICS_LINUX_EFBIG 27
+#define CFDMETRICS_LINUX_ENOSPC 28
+#define CFDMETRICS_LINUX_EROFS 30
+#define CFDMETRICS_LINUX_ENAMETOOLONG 36
+#define CFDMETRICS_LINUX_ENOLCK 37
+#define CFDMETRICS_LINUX_ENOSYS 38
+#define CFDMETRICS_LINUX_ENOTEMPTY 39
+#define CFDMETRICS_LINUX_ELOOP 40
+#define CFDMETRICS_LINUX_EREMOTE 66
+#define CFDMETRICS_LINUX_EOPNOTSUPP 95
+#define CFDMETRICS_LINUX_ESTALE 116
+#define CFDMETRICS_LINUX_EDQUOT 122
+
+int32_t CFDMetricsLinux_errno(void);
+// strerror(3).
+const char *CFDMetricsLinux_strerror(int32_t error);
+
+// ---- Clocks ---------------------------------------------------------------------------------------------------------
+
+// Nanoseconds of CLOCK_REALTIME, CLOCK_MONOTONIC, and CLOCK_MONOTONIC_COARSE, which is some milliseconds behind and costs
+// least.
+uint64_t CFDMetricsLinux_real_time(void);
+uint64_t CFDMetricsLinux_monotonic_time(void);
+uint64_t CFDMetricsLinux_coarse_time(void);
+void CFDMetricsLinux_sleep(uint32_t microseconds);
+void CFDMetricsLinux_yield(void);
+
+// ---- Calls of POSIX under their own names ---------------------------------------------------------------------------
+//
+// What POSIX says of them holds here, but for what is said beside them. -1 or NULL: CFDMetricsLinux_errno says why.
+
+uint32_t CFDMetricsLinux_getpid(void);
+uint32_t CFDMetricsLinux_geteuid(void);
+const char *CFDMetricsLinux_getenv(const char *name);
+char *CFDMetricsLinux_getcwd(void);  // To be freed.
+char *CFDMetricsLinux_realpath(const char *path);  // To be freed.
+char *CFDMetricsLinux_strdup(const char *text);
+void *CFDMetricsLinux_realloc(void *block, size_t size);
+void CFDMetricsLinux_free(void *block);
+void *CFDMetricsLinux_dlsym(const char *name);  // Of RTLD_DEFAULT.
+int32_t CFDMetricsLinux_close(int32_t fd);
+ptrdiff_t CFDMetricsLinux_read(int32_t fd, void *bytes, size_t count);
+ptrdiff_t CFDMetricsLinux_write(int32_t fd, const void *bytes, size_t count);
+ptrdiff_t CFDMetricsLinux_pread(int32_t fd, void *bytes, size_t count, int64_t offset);
+int32_t CFDMetricsLinux_link(const char *from, const char *to);
+int32_t CFDMetricsLinux_unlink(const char *path);
+int32_t CFDMetricsLinux_rename(const char *from, const char *to);
+int32_t CFDMetricsLinux_mkdir(const char *path, uint32_t mode);
+int32_t CFDMetricsLinux_mkdirat(int32_t fd, const char *name, uint32_t mode);
+int32_t CFDMetricsLinux_rmdir(const char *path);
+int32_t CFDMetricsLinux_fchmod(int32_t fd, uint32_t mode);
+void CFDMetricsLinux_atexit(void (*function)(void));
+size_t CFDMetricsLinux_strnlen(const char *text, size_t most);
+static inline size_t CFDMetricsLinux_strlen(const char *text) { return __builtin_strlen(text); }
+static inline int32_t CFDMetricsLinux_strcmp(const char *a, const char *b) { return __builtin_strcmp(a, b); }
+static inline int32_t CFDMetricsLinux_memcmp(const void *a, const void *b, size_t count) {
+  return __builtin_memcmp(a, b, count);
+}
+static inline void CFDMetricsLinux_memcpy(void *to, const void *from, size_t count) { __builtin_memcpy(to, from, count); }
+
+// ---- The system -----------------------------------------------------------------------------------------------------
+
+size_t CFDMetricsLinux_page_size(void);
+// Clock ticks a second, as /proc counts CPU time.
+int64_t CFDMetricsLinux_ticks_per_second(void);
+// CPUs that the machine has, also those that are off.
+int64_t CFDMetricsLinux_configured_cpus(void);
+enum { CFDMETRICS_LINUX_PATH_MAX = 4096 };
+
+// ---- Files ----------------------------------------------------------------------------------------------------------
+
+// What stat(2) says.
+struct CFDMetricsLinux_file {
+  uint64_t device;
+  uint64_t inode;
+  uint64_t links;
+  int64_t size;
+  int64_t blocks;    // of 512 bytes
+  int64_t modified;  // seconds since the epoch
+  uint32_t user;
+  uint32_t permissions;  // the lower twelve bits of st_mode
+  uint32_t device_major;
+  uint32_t device_minor;
+  uint8_t is_directory;
+  uint8_t is_regular;
+  uint8_t is_link;
+};
+int32_t CFDMetricsLinux_stat(const char *path, struct CFDMetricsLinux_file *file);
+int32_t CFDMetricsLinux_lstat(const char *path, struct CFDMetricsLinux_file *file);
+int32_t CFDMetricsLinux_fstat(int32_t fd, struct CFDMetricsLinux_file *file);
+
+// open(2) with O_CLOEXEC, of a file that another process may have put there: no link is followed, and nobody is waited for.
+// Async-signal-safe.
+int32_t CFDMetricsLinux_open(const char *path, int32_t writable);
+// Of a new one, for reading and writing, mode 0600.
+int32_t CFDMetricsLinux_create(const char *path);
+// Of a file of /proc, for reading.
+int32_t CFDMetricsLinux_open_proc(const char *path);
+// Of a directory; nofollow: not if it is a link.
+int32_t CFDMetricsLinux_open_directory(const char *path, int32_t nofollow);
+int32_t CFDMetricsLinux_open_directory_at(int32_t fd, const char *name);  // Follows no link.
+// linkat(2) of what a descriptor has open, which need not have a name yet.
+int32_t CFDMetricsLinux_link_descriptor(int32_t fd, const char *path);
+// access(2): whether it exists; whether this process may make files in it.
+int32_t CFDMetricsLinux_exists(const char *path);
+int32_t CFDMetricsLinux_is_usable_directory(const char *path);
+
+// opendir(3), readdir(3), closedir(3). The name is valid until the next call; NULL: there are no more.
+void *CFDMetricsLinux_open_entries(const char *path);
+const char *CFDMetricsLinux_next_entry(void *entries);
+void CFDMetricsLinux_close_entries(void *entries);
+
+// What follows a key, up to the line's end, in the first line of a text file that has the key and other words; a line may be
+// of any length. To be freed. NULL: there is none, the file cannot be read, or there is no memory.
+char *CFDMetricsLinux_value_in_line(const char *path, const char *words, const char *key);
+
 // ---- Memory and files -----------------------------------------------------------------------------------------------
+
+// mmap(2) of the beginning of a file, shared; and of memory that is zero and costs nothing until it is touched. NULL: errno.
+void *CFDMetricsLinux_map(int32_t fd, size_t length, int32_t writable);
+void *CFDMetricsLinux_map_memory(size_t length);
+void CFDMetricsLinux_unmap(void *address, size_t length);
+
 
 // A page that a fork child finds filled with zeros (MADV_WIPEONFORK), and an ordinary one right before it. Returns where
 // the wiped one begins. NULL: errno says why.
@@ -129,7 +267,7 @@ int CFDMetricsLinux_truncate(int fd, int64_t size);
 int CFDMetricsLinux_write_at(int fd, const void *bytes, size_t count, int64_t offset);
 // Opens the file of a segment, if it is still this one. The descriptor, or -errno; -ESTALE: it is another file.
 // Async-signal-safe.
-int CFDMetricsLinux_open_segment(const char *directory, uint32_t number, int flags, uint64_t device, uint64_t inode);
+int CFDMetricsLinux_open_segment(const char *directory, uint32_t number, int writable, uint64_t device, uint64_t inode);
 // f_type of statfs(2), or -errno.
 int64_t CFDMetricsLinux_file_system_type(int fd);
 // Random bytes from the kernel (getrandom(2)). 0, or errno.

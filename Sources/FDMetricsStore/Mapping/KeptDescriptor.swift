@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 /// A descriptor of a segment's file that stays open as long as the segment is mapped: growth and questions about leases go
@@ -23,10 +22,10 @@ package struct KeptDescriptor: @unchecked Sendable {
 
     /// The descriptor, opened by its name if it is not there any more. Allocates nothing, async-signal-safe.
     /// - Returns: the descriptor, or -errno; -ESTALE: the name leads to another file.
-    func get(of segment: Segment, in directory: UnsafePointer<CChar>, flags: Int32) -> Int32 {
+    func get(of segment: Segment, in directory: UnsafePointer<CChar>, writable: Bool) -> Int32 {
         if let known = current(of: segment) { return known }
         let fresh = CFDMetricsLinux_open_segment(
-            directory, UInt32(segment.geometry.number), flags, segment.device, segment.inode)
+            directory, UInt32(segment.geometry.number), writable ? 1 : 0, segment.device, segment.inode)
         // Of two threads that open it at once, one keeps its own. The other's number may be in use by now, so it stays open.
         if fresh >= 0 { number.pointee.store(fresh, ordering: .releasing) }
         return fresh
@@ -35,33 +34,33 @@ package struct KeptDescriptor: @unchecked Sendable {
     /// The descriptor if it is still the segment's; nil: it is not.
     func current(of segment: Segment) -> Int32? {
         let known = number.pointee.load(ordering: .acquiring)
-        var info = stat()
-        guard known >= 0, fstat(known, &info) == 0, UInt64(info.st_dev) == segment.device,
-            UInt64(info.st_ino) == segment.inode
+        var info = CFDMetricsLinux_file()
+        guard known >= 0, CFDMetricsLinux_fstat(known, &info) == 0, info.device == segment.device,
+            info.inode == segment.inode
         else { return nil }
         return known
     }
 
     /// Closes the descriptor of a segment that stays mapped, and that nobody grows or asks about any more.
     func retire(of segment: Segment) {
-        if let known = current(of: segment) { Glibc.close(known) }
+        if let known = current(of: segment) { CFDMetricsLinux_close(known) }
         number.pointee.store(-1, ordering: .releasing)
     }
 
     /// Closes the descriptor, at the end of the segment.
     func close(of segment: Segment) {
-        if let known = current(of: segment) { Glibc.close(known) }
+        if let known = current(of: segment) { CFDMetricsLinux_close(known) }
         number.deallocate()
     }
 }
 
 /// Opens a segment's file once more, and makes sure that it is still the one that is mapped.
-func openSame(_ path: String, as segment: Segment, flags: Int32) throws(StoreError) -> Int32 {
-    let descriptor = open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+func openSame(_ path: String, as segment: Segment, writable: Bool) throws(StoreError) -> Int32 {
+    let descriptor = CFDMetricsLinux_open(path, writable ? 1 : 0)
     if descriptor < 0 { throw .system("cannot open \(path) again", errno) }
-    var info = stat()
-    if fstat(descriptor, &info) != 0 || UInt64(info.st_dev) != segment.device || UInt64(info.st_ino) != segment.inode {
-        close(descriptor)
+    var info = CFDMetricsLinux_file()
+    if CFDMetricsLinux_fstat(descriptor, &info) != 0 || info.device != segment.device || info.inode != segment.inode {
+        CFDMetricsLinux_close(descriptor)
         throw StoreError(
             .notFound,
             "\(path) is no longer the file that this process attached: the store was deleted while in use; restart")

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 
 /// A segment's file before it has its name. It has none at all where the file system can do that (O_TMPFILE: tmpfs, ext4,
 /// xfs, btrfs), so that a process which is killed while making it leaves nothing; else `.fdmetrics-N.seg.<hex>`.
@@ -27,7 +26,7 @@ struct SegmentDraft {
         let randomError = withUnsafeMutableBytes(of: &token) { CFDMetricsLinux_random($0.baseAddress, $0.count) }
         if randomError != 0 { throw .system("getrandom", randomError) }
         let name = "\(directory)/.\(StoreFormat.fileName(segment: number)).\(String(token, radix: 16))"
-        let named = open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let named = CFDMetricsLinux_create(name)
         if named < 0 { throw .system("cannot create a segment at \(name)", errno) }
         descriptor = named
         temporary = name
@@ -35,27 +34,26 @@ struct SegmentDraft {
 
     /// Gives it its name. 0, or errno: EEXIST where another process was first.
     func link(to path: String) -> Int32 {
-        if let temporary { return Glibc.link(temporary, path) == 0 ? 0 : errno }
-        // AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH; see open(2).
-        return linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, Int32(AT_SYMLINK_FOLLOW)) == 0
-            ? 0 : errno
+        if let temporary { return CFDMetricsLinux_link(temporary, path) == 0 ? 0 : errno }
+        return CFDMetricsLinux_link_descriptor(descriptor, path) == 0 ? 0 : errno
     }
 
     /// Removes what processes have left that were killed while they made a segment where it had to have a name.
     static func removeAbandoned(in directory: String) {
+        let now = Int64(realTime() / 1_000_000_000)
         for name in directoryEntries(directory) ?? [] {
             let path = "\(directory)/\(name)"
-            var info = stat()
+            var info = CFDMetricsLinux_file()
             // A minute is long for what takes milliseconds.
-            if name.hasPrefix(".fdmetrics-"), lstat(path, &info) == 0, time(nil) - info.st_mtim.tv_sec > 60 {
-                unlink(path)
+            if name.hasPrefix(".fdmetrics-"), CFDMetricsLinux_lstat(path, &info) == 0, now - info.modified > 60 {
+                CFDMetricsLinux_unlink(path)
             }
         }
     }
 
     /// Lets go of the descriptor, and of the name that it had meanwhile.
     func discard() {
-        close(descriptor)
-        if let temporary { unlink(temporary) }
+        CFDMetricsLinux_close(descriptor)
+        if let temporary { CFDMetricsLinux_unlink(temporary) }
     }
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 extension SegmentFile {
@@ -14,7 +13,7 @@ extension SegmentFile {
         directory: String, number: Int, identity: StoreIdentity?, writable: Bool
     ) throws(StoreError) -> (segment: Segment, identity: StoreIdentity)? {
         let path = "\(directory)/\(StoreFormat.fileName(segment: number))"
-        let descriptor = Glibc.open(path, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = CFDMetricsLinux_open(path, writable ? 1 : 0)
         if descriptor < 0 {
             if errno == ENOENT { return nil }
             if errno == ELOOP {
@@ -25,45 +24,39 @@ extension SegmentFile {
         }
         // The segment keeps it, if there comes one of it.
         var isKept = false
-        defer { if !isKept { close(descriptor) } }
-        var info = stat()
-        if fstat(descriptor, &info) != 0 { throw .system("cannot stat \(path)", errno) }
-        if info.st_mode & S_IFMT != S_IFREG {
+        defer { if !isKept { CFDMetricsLinux_close(descriptor) } }
+        var info = CFDMetricsLinux_file()
+        if CFDMetricsLinux_fstat(descriptor, &info) != 0 { throw .system("cannot stat \(path)", errno) }
+        if info.is_regular == 0 {
             throw StoreError(.foreign, "\(path) is not a regular file: move it away")
         }
-        if writable, info.st_uid != geteuid() {
+        if writable, info.user != CFDMetricsLinux_geteuid() {
             throw StoreError(
                 .directory,
-                "\(path) belongs to user \(info.st_uid), this process runs as user \(geteuid()): run the service as one user"
+                "\(path) belongs to user \(info.user), this process runs as user \(CFDMetricsLinux_geteuid()): run the service as one user"
             )
         }
-        let found = try checkHeader(descriptor, path: path, number: number, fileSize: Int(info.st_size))
+        let found = try checkHeader(descriptor, path: path, number: number, fileSize: Int(info.size))
         if let identity, found.identity != identity {
             throw StoreError(
                 .foreign, "\(path) belongs to another store than its segment 0: remove the directory's fdmetrics-*.seg")
         }
         let geometry = found.geometry
-        let protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
-        guard let base = mmap(nil, geometry.fileSize, protection, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
+        guard let base = CFDMetricsLinux_map(descriptor, geometry.fileSize, writable ? 1 : 0) else {
             throw .system("cannot map \(geometry.fileSize) bytes of \(path)", errno)
         }
         var handles: UnsafeMutableRawPointer?
         if writable {
             // Handles are half as large as records. Only touched pages cost memory. A fork child gets its own copies.
-            guard
-                let memory = mmap(
-                    nil, geometry.recordsSize / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0),
-                memory != MAP_FAILED
-            else {
+            guard let memory = CFDMetricsLinux_map_memory(geometry.recordsSize / 2) else {
                 let error = errno
-                munmap(base, geometry.fileSize)
+                CFDMetricsLinux_unmap(base, geometry.fileSize)
                 throw .system("cannot map the handles of \(path)", error)
             }
             handles = memory
         }
         let segment = Segment(
-            base: base, geometry: geometry, handles: handles, device: UInt64(info.st_dev), inode: UInt64(info.st_ino),
+            base: base, geometry: geometry, handles: handles, device: info.device, inode: info.inode,
             descriptor: KeptDescriptor(descriptor))
         isKept = true
         if let problem = countersProblem(segment) {
@@ -83,8 +76,8 @@ extension SegmentFile {
 
     package static func unmap(_ segment: Segment) {
         segment.descriptor.close(of: segment)
-        munmap(segment.base, segment.geometry.fileSize)
-        if let handles = segment.handles { munmap(handles, segment.geometry.recordsSize / 2) }
+        CFDMetricsLinux_unmap(segment.base, segment.geometry.fileSize)
+        if let handles = segment.handles { CFDMetricsLinux_unmap(handles, segment.geometry.recordsSize / 2) }
     }
 
     /// What is wrong with the changing words of a header, or nil.
@@ -127,7 +120,7 @@ extension SegmentFile {
             )
         }
         var bytes = [UInt8](repeating: 0, count: HeaderLayout.size)
-        let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
+        let count = bytes.withUnsafeMutableBytes { CFDMetricsLinux_pread(descriptor, $0.baseAddress, $0.count, 0) }
         if count != HeaderLayout.size { throw .system("cannot read the header of \(path)", count < 0 ? errno : EIO) }
         func word(_ offset: Int) -> UInt64 {
             bytes.withUnsafeBytes { $0.load(fromByteOffset: offset, as: UInt64.self) }

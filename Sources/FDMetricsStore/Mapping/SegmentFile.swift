@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 
 /// The identity of a store: what all of its segments have in common.
 package struct StoreIdentity: Sendable, Equatable {
@@ -110,9 +109,7 @@ package enum SegmentFile {
 /// Nanoseconds since the epoch (CLOCK_REALTIME).
 @usableFromInline
 package func realTime() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    CFDMetricsLinux_real_time()
 }
 
 /// The kernel's id of this boot, as two words.
@@ -139,10 +136,10 @@ package func bootID() throws(StoreError) -> (UInt64, UInt64) {
 
 /// Up to 4 KiB of a file, such as one of /proc; nil: errno says why.
 package func readSmallFile(_ path: String) -> [UInt8]? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = CFDMetricsLinux_open_proc(path)
     if descriptor < 0 { return nil }
-    defer { close(descriptor) }
+    defer { CFDMetricsLinux_close(descriptor) }
     return [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
-        count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+        count = max(0, CFDMetricsLinux_read(descriptor, buffer.baseAddress, buffer.count))
     }
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 // Taking space. Space is reserved on the file system before an address in it is handed out, so that a full file system is

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 // Reserving space on the file system, through the descriptor that the segment keeps. Allocates nothing.
@@ -10,7 +9,7 @@ import Synchronization
 extension Store {
     /// Reserves bytes of a segment's file. 0, or errno.
     func reserveSpace(_ segment: UnsafeMutablePointer<Segment>, offset: Int, size: Int) -> Int32 {
-        let descriptor = segment.pointee.descriptor.get(of: segment.pointee, in: directoryText, flags: O_RDWR)
+        let descriptor = segment.pointee.descriptor.get(of: segment.pointee, in: directoryText, writable: true)
         return descriptor < 0 ? -descriptor : CFDMetricsLinux_reserve(descriptor, Int64(offset), Int64(size))
     }
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 
 // File systems that another kernel may write to at the same time: locks, which say who is alive, may not reach it.
 
@@ -16,9 +15,9 @@ extension StoreDirectory {
 
     /// The kind of network file system that a directory is on; nil: a local one, or not to be known.
     package static func networkFileSystem(of directory: String) -> String? {
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = CFDMetricsLinux_open_directory(directory, 0)
         if descriptor < 0 { return nil }
-        defer { close(descriptor) }
+        defer { CFDMetricsLinux_close(descriptor) }
         return networkFileSystem(descriptor)
     }
 
@@ -32,25 +31,19 @@ extension StoreDirectory {
     /// What an overlay's upper directory is on; nil: a local one, or one that this process cannot see, as in a container
     /// whose layers are on the host's disk.
     private static func overlaidFileSystem(_ descriptor: Int32) -> String? {
-        var info = stat()
-        guard fstat(descriptor, &info) == 0, let file = fopen("/proc/self/mountinfo", "re") else { return nil }
-        defer { fclose(file) }
+        var info = CFDMetricsLinux_file()
+        guard CFDMetricsLinux_fstat(descriptor, &info) == 0 else { return nil }
         // proc(5): the third field is major:minor, the super options are the last.
-        let device = " \(info.st_dev >> 8 & 0xFFF):\(info.st_dev & 0xFF | info.st_dev >> 12 & 0xFFF00) "
-        var line: UnsafeMutablePointer<CChar>?
-        var size = 0
-        defer { free(line) }
-        while getline(&line, &size, file) >= 0 {
-            let text = line.unsafelyUnwrapped
-            guard strstr(text, device) != nil, let option = strstr(text, "upperdir=") else { continue }
-            let start = option + strlen("upperdir=")
-            start[strcspn(start, ",\n")] = 0
-            let upper = open(start, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            if upper < 0 { return nil }
-            defer { close(upper) }
-            return networkFileSystems[CFDMetricsLinux_file_system_type(upper)]
-        }
-        return nil
+        let device = " \(info.device_major):\(info.device_minor) "
+        guard let option = CFDMetricsLinux_value_in_line("/proc/self/mountinfo", device, "upperdir=") else { return nil }
+        defer { CFDMetricsLinux_free(option) }
+        var end = 0
+        while option[end] != 0, option[end] != CChar(UInt8(ascii: ",")) { end += 1 }
+        option[end] = 0
+        let upper = CFDMetricsLinux_open_directory(option, 0)
+        if upper < 0 { return nil }
+        defer { CFDMetricsLinux_close(upper) }
+        return networkFileSystems[CFDMetricsLinux_file_system_type(upper)]
     }
 
     static func checkFileSystem(_ descriptor: Int32, _ directory: String) throws(StoreError) {

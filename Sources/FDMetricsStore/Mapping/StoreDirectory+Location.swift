@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 
 // Where the store of a directory is found again: by a reader, and where several layouts share a directory.
 
@@ -17,8 +17,8 @@ extension StoreDirectory {
 
     /// Whether a directory within another belongs to the same user, who alone may write to it, and is no link.
     static func isOfOwner(_ inner: String, _ outer: String) -> Bool {
-        var info = stat()
-        return stat(outer, &info) == 0 && isPrivateDirectory(inner, of: info.st_uid)
+        var info = CFDMetricsLinux_file()
+        return CFDMetricsLinux_stat(outer, &info) == 0 && isPrivateDirectory(inner, of: info.user)
     }
 
     /// Where a reader finds the store of a directory: in it, or in the directory of a user within it.
@@ -27,17 +27,17 @@ extension StoreDirectory {
     package static func locate(_ directory: String) throws(StoreError) -> String {
         // Links stay: /proc/PID/root leads into another mount namespace, and its text does not.
         let path = absoluteName(directory)
-        var info = stat()
-        if stat(path, &info) != 0, errno == ENOENT || errno == ENOTDIR {
+        var info = CFDMetricsLinux_file()
+        if CFDMetricsLinux_stat(path, &info) != 0, errno == ENOENT || errno == ENOTDIR {
             throw StoreError(
                 .notFound, "there is no directory \(directory): is it the service's FDMETRICS_DIR?", errno: errno)
         }
         // In a directory that others may write to no library makes a store; what is there was put there.
-        if info.st_mode & 0o022 == 0, hasStore(path) || hasStore("\(path)/\(layoutName)") {
+        if info.permissions & 0o022 == 0, hasStore(path) || hasStore("\(path)/\(layoutName)") {
             return ofThisLayout(path)
         }
-        let own = "\(path)/\(privateName(geteuid()))"
-        if isPrivateDirectory(own, of: geteuid()) { return ofThisLayout(own) }
+        let own = "\(path)/\(privateName(CFDMetricsLinux_geteuid()))"
+        if isPrivateDirectory(own, of: CFDMetricsLinux_geteuid()) { return ofThisLayout(own) }
         let others = userDirectories(in: path)
         if others.count == 1 { return ofThisLayout(others[0]) }
         if others.count > 1 {
@@ -52,31 +52,34 @@ extension StoreDirectory {
     static func absence(in directory: String, located path: String) -> StoreError {
         let file = StoreFormat.fileName(segment: 0)
         let outer = absoluteName(directory)
-        let inner = "\(outer)/\(privateName(geteuid()))"
-        var info = stat()
+        let inner = "\(outer)/\(privateName(CFDMetricsLinux_geteuid()))"
+        var info = CFDMetricsLinux_file()
         // A private directory of this user has its store in itself.
-        let isShared = stat(outer, &info) == 0 && (info.st_mode & 0o022 != 0 || info.st_uid != geteuid())
+        let isShared = CFDMetricsLinux_stat(outer, &info) == 0 && (info.permissions & 0o022 != 0 || info.user != CFDMetricsLinux_geteuid())
         if path != outer || !isShared {
             let place = path == outer ? directory : path
             return StoreError(
                 .notFound, "there is no store in \(place) (no \(file)): is it the service's FDMETRICS_DIR?")
         }
-        if lstat(inner, &info) != 0 {
+        if CFDMetricsLinux_lstat(inner, &info) != 0 {
             return StoreError(
                 .notFound,
-                "there is no store in \(directory) (neither \(file) of its owner nor \(privateName(geteuid())), the "
-                    + "directory for the store of user \(geteuid())): is it the service's FDMETRICS_DIR?")
+                "there is no store in \(directory) (neither \(file) of its owner nor \(privateName(CFDMetricsLinux_geteuid())), the "
+                    + "directory for the store of user \(CFDMetricsLinux_geteuid())): is it the service's FDMETRICS_DIR?")
         }
         let what =
-            switch info.st_mode & S_IFMT {
-            case S_IFLNK: "a symbolic link"
-            case S_IFDIR where info.st_uid != geteuid(): "a directory of user \(info.st_uid)"
-            case S_IFDIR: "a directory that others may write to (mode \(String(info.st_mode & 0o7777, radix: 8)))"
-            default: "no directory"
+            if info.is_link != 0 {
+                "a symbolic link"
+            } else if info.is_directory == 0 {
+                "no directory"
+            } else if info.user != CFDMetricsLinux_geteuid() {
+                "a directory of user \(info.user)"
+            } else {
+                "a directory that others may write to (mode \(String(info.permissions, radix: 8)))"
             }
         return StoreError(
             .notFound,
-            "there is no store in \(directory): \(inner), where the store of user \(geteuid()) would be, is \(what), which "
+            "there is no store in \(directory): \(inner), where the store of user \(CFDMetricsLinux_geteuid()) would be, is \(what), which "
                 + "is never followed: remove it, or name the directory that the service uses")
     }
 
@@ -90,15 +93,15 @@ extension StoreDirectory {
         }
     }
 
-    private static func isPrivateDirectory(_ path: String, of user: uid_t) -> Bool {
-        var info = stat()
-        return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR && info.st_uid == user
-            && info.st_mode & 0o022 == 0
+    private static func isPrivateDirectory(_ path: String, of user: UInt32) -> Bool {
+        var info = CFDMetricsLinux_file()
+        return CFDMetricsLinux_lstat(path, &info) == 0 && info.is_directory != 0 && info.user == user
+            && info.permissions & 0o022 == 0
     }
 
     private static func hasStore(_ path: String) -> Bool {
-        var info = stat()
-        return lstat("\(path)/\(StoreFormat.fileName(segment: 0))", &info) == 0
+        var info = CFDMetricsLinux_file()
+        return CFDMetricsLinux_lstat("\(path)/\(StoreFormat.fileName(segment: 0))", &info) == 0
     }
 }
 
@@ -108,16 +111,16 @@ enum SegmentHeader {
 
     /// The kind of the store in a directory.
     static func kind(of directory: String) -> Kind {
-        let descriptor = open(
-            "\(directory)/\(StoreFormat.fileName(segment: 0))", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = CFDMetricsLinux_open(
+            "\(directory)/\(StoreFormat.fileName(segment: 0))", 0)
         if descriptor < 0 { return errno == ENOENT ? .missing : .unknown }
-        defer { close(descriptor) }
+        defer { CFDMetricsLinux_close(descriptor) }
         return kind(descriptor)
     }
 
     static func kind(_ descriptor: Int32) -> Kind {
         withUnsafeTemporaryAllocation(byteCount: 24, alignment: 8) { bytes in
-            guard pread(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count,
+            guard CFDMetricsLinux_pread(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count,
                 bytes.load(fromByteOffset: HeaderLayout.magic, as: UInt64.self) == StoreFormat.magic
             else { return .unknown }
             let version = bytes.load(fromByteOffset: HeaderLayout.version, as: UInt32.self)

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import Glibc
 
 // The names that directories of stores have. Which of them has the store, StoreDirectory+Preparation.swift says.
 
@@ -10,11 +9,11 @@ extension StoreDirectory {
     private static let layoutPrefix = "fdmetrics-layout-"
 
     /// The name of a user's directory within one that others may write to.
-    package static func privateName(_ user: uid_t) -> String { "\(prefix)\(user)" }
+    package static func privateName(_ user: UInt32) -> String { "\(prefix)\(user)" }
 
     /// Whose directory has such a name; nil: it is another name.
-    package static func user(ofPrivateName name: some StringProtocol) -> uid_t? {
-        name.hasPrefix(prefix) ? uid_t(name.dropFirst(prefix.count)) : nil
+    package static func user(ofPrivateName name: some StringProtocol) -> UInt32? {
+        name.hasPrefix(prefix) ? UInt32(name.dropFirst(prefix.count)) : nil
     }
 
     /// The name of this layout's directory where the store of another layout, with processes that are alive, has the place.
@@ -31,6 +30,7 @@ extension StoreDirectory {
         guard name.hasPrefix(prefix) else { return false }
         let groups = name.utf8.dropFirst(prefix.utf8.count).split(
             separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
-        return groups.map(\.count) == [8, 4, 4, 4, 12] && groups.joined().allSatisfy { isxdigit(Int32($0)) != 0 }
+        return groups.map { $0.count } == [8, 4, 4, 4, 12]
+            && groups.joined().allSatisfy { Int(String(UnicodeScalar($0)), radix: 16) != nil }
     }
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 
 // Where in the directory that a user names the store is.
 //
@@ -21,21 +20,21 @@ extension StoreDirectory {
         try checkName(directory)
         try makeDirectories(directory)
         // A name of this library's own is never that of a link: somebody has put one there.
-        let follow = isAutomatic(directory) ? O_NOFOLLOW : 0
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow)
+        let nofollow: Int32 = isAutomatic(directory) ? 1 : 0
+        let descriptor = CFDMetricsLinux_open_directory(directory, nofollow)
         if descriptor < 0 { throw unopened(directory, errno) }
-        defer { close(descriptor) }
+        defer { CFDMetricsLinux_close(descriptor) }
         try checkFileSystem(descriptor, directory)
-        var info = stat()
-        if fstat(descriptor, &info) != 0 { throw .system("cannot stat \(directory)", errno) }
+        var info = CFDMetricsLinux_file()
+        if CFDMetricsLinux_fstat(descriptor, &info) != 0 { throw .system("cannot stat \(directory)", errno) }
         let path = try absolute(directory)
         if isPrivate(info) { return path }
         return try preparePrivate(within: path, descriptor, info)
     }
 
     private static func unopened(_ directory: String, _ error: Int32) -> StoreError {
-        var info = stat()
-        let isLink = lstat(directory, &info) == 0 && info.st_mode & S_IFMT == S_IFLNK
+        var info = CFDMetricsLinux_file()
+        let isLink = CFDMetricsLinux_lstat(directory, &info) == 0 && info.is_link != 0
         if isLink, error == ENOENT || isAutomatic(directory) {
             return StoreError(
                 .directory, "\(directory) is a link to nothing, or one that somebody else put there: remove it",
@@ -47,25 +46,25 @@ extension StoreDirectory {
     }
 
     /// Whether a directory is this user's and nobody else may write to it.
-    private static func isPrivate(_ info: stat) -> Bool { info.st_uid == geteuid() && info.st_mode & 0o022 == 0 }
+    private static func isPrivate(_ info: CFDMetricsLinux_file) -> Bool { info.user == CFDMetricsLinux_geteuid() && info.permissions & 0o022 == 0 }
 
     private static func preparePrivate(
-        within path: String, _ descriptor: Int32, _ outer: stat
+        within path: String, _ descriptor: Int32, _ outer: CFDMetricsLinux_file
     ) throws(StoreError) -> String {
-        let name = privateName(geteuid())
+        let name = privateName(CFDMetricsLinux_geteuid())
         let inner = "\(path)/\(name)"
-        if mkdirat(descriptor, name, 0o700) != 0, errno != EEXIST {
+        if CFDMetricsLinux_mkdirat(descriptor, name, 0o700) != 0, errno != EEXIST {
             let error = errno
             let why =
-                outer.st_uid == geteuid()
-                ? "may be written by others (mode \(String(outer.st_mode & 0o7777, radix: 8)))"
-                : "belongs to user \(outer.st_uid), this process runs as user \(geteuid())"
+                outer.user == CFDMetricsLinux_geteuid()
+                ? "may be written by others (mode \(String(outer.permissions, radix: 8)))"
+                : "belongs to user \(outer.user), this process runs as user \(CFDMetricsLinux_geteuid())"
             throw StoreError(
                 error == ENOSPC || error == EDQUOT ? .noSpace : .directory,
                 "\(path) \(why), and the directory \(name) for this user's store cannot be made in it: "
                     + "\(errorText(error)); set \(variable) to a directory that this user may write to", errno: error)
         }
-        let place = openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        let place = CFDMetricsLinux_open_directory_at(descriptor, name)
         if place < 0 {
             let error = errno
             guard error == ELOOP || error == ENOTDIR else {
@@ -73,20 +72,20 @@ extension StoreDirectory {
             }
             throw StoreError(
                 .directory,
-                "\(inner) is no directory but something that was put there; the store of user \(geteuid()) would be in "
+                "\(inner) is no directory but something that was put there; the store of user \(CFDMetricsLinux_geteuid()) would be in "
                     + "it: remove it, or set \(variable) to a directory of mode 0700", errno: error)
         }
-        defer { close(place) }
-        var info = stat()
-        if fstat(place, &info) != 0 { throw .system("cannot stat \(inner)", errno) }
-        if info.st_uid != geteuid() {
+        defer { CFDMetricsLinux_close(place) }
+        var info = CFDMetricsLinux_file()
+        if CFDMetricsLinux_fstat(place, &info) != 0 { throw .system("cannot stat \(inner)", errno) }
+        if info.user != CFDMetricsLinux_geteuid() {
             throw StoreError(
                 .directory,
-                "\(inner) was made by user \(info.st_uid), the store of user \(geteuid()) would be in it: remove it, or set "
+                "\(inner) was made by user \(info.user), the store of user \(CFDMetricsLinux_geteuid()) would be in it: remove it, or set "
                     + "\(variable) to a directory of mode 0700", errno: EPERM)
         }
         // It is this user's own; a mode that lets others in comes from an unusual umask or a default ACL.
-        if info.st_mode & 0o077 != 0, fchmod(place, 0o700) != 0 {
+        if info.permissions & 0o077 != 0, CFDMetricsLinux_fchmod(place, 0o700) != 0 {
             throw .system("cannot make \(inner) private", errno)
         }
         return inner
@@ -100,27 +99,28 @@ extension StoreDirectory {
         }
         if directory.isEmpty { throw StoreError(.invalidArgument, "the store's directory is empty: give a path") }
         // Room for the names of its files.
-        if directory.utf8.count > Int(PATH_MAX) - 64 {
+        let maxName = Int(CFDMETRICS_LINUX_PATH_MAX) - 64
+        if directory.utf8.count > maxName {
             throw StoreError(
                 .invalidArgument,
-                "the store's directory has a name of \(directory.utf8.count) bytes: give one of at most \(PATH_MAX - 64)",
+                "the store's directory has a name of \(directory.utf8.count) bytes: give one of at most \(maxName)",
                 errno: ENAMETOOLONG)
         }
     }
 
     package static func absolute(_ directory: String) throws(StoreError) -> String {
-        guard let path = realpath(directory, nil) else { throw .system("cannot resolve \(directory)", errno) }
-        defer { free(path) }
+        guard let path = CFDMetricsLinux_realpath(directory) else { throw .system("cannot resolve \(directory)", errno) }
+        defer { CFDMetricsLinux_free(path) }
         return String(cString: path)
     }
 
     private static func makeDirectories(_ directory: String) throws(StoreError) {
-        if mkdir(directory, 0o700) == 0 || errno == EEXIST { return }
+        if CFDMetricsLinux_mkdir(directory, 0o700) == 0 || errno == EEXIST { return }
         guard errno == ENOENT, let slash = directory.lastIndex(of: "/"), slash != directory.startIndex else {
             throw .system("cannot create the store's directory \(directory)", errno)
         }
         try makeDirectories(String(directory[..<slash]))
-        if mkdir(directory, 0o700) != 0, errno != EEXIST {
+        if CFDMetricsLinux_mkdir(directory, 0o700) != 0, errno != EEXIST {
             throw .system("cannot create the store's directory \(directory)", errno)
         }
     }

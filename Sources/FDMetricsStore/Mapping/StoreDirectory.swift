@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-package import Glibc
 import Synchronization
 
 /// Which directory a store is in, and whether that directory may be used.
@@ -18,7 +17,7 @@ package enum StoreDirectory {
     package static let networkVariable = "FDMETRICS_ALLOW_NETWORK_FS"
 
     static func environment(_ name: String) -> String? {
-        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        guard let value = CFDMetricsLinux_getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)
     }
 
@@ -38,13 +37,13 @@ package enum StoreDirectory {
     package static func plan() -> UnsafePointer<CChar> {
         if let known = UnsafePointer<CChar>(bitPattern: planned.load(ordering: .acquiring)) { return known }
         let inherited = environment(plannedVariable)
-        if inherited == nil { _ = CFDMetricsLinux_set_environment(rootVariable, String(getpid())) }
+        if inherited == nil { _ = CFDMetricsLinux_set_environment(rootVariable, String(CFDMetricsLinux_getpid())) }
         return settle(inherited ?? newName(), in: planned, environment: plannedVariable)
     }
 
     /// Whether this process is the root of those that share the name: then it removes the directory at its end. Not the one
     /// that made the store, which may be a short-lived child while others have not attached yet.
-    package static var isRoot: Bool { environment(rootVariable) == String(getpid()) }
+    package static var isRoot: Bool { environment(rootVariable) == String(CFDMetricsLinux_getpid()) }
 
     /// Whether the directory is one that this library named.
     package static func isAutomatic(_ directory: String) -> Bool {
@@ -56,11 +55,11 @@ package enum StoreDirectory {
     private static func settle(
         _ directory: String, in answer: borrowing Atomic<UInt>, environment name: String
     ) -> UnsafePointer<CChar> {
-        let text = strdup(directory)!
+        let text = CFDMetricsLinux_strdup(directory)!
         let result = answer.compareExchange(
             expected: 0, desired: UInt(bitPattern: text), ordering: .acquiringAndReleasing)
         guard result.exchanged else {
-            free(text)
+            CFDMetricsLinux_free(text)
             return UnsafePointer(bitPattern: result.original).unsafelyUnwrapped
         }
         // Without memory for it the children do not find the name; this process does.
@@ -71,8 +70,8 @@ package enum StoreDirectory {
     /// A name as seen from the working directory of now, which may be another one later.
     static func absoluteName(_ directory: String) -> String {
         if directory.hasPrefix("/") || directory.isEmpty { return directory }
-        guard let current = getcwd(nil, 0) else { return directory }
-        defer { free(current) }
+        guard let current = CFDMetricsLinux_getcwd() else { return directory }
+        defer { CFDMetricsLinux_free(current) }
         return "\(String(cString: current))/\(directory)"
     }
 
@@ -80,7 +79,7 @@ package enum StoreDirectory {
         var bytes = [UInt8](repeating: 0, count: 16)
         if CFDMetricsLinux_random(&bytes, 16) != 0 {
             // A kernel without getrandom cannot run this library; the name only has to be unlikely to exist.
-            let time = realTime() ^ UInt64(getpid()) << 40
+            let time = realTime() ^ UInt64(CFDMetricsLinux_getpid()) << 40
             for index in 0..<8 { bytes[index] = UInt8(truncatingIfNeeded: time >> (index * 8)) }
         }
         bytes[6] = bytes[6] & 0x0F | 0x40  // RFC 9562: version 4
@@ -98,8 +97,8 @@ package enum StoreDirectory {
     /// or /tmp, memory on many systems, and elsewhere a disk. Each is the other's substitute where it is not writable.
     private static func automaticParent() -> String {
         let temporary = environment("TMPDIR").flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
-        let places = isClearedAtLogout(user: geteuid()) ? [temporary, "/dev/shm"] : ["/dev/shm", temporary]
-        return places.first { access($0, W_OK | X_OK) == 0 } ?? "/tmp"
+        let places = isClearedAtLogout(user: CFDMetricsLinux_geteuid()) ? [temporary, "/dev/shm"] : ["/dev/shm", temporary]
+        return places.first { CFDMetricsLinux_is_usable_directory($0) == 0 } ?? "/tmp"
     }
 
     /// Whether logind may remove a user's files from /dev/shm at the last logout, also those in use.
@@ -107,10 +106,10 @@ package enum StoreDirectory {
     /// It does so by default (RemoveIPC= in logind.conf(5)), but not with those of root and of the system's users. A user
     /// that it does not know may log in later, so that where systemd runs all others count; elsewhere (elogind) those whose
     /// sessions it knows. In a container neither is there.
-    package static func isClearedAtLogout(user: uid_t) -> Bool {
+    package static func isClearedAtLogout(user: UInt32) -> Bool {
         // The default of systemd, and of SYS_UID_MAX in login.defs(5).
-        let lastSystemUser: uid_t = 999
+        let lastSystemUser: UInt32 = 999
         if user <= lastSystemUser { return false }
-        return access("/run/systemd/system", F_OK) == 0 || access("/run/systemd/users/\(user)", F_OK) == 0
+        return CFDMetricsLinux_exists("/run/systemd/system") == 0 || CFDMetricsLinux_exists("/run/systemd/users/\(user)") == 0
     }
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 // Who removes a directory that this library named: the root of the processes that share the name, at its exit, if nobody
@@ -47,9 +46,9 @@ private struct RootProcess {
         // The number is of this process's namespace: it came with the environment, and /proc shows what is in it. That of
         // another user's process could not be asked for.
         let namespace = ProcessStatus.namespace(of: "self") ?? 0
-        let text = getenv(StoreDirectory.rootVariable).map { String(cString: $0) }
+        let text = CFDMetricsLinux_getenv(StoreDirectory.rootVariable).map { String(cString: $0) }
         guard let pid = text.flatMap({ UInt64($0) }), pid != 0 else {
-            return RootProcess(pid: UInt64(getpid()), start: ProcessStatus.own?.startTime ?? 0, namespace: namespace)
+            return RootProcess(pid: UInt64(CFDMetricsLinux_getpid()), start: ProcessStatus.own?.startTime ?? 0, namespace: namespace)
         }
         // A daemon's first process has gone when the store is made.
         return RootProcess(pid: pid, start: ProcessStatus(pid: pid)?.startTime ?? ended, namespace: namespace)
@@ -80,25 +79,25 @@ enum AbandonedStores {
     }
 
     private static func removeIfAbandoned(_ directory: String) {
-        var info = stat()
-        guard lstat(directory, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid(),
-            info.st_mode & 0o022 == 0
+        var info = CFDMetricsLinux_file()
+        guard CFDMetricsLinux_lstat(directory, &info) == 0, info.is_directory != 0, info.user == CFDMetricsLinux_geteuid(),
+            info.permissions & 0o022 == 0
         else { return }
         let path = "\(directory)/\(StoreFormat.fileName(segment: 0))"
-        let descriptor = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = CFDMetricsLinux_open(path, 1)
         if descriptor < 0 {
             // Its maker was killed before it had a store. Who is just making one finds it gone, and makes it again.
             if errno == ENOENT { removeUnfinished(directory) }
             return
         }
-        defer { close(descriptor) }
+        defer { CFDMetricsLinux_close(descriptor) }
         guard isAbandoned(descriptor) else { return }
         // Held over the removal, as in `Store.removeIfLast`.
         if CFDMetricsLinux_lock_byte(descriptor, Store.presenceByte) != 0 { return }
         // The file that is locked must be the one that has the name.
-        var locked = stat()
-        guard fstat(descriptor, &info) == 0, lstat(path, &locked) == 0, info.st_dev == locked.st_dev,
-            info.st_ino == locked.st_ino
+        var locked = CFDMetricsLinux_file()
+        guard CFDMetricsLinux_fstat(descriptor, &info) == 0, CFDMetricsLinux_lstat(path, &locked) == 0, info.device == locked.device,
+            info.inode == locked.inode
         else { return }
         removeFiles(directory)
     }
@@ -106,7 +105,7 @@ enum AbandonedStores {
     /// Whether a file is the first segment of an automatic store of this layout whose root has ended.
     private static func isAbandoned(_ descriptor: Int32) -> Bool {
         var header = [UInt8](repeating: 0, count: HeaderLayout.size)
-        guard pread(descriptor, &header, header.count, 0) == header.count else { return false }
+        guard CFDMetricsLinux_pread(descriptor, &header, header.count, 0) == header.count else { return false }
         return header.withUnsafeBytes { raw in
             func field(_ offset: Int) -> UInt64 { raw.load(fromByteOffset: offset, as: UInt64.self) }
             guard field(HeaderLayout.magic) == StoreFormat.magic,
@@ -127,16 +126,16 @@ enum AbandonedStores {
     static func removeFiles(_ directory: String) {
         let aside = "\(directory)/\(StoreDirectory.asideName)"
         DeadStores.removeSegments(aside)
-        rmdir(aside)
+        CFDMetricsLinux_rmdir(aside)
         DeadStores.removeSegments(directory)
         removeUnfinished(directory)
     }
 
     /// Removes a directory that has no store, and what killed processes left in it while they made one.
     private static func removeUnfinished(_ directory: String) {
-        if rmdir(directory) == 0 { return }
+        if CFDMetricsLinux_rmdir(directory) == 0 { return }
         guard errno == ENOTEMPTY || errno == EEXIST else { return }
         SegmentDraft.removeAbandoned(in: directory)
-        rmdir(directory)
+        CFDMetricsLinux_rmdir(directory)
     }
 }

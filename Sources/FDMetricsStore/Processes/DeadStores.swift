@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 
 // A store that cannot be attached any more (of an earlier boot, of another layout, damaged, cut) makes room for a new one if
 // nobody holds it: one of the processes that find it moves its files into a directory beside them, where `fdmctl dump` can
@@ -23,15 +22,15 @@ enum DeadStores {
     /// - Throws: `reason`, with what stands in the way, where it has to stay; `system`.
     static func setAside(_ directory: String, because reason: StoreError) throws(StoreError) {
         let path = "\(directory)/\(StoreFormat.fileName(segment: 0))"
-        let descriptor = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = CFDMetricsLinux_open(path, 1)
         if descriptor < 0 {
             // Somebody was faster.
             if errno == ENOENT { return }
             throw reason
         }
-        defer { close(descriptor) }
-        var info = stat()
-        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_uid == geteuid() else {
+        defer { CFDMetricsLinux_close(descriptor) }
+        var info = CFDMetricsLinux_file()
+        guard CFDMetricsLinux_fstat(descriptor, &info) == 0, info.is_regular != 0, info.user == CFDMetricsLinux_geteuid() else {
             throw reason
         }
         if let kind = StoreDirectory.networkFileSystem(descriptor) {
@@ -52,13 +51,13 @@ enum DeadStores {
         }
         // From here on no other process sets it aside. Who has it already: come again and see.
         if CFDMetricsLinux_lock_byte(descriptor, Store.presenceByte) != 0 { return }
-        var named = stat()
-        guard lstat(path, &named) == 0, named.st_dev == info.st_dev, named.st_ino == info.st_ino,
+        var named = CFDMetricsLinux_file()
+        guard CFDMetricsLinux_lstat(path, &named) == 0, named.device == info.device, named.inode == info.inode,
             CFDMetricsLinux_any_is_locked(descriptor, StoreFormat.leaseBase) == 0, isStillHopeless(directory)
         else { return }
         let kept = move(directory)
         // What has the name now may be a new store already.
-        if lstat(path, &named) == 0, named.st_dev == info.st_dev, named.st_ino == info.st_ino {
+        if CFDMetricsLinux_lstat(path, &named) == 0, named.device == info.device, named.inode == info.inode {
             // The directory may not be written to.
             throw StoreError(
                 .directory, "\(reason.message) (it cannot be set aside: \(directory) may not be written to)",
@@ -99,14 +98,14 @@ enum DeadStores {
     /// - Returns: false: that cannot be made, and they were removed.
     private static func move(_ directory: String) -> Bool {
         let aside = "\(directory)/\(StoreDirectory.asideName)"
-        var info = stat()
+        var info = CFDMetricsLinux_file()
         let isThere =
-            (mkdir(aside, 0o700) == 0 || errno == EEXIST) && lstat(aside, &info) == 0
-            && info.st_mode & S_IFMT == S_IFDIR && info.st_uid == geteuid()
+            (CFDMetricsLinux_mkdir(aside, 0o700) == 0 || errno == EEXIST) && CFDMetricsLinux_lstat(aside, &info) == 0
+            && info.is_directory != 0 && info.user == CFDMetricsLinux_geteuid()
         if isThere { removeSegments(aside) }
         for number in (0..<StoreFormat.maxSegments).reversed() {
             let name = StoreFormat.fileName(segment: number)
-            if !isThere || rename("\(directory)/\(name)", "\(aside)/\(name)") != 0 { unlink("\(directory)/\(name)") }
+            if !isThere || CFDMetricsLinux_rename("\(directory)/\(name)", "\(aside)/\(name)") != 0 { CFDMetricsLinux_unlink("\(directory)/\(name)") }
         }
         return isThere
     }
@@ -115,7 +114,7 @@ enum DeadStores {
     /// and a newcomer's files of the same names are never taken for these.
     static func removeSegments(_ directory: String) {
         for number in (0..<StoreFormat.maxSegments).reversed() {
-            unlink("\(directory)/\(StoreFormat.fileName(segment: number))")
+            CFDMetricsLinux_unlink("\(directory)/\(StoreFormat.fileName(segment: number))")
         }
     }
 
@@ -124,16 +123,16 @@ enum DeadStores {
     /// - Returns: whether the name is free or may be by now.
     static func removeStray(_ path: String, first: Int32, id: (UInt64, UInt64)) -> Bool {
         if CFDMetricsLinux_lock_byte(first, StoreFormat.leaseBase - 2) != 0 { return true }
-        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = CFDMetricsLinux_open(path, 0)
         if descriptor < 0 { return errno == ENOENT }
-        defer { close(descriptor) }
+        defer { CFDMetricsLinux_close(descriptor) }
         var words: (UInt64, UInt64) = (0, 0)
         let count = withUnsafeMutableBytes(of: &words) {
-            pread(descriptor, $0.baseAddress, $0.count, off_t(HeaderLayout.storeID))
+            CFDMetricsLinux_pread(descriptor, $0.baseAddress, $0.count, Int64(HeaderLayout.storeID))
         }
         // The name stands for this very file until this process, which alone may remove it, does so: who makes a segment
         // links it to a name that is free.
         if count == 16, words == id { return true }
-        return unlink(path) == 0
+        return CFDMetricsLinux_unlink(path) == 0
     }
 }

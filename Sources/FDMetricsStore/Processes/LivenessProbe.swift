@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 
 /// Who holds a lease, asked from the kernel once for each slot: one per scrape or dump.
 package struct LivenessProbe: ~Copyable {
@@ -16,7 +15,7 @@ package struct LivenessProbe: ~Copyable {
     package init(directory: String, segment: UnsafeMutablePointer<Segment>) throws(StoreError) {
         slots = ProcessSlots(segment)
         descriptor = segment.pointee.descriptor.get(
-            of: segment.pointee, in: directory, flags: segment.pointee.handles == nil ? O_RDONLY : O_RDWR)
+            of: segment.pointee, in: directory, writable: segment.pointee.handles != nil)
         if descriptor == -ESTALE {
             throw StoreError(
                 .notFound, "the store in \(directory) was deleted: its processes cannot be asked for", errno: ESTALE)

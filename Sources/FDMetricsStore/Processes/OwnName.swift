@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 /// The name that this process was given by a call. It stands in a page that the kernel empties in a fork child
@@ -58,9 +57,9 @@ enum OwnName {
         withUnsafeTemporaryAllocation(byteCount: NameLayout.capacity, alignment: 8) { buffer in
             copy(to: buffer)
             var name = UnsafeRawBufferPointer(buffer)
-            if name[0] == 0, let value = getenv(variable) {
+            if name[0] == 0, let value = CFDMetricsLinux_getenv(variable) {
                 // One byte more than there is room for, to see where a character ends.
-                name = UnsafeRawBufferPointer(start: value, count: strnlen(value, NameLayout.capacity + 1))
+                name = UnsafeRawBufferPointer(start: value, count: CFDMetricsLinux_strnlen(value, NameLayout.capacity + 1))
             }
             body(UnsafeRawBufferPointer(rebasing: name[..<NameLayout.fitting(name)]))
         }

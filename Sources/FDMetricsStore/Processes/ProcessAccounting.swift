@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 /// A process that holds a lease, as the kernel describes it.
@@ -14,14 +14,14 @@ package struct LiveProcess {
 
     /// How many file descriptors it has; nil: this process may not see them.
     package var openFiles: UInt64? {
-        guard let entries = opendir("/proc/\(pid)/fd") else { return nil }
-        defer { closedir(entries) }
+        guard let entries = CFDMetricsLinux_open_entries("/proc/\(pid)/fd") else { return nil }
+        defer { CFDMetricsLinux_close_entries(entries) }
         var count: UInt64 = 0
-        while let entry = readdir(entries) {
+        while let entry = CFDMetricsLinux_next_entry(entries) {
             // "." and ".." do not count, and neither does what this very listing has open.
-            if entry.pointee.d_name.0 != CChar(bitPattern: UInt8(ascii: ".")) { count += 1 }
+            if entry.pointee != CChar(bitPattern: UInt8(ascii: ".")) { count += 1 }
         }
-        return pid == UInt64(getpid()) && count > 0 ? count - 1 : count
+        return pid == UInt64(CFDMetricsLinux_getpid()) && count > 0 ? count - 1 : count
     }
 
     /// How many it may have (the soft limit); nil: unlimited, or not to be seen.

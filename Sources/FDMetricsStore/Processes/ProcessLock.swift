@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 /// A lock between the threads of a process that no fork child finds taken: its word is in a page which the kernel empties in
@@ -38,7 +37,7 @@ package struct ProcessLock {
             let owner = tryTake()
             if owner == 0 { return true }
             if owner == CFDMetricsLinux_thread() { return false }
-            usleep(50)
+            CFDMetricsLinux_sleep(50)
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 import Synchronization
 
 extension ProcessSlots {
@@ -93,7 +93,7 @@ struct NameRecord {
                     return name[0] == 0 ? nil : String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
                 }
             }
-            sched_yield()
+            CFDMetricsLinux_yield()
         }
         return nil
     }

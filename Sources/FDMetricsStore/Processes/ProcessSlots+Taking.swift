@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 // Taking a slot, lowest number first: (1) if the byte of (slot, generation) is locked, its holder lives: on to the next slot.
@@ -78,7 +77,7 @@ extension ProcessSlots {
             let result = takeOnce(path, reserve) { isQuiet && CFDMetricsLinux_forks_begun() == forks }
             if case .failure(let failure) = result, failure.reason == .forking {
                 // Another thread forked meanwhile, and its child may have a descriptor of the lease: that was given back.
-                sched_yield()
+                CFDMetricsLinux_yield()
                 continue
             }
             return result
@@ -91,17 +90,17 @@ extension ProcessSlots {
         _ path: UnsafePointer<CChar>, _ reserve: (Int) -> Int32, _ isAlone: () -> Bool
     ) -> Result<Taken, LeaseFailure> {
         // A description of its own: the lock belongs to it.
-        let descriptor = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = CFDMetricsLinux_open(path, 1)
         if descriptor < 0 { return .failure(LeaseFailure(.system, errno)) }
         let pending = CFDMetricsLinux_pending_begin(descriptor)
         defer {
             // In this order: what is noted as pending is dropped in a fork child, so that none keeps the description open.
-            close(descriptor)
+            CFDMetricsLinux_close(descriptor)
             CFDMetricsLinux_pending_end(pending)
         }
-        var info = stat()
-        guard fstat(descriptor, &info) == 0, UInt64(info.st_dev) == segment.pointee.device,
-            UInt64(info.st_ino) == segment.pointee.inode
+        var info = CFDMetricsLinux_file()
+        guard CFDMetricsLinux_fstat(descriptor, &info) == 0, info.device == segment.pointee.device,
+            info.inode == segment.pointee.inode
         else { return .failure(LeaseFailure(.replaced)) }
         switch takeSlot(descriptor, reserve) {
         case .failure(let failure): return .failure(failure)
@@ -114,8 +113,8 @@ extension ProcessSlots {
     private func keep(
         _ token: LeaseToken, _ descriptor: Int32, _ pending: Int32, _ isAlone: () -> Bool
     ) -> Result<Taken, LeaseFailure> {
-        let size = Int(sysconf(Int32(_SC_PAGESIZE)))
-        guard let page = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), page != MAP_FAILED else {
+        let size = CFDMetricsLinux_page_size()
+        guard let page = CFDMetricsLinux_map(descriptor, size, 0) else {
             let error = errno
             CFDMetricsLinux_unlock_byte(descriptor, token.byte)
             return .failure(LeaseFailure(.system, error))
@@ -126,7 +125,7 @@ extension ProcessSlots {
             // By hand, because a child's copy of the description would keep the lock.
             CFDMetricsLinux_unlock_byte(descriptor, token.byte)
             CFDMetricsLinux_pending_page(pending, nil, 0)
-            munmap(page, size)
+            CFDMetricsLinux_unmap(page, size)
             return .failure(error != 0 ? LeaseFailure(.system, error) : LeaseFailure(.forking))
         }
         CFDMetricsLinux_pending_page(pending, nil, 0)

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CFDMetricsLinux
 
 /// What the kernel says of a process in /proc/<pid>/stat: see proc(5).
 package struct ProcessStatus {
@@ -44,7 +44,7 @@ package struct ProcessStatus {
 
     /// The inode of a process's pid namespace; nil: not to be known.
     package static func namespace(of process: String) -> UInt64? {
-        var info = stat()
-        return stat("/proc/\(process)/ns/pid", &info) == 0 ? UInt64(info.st_ino) : nil
+        var info = CFDMetricsLinux_file()
+        return CFDMetricsLinux_stat("/proc/\(process)/ns/pid", &info) == 0 ? info.inode : nil
     }
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 extension Store {
@@ -111,16 +110,16 @@ extension Store {
     /// there while any process lives that attached the store, or was forked by one that did.
     func announcePresence() throws(StoreError) {
         let path = segmentPath(0)
-        let descriptor = try openSame(path, as: firstSegment.pointee, flags: O_RDONLY)
-        defer { Glibc.close(descriptor) }
+        let descriptor = try openSame(path, as: firstSegment.pointee, writable: false)
+        defer { CFDMetricsLinux_close(descriptor) }
         let error = CFDMetricsLinux_share_byte(descriptor, Store.presenceByte)
         if error == EAGAIN || error == EACCES {
             throw StoreError(.notFound, "the store in \(directory) is just being removed: try again", errno: error)
         }
         if error != 0 { throw leaseError(LeaseFailure(lock: error)) }
         // Whoever removes the store holds the byte while it does. If the file still has its name now, it keeps it.
-        Glibc.close(try openSame(path, as: firstSegment.pointee, flags: O_RDONLY))
-        guard let page = mmap(nil, StoreProcess.pageSize, PROT_READ, MAP_SHARED, descriptor, 0), page != MAP_FAILED
+        CFDMetricsLinux_close(try openSame(path, as: firstSegment.pointee, writable: false))
+        guard let page = CFDMetricsLinux_map(descriptor, StoreProcess.pageSize, 0)
         else {
             throw .system("cannot map \(path)", errno)
         }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 /// What a process has of an attached store besides its segments: its lease, and its presence.
@@ -30,7 +29,7 @@ struct StoreProcess: @unchecked Sendable {
     init?(path: String) {
         guard let page = CFDMetricsLinux_wiped_page() else { return nil }
         forkPage = page
-        self.path = strdup(path)
+        self.path = CFDMetricsLinux_strdup(path)
         state = .allocate(capacity: 1)
         state.initialize(to: State())
     }
@@ -66,7 +65,7 @@ struct StoreProcess: @unchecked Sendable {
                 whenTaken(taken.token)
                 return .success(taken.token)
             }
-            munmap(taken.page, Self.pageSize)
+            CFDMetricsLinux_unmap(taken.page, Self.pageSize)
             return .success(LeaseToken(bits: result.original))
         }
     }
@@ -75,7 +74,7 @@ struct StoreProcess: @unchecked Sendable {
         if let page = UnsafeMutableRawPointer(bitPattern: state.pointee.leasePage.load(ordering: .relaxed)),
             word(forkPage).pointee.load(ordering: .relaxed) != 0
         {
-            munmap(page, Self.pageSize)
+            CFDMetricsLinux_unmap(page, Self.pageSize)
         }
     }
 
@@ -88,7 +87,7 @@ struct StoreProcess: @unchecked Sendable {
 
     func endPresence() {
         let page = state.pointee.presencePage.exchange(0, ordering: .relaxed)
-        if page != 0 { munmap(UnsafeMutableRawPointer(bitPattern: page), Self.pageSize) }
+        if page != 0 { CFDMetricsLinux_unmap(UnsafeMutableRawPointer(bitPattern: page), Self.pageSize) }
     }
 
     // MARK: - Looking at the files' names
@@ -105,12 +104,12 @@ struct StoreProcess: @unchecked Sendable {
 
     func end() {
         endPresence()
-        free(path)
+        CFDMetricsLinux_free(path)
         CFDMetricsLinux_free_wiped_page(forkPage)
         state.deinitialize(count: 1).deallocate()
     }
 
-    static var pageSize: Int { Int(sysconf(Int32(_SC_PAGESIZE))) }
+    static var pageSize: Int { CFDMetricsLinux_page_size() }
 }
 
 /// A failed attempt to get a lease: not to be repeated for a second, which a full store would pay for at each update.
@@ -138,8 +137,6 @@ private struct RememberedFailure {
 /// The clock that no one sets, in whole seconds.
 package enum MonotonicSeconds {
     package static var now: UInt64 {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
-        return UInt64(now.tv_sec)
+        CFDMetricsLinux_coarse_time() / 1_000_000_000
     }
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
-import Glibc
 import Synchronization
 
 /// What was refused to this process within the last second: a series beyond its family's limit, a registration in conflict
@@ -28,9 +27,7 @@ package enum Refusals {
 
     /// The present step of the clock that no one sets.
     private static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        return (UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)) >> step
+        CFDMetricsLinux_coarse_time() >> step
     }
 
     /// Why what has this hash was refused; nil: it was not, of late. Relaxed: the word is all there is.

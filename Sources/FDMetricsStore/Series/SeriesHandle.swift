@@ -33,7 +33,10 @@ package struct SeriesHandle {
         self.record = record
     }
 
+    // Written out, because Embedded Swift has no key paths to ask for them by; a test compares them.
     @usableFromInline package static let cellOffset = 0
+    package static let laneMaskOffset = 8
+    package static let auxiliaryOffset = 16
     @usableFromInline package static let recordOffset = 24
 }
 

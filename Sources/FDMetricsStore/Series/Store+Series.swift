@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Synchronization
 
 extension Store {
