@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MADV_WIPEONFORK
@@ -66,7 +66,8 @@ int64_t CFDMetricsLinux_file_system_type(int fd) {
 int CFDMetricsLinux_random(void *bytes, size_t count) {
   char *next = bytes;
   while (count > 0) {
-    ssize_t got = getrandom(next, count, 0);
+    // Not by the function, which glibc has since 2.25.
+    long got = syscall(SYS_getrandom, next, count, 0);
     if (got < 0) {
       if (errno == EINTR) continue;
       return errno;
