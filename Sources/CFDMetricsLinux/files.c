@@ -9,10 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static int32_t describe(int result, const struct stat *info, struct CFDMetricsLinux_file *file) {
+// By system call: what functions stat(2) has in glibc depends on its version (before 2.33 __xstat, then stat), and a library
+// for both could be linked statically with neither. The kernel's struct is the libraries' on these machines.
+#if defined(__x86_64__)
+_Static_assert(sizeof(struct stat) == 144, "struct stat is not the kernel's");
+#elif defined(__aarch64__)
+_Static_assert(sizeof(struct stat) == 128, "struct stat is not the kernel's");
+#else
+#error "the layout of struct stat on this machine has to be compared with the kernel's"
+#endif
+
+static int32_t describe(long result, const struct stat *info, struct CFDMetricsLinux_file *file) {
   if (result != 0) return -1;
   file->device = (uint64_t)info->st_dev;
   file->inode = (uint64_t)info->st_ino;
@@ -32,17 +43,17 @@ static int32_t describe(int result, const struct stat *info, struct CFDMetricsLi
 
 int32_t CFDMetricsLinux_stat(const char *path, struct CFDMetricsLinux_file *file) {
   struct stat info;
-  return describe(stat(path, &info), &info, file);
+  return describe(syscall(SYS_newfstatat, AT_FDCWD, path, &info, 0), &info, file);
 }
 
 int32_t CFDMetricsLinux_lstat(const char *path, struct CFDMetricsLinux_file *file) {
   struct stat info;
-  return describe(lstat(path, &info), &info, file);
+  return describe(syscall(SYS_newfstatat, AT_FDCWD, path, &info, AT_SYMLINK_NOFOLLOW), &info, file);
 }
 
 int32_t CFDMetricsLinux_fstat(int32_t fd, struct CFDMetricsLinux_file *file) {
   struct stat info;
-  return describe(fstat(fd, &info), &info, file);
+  return describe(syscall(SYS_fstat, fd, &info), &info, file);
 }
 
 int32_t CFDMetricsLinux_open(const char *path, int32_t writable) {

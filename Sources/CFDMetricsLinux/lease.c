@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -78,8 +77,8 @@ static struct pending {
 } pending[16];
 
 static int is_file(int fd, uint64_t device, uint64_t inode) {
-  struct stat info;
-  return fstat(fd, &info) == 0 && (uint64_t)info.st_dev == device && (uint64_t)info.st_ino == inode;
+  struct CFDMetricsLinux_file file;
+  return CFDMetricsLinux_fstat(fd, &file) == 0 && file.device == device && file.inode == inode;
 }
 
 static void drop_pending_in_child(void) {
@@ -102,14 +101,14 @@ static void drop_pending_in_child(void) {
 }
 
 int CFDMetricsLinux_pending_begin(int fd) {
-  struct stat info;
-  if (fstat(fd, &info) != 0) return -1;
+  struct CFDMetricsLinux_file file;
+  if (CFDMetricsLinux_fstat(fd, &file) != 0) return -1;
   for (size_t i = 0; i < sizeof pending / sizeof pending[0]; i++) {
     int free_state = 0;
     if (!atomic_compare_exchange_strong(&pending[i].state, &free_state, 1)) continue;
     pending[i].fd = fd;
-    pending[i].device = (uint64_t)info.st_dev;
-    pending[i].inode = (uint64_t)info.st_ino;
+    pending[i].device = file.device;
+    pending[i].inode = file.inode;
     atomic_store_explicit(&pending[i].page, NULL, memory_order_relaxed);
     // Release: a child that sees this state sees the rest.
     atomic_store_explicit(&pending[i].state, 2, memory_order_release);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static uint64_t start_time(void) {
@@ -33,8 +32,8 @@ static uint64_t start_time(void) {
 void CFDMetricsLinux_describe_self(struct CFDMetricsLinux_self *self) {
   memset(self, 0, sizeof *self);
   self->pid = (uint64_t)getpid();
-  struct stat info;
-  if (stat("/proc/self/ns/pid", &info) == 0) self->pid_namespace = (uint64_t)info.st_ino;
+  struct CFDMetricsLinux_file file;
+  if (CFDMetricsLinux_stat("/proc/self/ns/pid", &file) == 0) self->pid_namespace = file.inode;
   self->start_time = start_time();
   // Of the thread; /proc/self/comm has that of the first one, as has prctl in a fork child.
   prctl(PR_GET_NAME, self->command);
@@ -63,11 +62,7 @@ char *CFDMetricsLinux_getcwd(void) { return getcwd(NULL, 0); }
 
 char *CFDMetricsLinux_realpath(const char *path) { return realpath(path, NULL); }
 
-char *CFDMetricsLinux_strdup(const char *text) { return strdup(text); }
-
 void *CFDMetricsLinux_realloc(void *block, size_t size) { return realloc(block, size); }
-
-void CFDMetricsLinux_free(void *block) { free(block); }
 
 void CFDMetricsLinux_atexit(void (*function)(void)) { atexit(function); }
 

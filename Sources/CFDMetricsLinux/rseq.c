@@ -5,9 +5,19 @@
 
 #include <dlfcn.h>
 #include <sched.h>
+#include <sys/auxv.h>
 
 ptrdiff_t CFDMetricsLinux_rseq_offset;
 uint32_t CFDMetricsLinux_ticks;
+
+#if defined(__aarch64__)
+uint32_t CFDMetricsLinux_has_lse;
+
+__attribute__((constructor)) static void find_lse(void) {
+  const unsigned long atomics = 1 << 8;  // HWCAP_ATOMICS of asm/hwcap.h
+  CFDMetricsLinux_has_lse = (getauxval(AT_HWCAP) & atomics) != 0;
+}
+#endif
 
 __attribute__((constructor)) static void find_rseq(void) {
   // By name, and not as weak symbols: those too would make the loader ask for the glibc that first had them (2.35).

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,8 +105,8 @@ int CFDMetricsLinux_open_segment(const char *directory, uint32_t number, int wri
 
   int fd = CFDMetricsLinux_open(path, writable);
   if (fd < 0) return -errno;
-  struct stat info;
-  if (fstat(fd, &info) != 0 || (uint64_t)info.st_dev != device || (uint64_t)info.st_ino != inode) {
+  struct CFDMetricsLinux_file file;
+  if (CFDMetricsLinux_fstat(fd, &file) != 0 || file.device != device || file.inode != inode) {
     close(fd);
     return -ESTALE;
   }

@@ -89,6 +89,7 @@ private func strings(
 
 /// The series with these label values.
 @_cdecl("fdm_labels") @implementation
+@_optimize(speed)
 public func fdm_labels(
     _ family: OpaquePointer!, _ values: UnsafePointer<fdm_string>!, _ count: Int,
     _ handle: UnsafeMutablePointer<UnsafeMutableRawPointer?>!

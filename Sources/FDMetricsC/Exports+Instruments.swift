@@ -57,6 +57,7 @@ private func labelsFailure(_ type: MetricType, _ family: OpaquePointer?, _ hasVa
 
 /// The counter with these label values.
 @_cdecl("fdm_counter_labels") @implementation
+@_optimize(speed)
 public func fdm_counter_labels(
     _ family: OpaquePointer!, _ values: UnsafePointer<UnsafePointer<CChar>?>!, _ count: Int,
     _ counter: UnsafeMutablePointer<OpaquePointer?>!
@@ -64,6 +65,7 @@ public func fdm_counter_labels(
 
 /// The gauge with these label values.
 @_cdecl("fdm_gauge_labels") @implementation
+@_optimize(speed)
 public func fdm_gauge_labels(
     _ family: OpaquePointer!, _ values: UnsafePointer<UnsafePointer<CChar>?>!, _ count: Int,
     _ gauge: UnsafeMutablePointer<OpaquePointer?>!
@@ -71,6 +73,7 @@ public func fdm_gauge_labels(
 
 /// The histogram with these label values.
 @_cdecl("fdm_histogram_labels") @implementation
+@_optimize(speed)
 public func fdm_histogram_labels(
     _ family: OpaquePointer!, _ values: UnsafePointer<UnsafePointer<CChar>?>!, _ count: Int,
     _ histogram: UnsafeMutablePointer<OpaquePointer?>!
@@ -78,6 +81,7 @@ public func fdm_histogram_labels(
 
 /// The summary with these label values.
 @_cdecl("fdm_summary_labels") @implementation
+@_optimize(speed)
 public func fdm_summary_labels(
     _ family: OpaquePointer!, _ values: UnsafePointer<UnsafePointer<CChar>?>!, _ count: Int,
     _ summary: UnsafeMutablePointer<OpaquePointer?>!

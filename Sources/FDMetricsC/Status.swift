@@ -11,6 +11,7 @@ import FDMetricsStore
 /// Runs a body that throws; its error is kept for `fdm_last_error` and returned as a status.
 func status(_ body: () throws(StoreError) -> Void) -> fdm_status {
     do throws(StoreError) {
+        try StoreError.throwIfMemoryIsShort()
         try body()
         return 0
     } catch {

@@ -119,8 +119,10 @@ struct Gatherer {
     }
 
     /// A family of the plan as it is now.
-    /// - Throws: `system` or `notFound` where it cannot be asked who is alive, and that decides what is shown.
+    /// - Throws: `system` or `notFound` where it cannot be asked who is alive, and that decides what is shown; `noSpace` where
+    ///   there is no memory.
     func snapshot(of family: GatherPlan.FamilyPlan) throws(StoreError) -> FamilySnapshot {
+        try StoreError.throwIfMemoryIsShort()
         var snapshot = FamilySnapshot(plan: family)
         if family.descriptor.type == .gauge {
             snapshot.series.reserveCapacity(family.series.count)

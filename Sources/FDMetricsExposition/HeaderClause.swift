@@ -33,10 +33,31 @@ struct HeaderClause {
         }
     }
 
-    /// 0 to 1 with any number of digits behind the point; more than three only matter for whether it is 0.
+    /// 0 to 1 with any number of digits behind the point; more than three only matter for whether it is 0. What is no such
+    /// number counts as least.
     private static func thousandths(_ text: String) -> Int {
-        guard let value = Double(text), value >= 0, value.isFinite else { return 1 }
-        return value == 0 ? 0 : max(1, Int(min(value, 1) * 1000 + 0.5))
+        var result = 0
+        // What the next digit is worth; nil before the point.
+        var worth: Int?
+        var (hasDigits, isZero) = (false, true)
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: "."), worth == nil {
+                worth = 100
+                continue
+            }
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return 1 }
+            let digit = Int(byte - UInt8(ascii: "0"))
+            hasDigits = true
+            if digit > 0 { isZero = false }
+            if let place = worth {
+                result += digit * place
+                worth = place / 10
+            } else {
+                result = min(1000, result * 10 + digit * 1000)
+            }
+        }
+        if !hasDigits { return 1 }
+        return isZero ? 0 : min(max(1, result), 1000)
     }
 
     private struct Scanner {

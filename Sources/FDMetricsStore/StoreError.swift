@@ -58,6 +58,14 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         return StoreError(isFull ? .noSpace : .system, "\(what): \(errorText(error))", errno: error)
     }
 
+    /// Throws where memory ran out and there is still none; see CFDMetricsLinux_allocate.
+    @inline(__always)
+    package static func throwIfMemoryIsShort() throws(StoreError) {
+        if CFDMetricsLinux_is_memory_short() != 0 {
+            throw StoreError(.noSpace, "there is no memory: the process or its control group is at its limit", errno: ENOMEM)
+        }
+    }
+
     /// The sentence.
     public var description: String { message }
 }

@@ -42,6 +42,38 @@ static inline __attribute__((always_inline)) uint32_t CFDMetricsLinux_cpu(void) 
   return CFDMetricsLinux_getcpu();
 }
 
+// ---- Pairs of words -------------------------------------------------------------------------------------------------
+
+struct CFDMetricsLinux_pair {
+  uint64_t first;
+  uint64_t second;
+};
+
+#if defined(__aarch64__)
+// Whether this CPU has the atomic instructions of Armv8.1 (LSE). Without them two words are exchanged by a pair of exclusive
+// loads and stores, which many cores that want the same line make fail again and again.
+extern uint32_t CFDMetricsLinux_has_lse __attribute__((visibility("hidden")));
+
+// Puts `desired` in the place of two words, 16-byte aligned, if they are `expected`; returns what was there. Relaxed. For a CPU
+// that has LSE: the compiler's own way to it is a call for each exchange, to a function that asks.
+static inline __attribute__((always_inline)) struct CFDMetricsLinux_pair CFDMetricsLinux_exchange_pair(
+    void *address, struct CFDMetricsLinux_pair expected, struct CFDMetricsLinux_pair desired) {
+  // The instruction wants even registers and their successors.
+  register uint64_t first __asm__("x2") = expected.first;
+  register uint64_t second __asm__("x3") = expected.second;
+  register uint64_t new_first __asm__("x4") = desired.first;
+  register uint64_t new_second __asm__("x5") = desired.second;
+  __asm__ volatile(
+      ".arch_extension lse\n\t"
+      "casp %0, %1, %2, %3, [%4]"
+      : "+r"(first), "+r"(second)
+      : "r"(new_first), "r"(new_second), "r"(address)
+      : "memory");
+  struct CFDMetricsLinux_pair found = {first, second};
+  return found;
+}
+#endif
+
 // ---- Now and then ---------------------------------------------------------------------------------------------------
 
 // True at every 1,024th call. A number without atomics: threads that count at once may lose counts of it.
@@ -162,9 +194,7 @@ uint32_t CFDMetricsLinux_geteuid(void);
 const char *CFDMetricsLinux_getenv(const char *name);
 char *CFDMetricsLinux_getcwd(void);  // To be freed.
 char *CFDMetricsLinux_realpath(const char *path);  // To be freed.
-char *CFDMetricsLinux_strdup(const char *text);
 void *CFDMetricsLinux_realloc(void *block, size_t size);
-void CFDMetricsLinux_free(void *block);
 void *CFDMetricsLinux_dlsym(const char *name);  // Of RTLD_DEFAULT.
 int32_t CFDMetricsLinux_close(int32_t fd);
 ptrdiff_t CFDMetricsLinux_read(int32_t fd, void *bytes, size_t count);
@@ -185,6 +215,16 @@ static inline int32_t CFDMetricsLinux_memcmp(const void *a, const void *b, size_
   return __builtin_memcmp(a, b, count);
 }
 static inline void CFDMetricsLinux_memcpy(void *to, const void *from, size_t count) { __builtin_memcpy(to, from, count); }
+
+// ---- Memory when there is none --------------------------------------------------------------------------------------
+
+// posix_memalign(3) and strdup(3) that never fail: see reserve.c. The library without a Swift runtime has all its memory from
+// here. What they, realloc, getcwd and realpath gave is freed by CFDMetricsLinux_free.
+void *CFDMetricsLinux_allocate(size_t size, size_t alignment);
+char *CFDMetricsLinux_strdup(const char *text);
+void CFDMetricsLinux_free(void *block);
+// Whether memory ran out and there is still none. A call that may need some asks first, and fails if so.
+int32_t CFDMetricsLinux_is_memory_short(void);
 
 // ---- The system -----------------------------------------------------------------------------------------------------
 

@@ -75,6 +75,7 @@ extension UnsafeMutablePointer where Pointee == FamilyCore {
 
     /// The handle of a series that is registered and not removed, in the segments that this process knows. No allocation,
     /// no system call, no lock.
+    @_optimize(speed)
     package func find(
         hash: UInt64, _ values: UnsafePointer<LabelValue>, _ count: Int
     ) -> UnsafeMutablePointer<SeriesHandle>? {
