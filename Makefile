@@ -24,8 +24,11 @@ SONAME := libfdmetrics.so.$(ABI_MAJOR)
 
 VENV := $(CURDIR)/.venv
 LIB := build/lib
-ORDINARY := $(LIB)/libfdmetrics.so
-SELF_CONTAINED := $(LIB)/self-contained/libfdmetrics.so
+# What the library without a Swift runtime is built for: make lib PLATFORM=...
+PLATFORMS := x86_64-linux-gnu aarch64-linux-gnu x86_64-linux-musl aarch64-linux-musl
+HOST := $(shell uname -m)-linux-$(if $(wildcard /lib/ld-musl-*),musl,gnu)
+PLATFORM := $(HOST)
+LIBRARY := $(LIB)/$(HOST)/libfdmetrics.so
 TOOL := build/bin/fdmctl
 DEMO_ENGINE := build/demo/demo-engine
 ZMQ_PEER := build/tests/zmq-peer
@@ -37,14 +40,19 @@ SWIFT_SERVER := build/tests/swift-server-example
 OLDER_GLIBC := build/older-glibc.o
 STATIC_LIBRARIES := build/static
 PYTHON_LIBRARY := python/fdmetrics/libfdmetrics.so
+# C compiler and linker for every platform.
+ZIG := $(VENV)/bin/python -m ziglang
+export ZIG_GLOBAL_CACHE_DIR := $(CURDIR)/build/zig-cache
+export ZIG_LOCAL_CACHE_DIR := $(CURDIR)/build/zig-cache
 
 SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
+# What is in the library.
+CORE = scripts/build-library.sh $(shell find Include $(addprefix Sources/,CFDMetricsLinux EmbeddedRuntime FDMetricsStore \
+	FDMetrics FDMetricsExposition FDMetricsZMQRecording FDMetricsC) -type f)
 
 # All optional parts. `--explicit-target-dependency-import-check` keeps the layers: no target imports what it does not
 # declare in Package.swift.
 SWIFT_OPTIONS := --enable-all-traits --explicit-target-dependency-import-check error
-# Of the library: its name for the loader, and no unmapping below the threads that still run its destructors.
-LIBRARY_OPTIONS := -Xlinker -soname -Xlinker $(SONAME) -Xlinker -z -Xlinker nodelete
 # An update is about a dozen instructions, and three more where each function sets up a frame. They fit in one line of the
 # cache, and take a tenth longer where they begin in the middle of one: each function is aligned to 2^6 bytes.
 RELEASE_OPTIONS := --omit-frame-pointers -Xswiftc -Xllvm -Xswiftc -align-all-functions=6
@@ -57,7 +65,7 @@ TOOL_OPTIONS := -Xlinker --no-export-dynamic
 
 # What the tests, the demo and the benchmarks find in their environment.
 RUN_ENVIRONMENT = PATH="$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/python" \
-	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" FDMCTL="$(CURDIR)/$(TOOL)" \
+	FDMETRICS_LIBRARY="$(CURDIR)/$(LIBRARY)" FDMCTL="$(CURDIR)/$(TOOL)" \
 	ZMQ_PEER_SWIFT="$(CURDIR)/$(ZMQ_PEER)" ZMQ_EXAMPLE_SWIFT="$(CURDIR)/$(ZMQ_EXAMPLE)" \
 	ZMQ_BENCH_SWIFT="$(CURDIR)/$(ZMQ_BENCH)" EXPOSITION_BENCH="$(CURDIR)/$(EXPOSITION_BENCH)" \
 	SWIFT_METRICS_BENCH="$(CURDIR)/$(SWIFT_METRICS_BENCH)" SWIFT_SERVER_EXAMPLE="$(CURDIR)/$(SWIFT_SERVER)"
@@ -88,22 +96,26 @@ venv: ## the Python environment .venv with what tests and linters need
 build: packages ## a debug build of everything, tests included
 	$(SWIFT) build $(SWIFT_OPTIONS) --build-tests
 
-LIBRARIES := $(ORDINARY) $(PYTHON_LIBRARY) $(LIB)/pkgconfig/fdmetrics.pc
-
 .PHONY: lib
-lib: packages $(LIBRARIES) ## release libraries in build/lib, ordinary and self-contained
-	@scripts/check-library.sh ordinary $(ORDINARY)
-	@scripts/check-library.sh self-contained $(SELF_CONTAINED)
+lib: packages venv $(LIB)/$(PLATFORM)/libfdmetrics.so $(LIB)/$(PLATFORM)/pkgconfig/fdmetrics.pc ## the library, shared and static, in build/lib/PLATFORM
+	@scripts/check-library.sh $(PLATFORM) $(LIB)/$(PLATFORM)/libfdmetrics.so
 
 # What runs the tests, the demo and the benchmarks: the library that Python carries, and the tool.
-.PHONY: self-contained
-self-contained: packages $(PYTHON_LIBRARY) $(TOOL)
-	@scripts/check-library.sh self-contained $(SELF_CONTAINED)
+.PHONY: library tool
+library: packages venv $(PYTHON_LIBRARY)
+	@scripts/check-library.sh $(HOST) $(LIBRARY)
+tool: packages $(TOOL)
 
-$(ORDINARY): $(SOURCES)
-	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(RELEASE_OPTIONS) $(LIBRARY_OPTIONS) --product fdmetrics
-	install -D -m 755 .build/release/libfdmetrics.so $@
-	ln -sf libfdmetrics.so $(@D)/$(SONAME)
+# One for each machine: it knows nothing of the C library.
+build/embedded/%/FDMetricsC.o: $(CORE)
+	SWIFT="$(SWIFT)" scripts/build-library.sh swift $* $(@D)
+
+# $(1): a platform. $(2): its machine.
+define platform_rules
+$(LIB)/$(1)/libfdmetrics.so: build/embedded/$(2)/FDMetricsC.o
+	SWIFT="$(SWIFT)" ZIG="$(ZIG)" scripts/build-library.sh link $(1) $$< $$(@D)
+endef
+$(foreach platform,$(PLATFORMS),$(eval $(call platform_rules,$(platform),$(firstword $(subst -, ,$(platform))))))
 
 $(OLDER_GLIBC): scripts/older-glibc.c
 	mkdir -p $(@D)
@@ -114,16 +126,11 @@ $(STATIC_LIBRARIES)/%.a:
 	mkdir -p $(@D)
 	ln -sf "$$($(CC) -print-file-name=$(@F))" $@
 
-$(SELF_CONTAINED) $(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(SWIFT_SERVER) $(ZMQ_EXAMPLE) \
+$(TOOL) $(DEMO_ENGINE) $(ZMQ_PEER) $(SWIFT_SERVER) $(ZMQ_EXAMPLE) \
 $(ZMQ_BENCH) $(EXPOSITION_BENCH) $(SWIFT_METRICS_BENCH): \
 	$(OLDER_GLIBC) $(STATIC_LIBRARIES)/libsnappy.a $(STATIC_LIBRARIES)/libz.a
 
-$(SELF_CONTAINED): $(SOURCES)
-	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(LIBRARY_OPTIONS) --product fdmetrics
-	install -D -m 755 .build/self-contained/release/libfdmetrics.so $@
-	ln -sf libfdmetrics.so $(@D)/$(SONAME)
-
-$(PYTHON_LIBRARY): $(SELF_CONTAINED)
+$(PYTHON_LIBRARY): $(LIBRARY)
 	install -D -m 644 $< $@
 
 $(TOOL): $(SOURCES)
@@ -162,24 +169,24 @@ pkgconfig = sed -e 's|@PREFIX@|$(1)|' -e 's|@INCLUDEDIR@|$(2)|' -e 's|@LIBDIR@|$
 	scripts/fdmetrics.pc.in
 
 # For use from here, without an installation.
-$(LIB)/pkgconfig/fdmetrics.pc: scripts/fdmetrics.pc.in Makefile
+$(LIB)/%/pkgconfig/fdmetrics.pc: scripts/fdmetrics.pc.in Makefile
 	mkdir -p $(@D)
-	$(call pkgconfig,$(CURDIR),$(CURDIR)/Include,$(CURDIR)/$(LIB)/self-contained) > $@
+	$(call pkgconfig,$(CURDIR),$(CURDIR)/Include,$(CURDIR)/$(LIB)/$*) > $@
 
 # The build backend (python/hatch_build.py) takes the library and the tool from here, and says the platform tag.
 .PHONY: wheel
-wheel: packages venv self-contained ## the Python wheel and sdist, in build/dist
+wheel: packages venv library tool ## the Python wheel and sdist, in build/dist
 	rm -rf build/dist
 	$(VENV)/bin/pyproject-build --outdir build/dist python
 	$(VENV)/bin/auditwheel show build/dist/fdmetrics-$(VERSION)-*.whl
 
-# Needs no Swift on the machine that uses it: the self-contained library and tool. Build first (`make lib`) and install
+# Needs no Swift on the machine that uses it. Build first (`make lib`) and install
 # as root afterwards; nothing is built again then.
 .PHONY: install
-install: $(SELF_CONTAINED) $(TOOL) ## header, library, fdmetrics.pc and fdmctl into DESTDIR/PREFIX
+install: $(LIBRARY) $(TOOL) ## header, library, fdmetrics.pc and fdmctl into DESTDIR/PREFIX
 	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/lib/pkgconfig" "$(DESTDIR)$(PREFIX)/bin"
 	install -m 644 Include/*.h "$(DESTDIR)$(PREFIX)/include/"
-	install -m 755 $(SELF_CONTAINED) "$(DESTDIR)$(PREFIX)/lib/$(SONAME).$(ABI_MINOR)"
+	install -m 755 $(LIBRARY) "$(DESTDIR)$(PREFIX)/lib/$(SONAME).$(ABI_MINOR)"
 	ln -sf $(SONAME).$(ABI_MINOR) "$(DESTDIR)$(PREFIX)/lib/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(PREFIX)/lib/libfdmetrics.so"
 	$(call pkgconfig,$(PREFIX),$${prefix}/include,$${prefix}/lib) > "$(DESTDIR)$(PREFIX)/lib/pkgconfig/fdmetrics.pc"
@@ -207,7 +214,7 @@ format: venv ## rewrite the sources as the linters want them
 
 # The quick ones first. Each folder of Python tests runs by itself: their conftest modules are not of one package.
 .PHONY: test
-test: packages venv self-contained $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swift, C, Python, browser, processes
+test: packages venv library tool $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swift, C, Python, browser, processes
 	@scripts/setup.sh packages test
 	@scripts/setup.sh servers "$(VENV)/bin"
 	$(SWIFT) build $(SWIFT_OPTIONS) --build-tests
@@ -230,38 +237,38 @@ test: packages venv self-contained $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swi
 
 # Apart from `make test`: it installs into a fresh environment for every Python here, with pip and PyPI.
 .PHONY: test-wheel
-test-wheel: packages venv self-contained ## builds and installs the wheel for every Python here; no Swift needed there
+test-wheel: packages venv library tool ## builds and installs the wheel for every Python here; no Swift needed there
 	$(PYTEST) Tests/wheel
 
 # Apart from `make test`: it fetches other packages and their tests from PyPI. ONLY=SUITE runs one of them; pyzmq's is one, too.
 PEERS := $(CURDIR)/build/peers
-PEERS_PYTHON := FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" $(PEERS)/venv/bin/python
+PEERS_PYTHON := FDMETRICS_LIBRARY="$(CURDIR)/$(LIBRARY)" $(PEERS)/venv/bin/python
 PYZMQ_PYTHON := $(PEERS)/pyzmq/venv/bin/python
 PEERS_GOALS = $(if $(filter pyzmq,$(ONLY)),,peers-of-prometheus) $(if $(filter-out pyzmq,$(ONLY)),,peers-of-pyzmq)
 .PHONY: test-peers peers-of-prometheus peers-of-pyzmq
 test-peers: $(PEERS_GOALS) ## other packages' tests, as they are and with fdmetrics in place of what they use
 
-peers-of-prometheus: packages self-contained
+peers-of-prometheus: packages library tool
 	@mkdir -p $(PEERS)
 	@PYTHON="$(PYTHON)" scripts/setup.sh peers "$(PEERS)/venv"
 	$(PEERS_PYTHON) Tests/peers/run.py $(if $(ONLY),--only "$(ONLY)") $(if $(CHECKOUTS),--checkouts "$(CHECKOUTS)")
 
-peers-of-pyzmq: packages self-contained
+peers-of-pyzmq: packages library tool
 	@mkdir -p $(PEERS)/pyzmq
 	@PYTHON="$(PYTHON)" scripts/setup.sh pyzmq-peers "$(PEERS)/pyzmq/venv"
-	FDMETRICS_LIBRARY="$(CURDIR)/$(SELF_CONTAINED)" $(PYZMQ_PYTHON) Tests/peers/pyzmq/run.py --python $(PYZMQ_PYTHON)
+	FDMETRICS_LIBRARY="$(CURDIR)/$(LIBRARY)" $(PYZMQ_PYTHON) Tests/peers/pyzmq/run.py --python $(PYZMQ_PYTHON)
 
 .PHONY: demo
-demo: packages venv self-contained $(DEMO_ENGINE) ## the main job on real traffic; KEEP=1 leaves it running
+demo: packages venv library tool $(DEMO_ENGINE) ## the main job on real traffic; KEEP=1 leaves it running
 	DEMO_ENGINE="$(CURDIR)/$(DEMO_ENGINE)" $(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
 
 .PHONY: bench
-bench: venv self-contained $(ZMQ_BENCH) $(EXPOSITION_BENCH) $(SWIFT_METRICS_BENCH) ## the figures, each beside its yardstick
+bench: venv library tool $(ZMQ_BENCH) $(EXPOSITION_BENCH) $(SWIFT_METRICS_BENCH) ## the figures, each beside its yardstick
 	@scripts/setup.sh packages bench
 	$(RUN_ENVIRONMENT) $(VENV)/bin/python Benchmarks/run.py
 
 .PHONY: pictures
-pictures: packages venv self-contained ## the pictures of docs/page.md
+pictures: packages venv library tool ## the pictures of docs/page.md
 	@scripts/setup.sh packages test
 	$(PYTEST) Tests/page/test_pictures.py -k "test_pictures and not test_a_service" --pictures
 

@@ -2,22 +2,23 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Checks a release libfdmetrics.so from outside, as a loader sees it:
+# Checks libfdmetrics.so from outside, as a loader sees it:
 #
-#   scripts/check-library.sh ordinary|self-contained LIBRARY
+#   scripts/check-library.sh PLATFORM LIBRARY
 #
-# Both kinds: the exported symbols are the functions of Include/fdmetrics.h, no more and no fewer, under a version node;
-# the SONAME has the ABI's major number; Foundation is not linked; the library stays mapped after a dlclose, because the
-# destructors of its threads are in it. The self-contained one needs nothing but the C and C++ run-time libraries, has
-# no search path of the machine that built it and is stripped. Prints every finding; exits 1 if there is one.
+# The exported symbols are the functions of Include/fdmetrics.h, no more and no fewer, under a version node; the SONAME has
+# the ABI's major number; it stays mapped after a dlclose, because the destructors of its threads are in it; it needs
+# nothing but the C library of the platform, of glibc no version after 2.17, also where a symbol is weak; it calls nobody
+# for an atomic exchange; it has no search path of the machine that built it, is stripped, and is no larger than 0.7 MB.
+# Prints every finding; exits 1 if there is one.
 set -euo pipefail
 export LC_ALL=C
 
-[ $# -eq 2 ] || { echo "usage: scripts/check-library.sh ordinary|self-contained LIBRARY" >&2; exit 2; }
-kind=$1
+[ $# -eq 2 ] || { echo "usage: scripts/check-library.sh PLATFORM LIBRARY" >&2; exit 2; }
+platform=$1
 library=$2
 header=$(dirname "${BASH_SOURCE[0]}")/../Include/fdmetrics.h
-largest=$((8 * 1024 * 1024))
+largest=700000
 
 findings=0
 finding() {
@@ -25,10 +26,15 @@ finding() {
     findings=$((findings + 1))
 }
 
-case "$kind" in ordinary | self-contained) ;; *) echo "unknown kind '$kind'" >&2; exit 2 ;; esac
+case "$platform" in
+    x86_64-linux-gnu | aarch64-linux-gnu | x86_64-linux-musl | aarch64-linux-musl) ;;
+    *) echo "unknown platform '$platform'" >&2; exit 2 ;;
+esac
 [ -f "$library" ] || { echo "$library: no such file; 'make lib' builds it" >&2; exit 1; }
 
 dynamic=$(readelf --dynamic --wide "$library")
+# Of any machine, which nm may not know.
+symbols=$(readelf --dyn-syms --wide "$library" | awk '$1 ~ /^[0-9]+:$/ && $8 != "" { print $7, $4, $8 }')
 entries() { sed -nE "s/.*\($1\).*\[(.*)\]\$/\1/p" <<< "$dynamic"; }
 
 check_symbols() {
@@ -36,8 +42,8 @@ check_symbols() {
     # Without comments and preprocessed, so what is left of the form `fdm_name(` is a declaration.
     declared=$("${CC:-cc}" -E -P -x c "$header" | grep -oE '\bfdm_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u)
     [ -n "$declared" ] || { echo "$header: no fdm_ function found in it" >&2; exit 1; }
-    # Without local symbols, which a linker may leave in the table; a version node's own name is an absolute one (A).
-    exported=$(nm --dynamic --defined-only --extern-only "$library" | awk '$2 != "A" { print $3 }')
+    # A version node's own name is an absolute symbol.
+    exported=$(awk '$1 != "UND" && $1 != "ABS" { print $3 }' <<< "$symbols")
     for name in $(comm -23 <(echo "$declared") <(sed 's/@.*//' <<< "$exported" | sort -u)); do
         finding "does not export $name, which fdmetrics.h declares: give it a public Swift body in Sources/FDMetricsC"
     done
@@ -57,33 +63,34 @@ check_soname() {
         || finding "has SONAME '$soname', expected libfdmetrics.so.$major (FDM_ABI_MAJOR of fdmetrics.h)"
 }
 
-check_no_foundation() {
-    local name
-    for name in $(entries NEEDED | grep -E 'Foundation|_FoundationICU' || true); do
-        finding "needs $name: no target below FDMetricsC may import Foundation"
-    done
-    # Linked statically it leaves its module's name in the type metadata. (The Swift runtime alone has none of these.)
-    if grep -qaE 'FoundationEssentials|FoundationInternationalization|NSKeyedArchiver' "$library"; then
-        finding "has Foundation linked into it: no target below FDMetricsC may import Foundation"
-    fi
-}
-
 check_stays_mapped() {
     grep -q 'NODELETE' <<< "$dynamic" || finding "can be unmapped by dlclose: link with -z nodelete"
 }
 
-check_self_contained() {
-    local name size
+check_needs() {
+    local name
     for name in $(entries NEEDED); do
-        case "$name" in
-            libc.so.6 | libm.so.6 | libstdc++.so.6 | libgcc_s.so.1) ;;
-            ld-linux-*.so.*) ;; # glibc's loader, which has __tls_get_addr
-            *) finding "needs $name, and may need only libc, libm, libstdc++ and libgcc_s" ;;
+        case "$platform $name" in
+            *-musl\ libc.so) ;;
+            # What glibc is made of; its loader has __tls_get_addr.
+            *-gnu\ libc.so.6 | *-gnu\ libm.so.6 | *-gnu\ libdl.so.2 | *-gnu\ libpthread.so.0 | *-gnu\ ld-linux-*.so.*) ;;
+            *) finding "needs $name, and may need only the C library" ;;
         esac
     done
-    for name in $(entries RPATH) $(entries RUNPATH); do
-        finding "has the library search path $name of the machine that built it: build with -no-toolchain-stdlib-rpath"
+    for name in $(readelf --version-info --wide "$library" | grep -oE 'GLIBC_[0-9.]+' | sort -Vu); do
+        [ "$(printf '%s\n' "$name" GLIBC_2.17 | sort -V | tail -n 1)" = GLIBC_2.17 ] \
+            || finding "needs $name: use of it what glibc 2.17 has"
     done
+    for name in $(awk '$1 == "UND" { print $3 }' <<< "$symbols" | grep -E '^(__atomic_|__aarch64_|swift_|_swift_)' || true); do
+        finding "leaves $name open: nothing of an atomic library or of a Swift runtime is there to have it"
+    done
+    for name in $(entries RPATH) $(entries RUNPATH); do
+        finding "has the library search path $name of the machine that built it"
+    done
+}
+
+check_size() {
+    local size
     if readelf --sections --wide "$library" | grep -qE ' \.(symtab|debug_info) '; then
         finding "is not stripped: link with -s"
     fi
@@ -93,13 +100,13 @@ check_self_contained() {
 
 check_symbols
 check_soname
-check_no_foundation
 check_stays_mapped
-[ "$kind" = ordinary ] || check_self_contained
+check_needs
+check_size
 
 if [ "$findings" -gt 0 ]; then
     echo "$library: $findings findings" >&2
     exit 1
 fi
-count=$(nm --dynamic --defined-only --extern-only "$library" | awk '$2 != "A"' | wc -l)
-echo "$library: $kind, $count functions as in fdmetrics.h, $(stat --format=%s "$library") bytes"
+count=$(grep -c ' fdm_' <<< "$symbols")
+echo "$library: $platform, $count functions as in fdmetrics.h, $(stat --format=%s "$library") bytes"

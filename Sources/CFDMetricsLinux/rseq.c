@@ -11,11 +11,11 @@ ptrdiff_t CFDMetricsLinux_rseq_offset;
 uint32_t CFDMetricsLinux_ticks;
 
 #if defined(__aarch64__)
-uint32_t CFDMetricsLinux_has_lse;
+uint32_t CFDMetricsLinux_lse;
 
 __attribute__((constructor)) static void find_lse(void) {
   const unsigned long atomics = 1 << 8;  // HWCAP_ATOMICS of asm/hwcap.h
-  CFDMetricsLinux_has_lse = (getauxval(AT_HWCAP) & atomics) != 0;
+  CFDMetricsLinux_lse = (getauxval(AT_HWCAP) & atomics) != 0;
 }
 #endif
 

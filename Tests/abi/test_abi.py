@@ -148,11 +148,11 @@ def internal(tmp_path: Path, program: str, *sources: str) -> Path:
 
 
 def test_a_file_limit_is_an_error_and_no_signal(stores: Path, tmp_path: Path) -> None:
-    print(run(str(internal(tmp_path, "file_limit", "space.c")), str(stores / "file")))
+    print(run(str(internal(tmp_path, "file_limit", "space.c", "files.c")), str(stores / "file")))
 
 
 def test_what_a_fork_child_drops(stores: Path, tmp_path: Path) -> None:
-    print(run(str(internal(tmp_path, "fork_records", "lease.c", "memory.c")), str(stores)))
+    print(run(str(internal(tmp_path, "fork_records", "lease.c", "memory.c", "files.c")), str(stores)))
 
 
 def test_header_and_library_agree(library: Path) -> None:

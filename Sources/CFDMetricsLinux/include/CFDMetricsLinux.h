@@ -52,7 +52,8 @@ struct CFDMetricsLinux_pair {
 #if defined(__aarch64__)
 // Whether this CPU has the atomic instructions of Armv8.1 (LSE). Without them two words are exchanged by a pair of exclusive
 // loads and stores, which many cores that want the same line make fail again and again.
-extern uint32_t CFDMetricsLinux_has_lse __attribute__((visibility("hidden")));
+extern uint32_t CFDMetricsLinux_lse __attribute__((visibility("hidden")));
+static inline __attribute__((always_inline)) int CFDMetricsLinux_has_lse(void) { return CFDMetricsLinux_lse != 0; }
 
 // Puts `desired` in the place of two words, 16-byte aligned, if they are `expected`; returns what was there. Relaxed. For a CPU
 // that has LSE: the compiler's own way to it is a call for each exchange, to a function that asks.

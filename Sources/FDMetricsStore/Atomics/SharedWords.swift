@@ -61,7 +61,7 @@ package struct SharedPair {
     @inlinable @inline(__always)
     package func exchange(expected: WordPair, desired: WordPair) -> (exchanged: Bool, original: WordPair) {
         #if arch(arm64)
-            if CFDMetricsLinux_has_lse != 0 {
+            if CFDMetricsLinux_has_lse() != 0 {
                 let found = CFDMetricsLinux_exchange_pair(
                     address, CFDMetricsLinux_pair(first: UInt64(expected.first), second: UInt64(expected.second)),
                     CFDMetricsLinux_pair(first: UInt64(desired.first), second: UInt64(desired.second)))
