@@ -81,7 +81,7 @@ bind() {
     for name in "${aligned[@]}"; do options+=(--set-section-alignment ".text.fdm_$name=64"); done
     "$(toolchain)/bin/llvm-objcopy" "${options[@]}" \
         --redefine-sym posix_memalign=CFDMetricsLinux_posix_memalign --redefine-sym free=CFDMetricsLinux_free \
-        --redefine-sym arc4random_buf=CFDMetricsLinux_arc4random_buf "$object"
+        --redefine-sym arc4random_buf=CFDMetricsLinux_arc4random_buf --redefine-sym ceil=CFDMetricsLinux_ceil "$object"
 }
 
 # ---- C, and all of it together ------------------------------------------------------------------------------------------
@@ -110,10 +110,13 @@ link() {
     "$(toolchain)/bin/ld.lld" -r -o "$work/fdmetrics.o" "$object" "${objects[@]}" \
         "$(toolchain)/lib/swift/embedded/$(triple "$machine")/libswiftUnicodeDataTables.a"
     "$(toolchain)/bin/llvm-objcopy" --wildcard --keep-global-symbol='fdm_*' --strip-unneeded "$work/fdmetrics.o"
-    rm -f "$directory/libfdmetrics.a"
-    "$(toolchain)/bin/llvm-ar" rcsD "$directory/libfdmetrics.a" "$work/fdmetrics.o"
-    "${zig[@]}" cc -target "$target" -shared -s -o "$directory/libfdmetrics.so" "$work/fdmetrics.o" \
-        -Wl,--version-script=Sources/FDMetricsC/libfdmetrics.map -Wl,-soname,"$soname" -Wl,-z,nodelete -Wl,--gc-sections
+    rm -f "$work/libfdmetrics.a"
+    "$(toolchain)/bin/llvm-ar" rcsD "$work/libfdmetrics.a" "$work/fdmetrics.o"
+    "${zig[@]}" cc -target "$target" -shared -s -o "$work/libfdmetrics.so" "$work/fdmetrics.o" \
+        -Wl,--version-script=Sources/FDMetricsC/libfdmetrics.map -Wl,-soname,"$soname" -Wl,-z,nodelete -Wl,--gc-sections \
+        -Wl,--as-needed
+    # By renaming: a process that has the former ones mapped keeps them.
+    mv "$work"/libfdmetrics.{a,so} "$directory"
     ln -sf libfdmetrics.so "$directory/$soname"
 }
 

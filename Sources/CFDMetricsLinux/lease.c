@@ -161,11 +161,20 @@ static void start_child(void) {
   if (mark != NULL) atomic_store(mark, 1);
 }
 
+// What pthread_atfork(3) is in glibc, whose libc.so has had it for ever, and the function only in newer versions.
+#if defined(__GLIBC__)
+extern void *__dso_handle __attribute__((visibility("hidden")));
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *library);
+#define AT_FORK(prepare, parent, child) __register_atfork(prepare, parent, child, &__dso_handle)
+#else
+#define AT_FORK pthread_atfork
+#endif
+
 __attribute__((constructor)) static void watch_forks(void) {
   atomic_uint *mark = CFDMetricsLinux_wiped_page();
   if (mark != NULL) atomic_store(mark, 1);
   atomic_store(&not_a_new_child, mark);
-  pthread_atfork(begin_fork, end_fork, start_child);
+  AT_FORK(begin_fork, end_fork, start_child);
 }
 
 uint64_t CFDMetricsLinux_thread(void) { return (uint64_t)syscall(SYS_gettid); }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 // A file that would grow beyond RLIMIT_FSIZE raises SIGXFSZ in the thread that asks for it, which ends the process. Here it is
 // an error like a full file system: the signal is blocked meanwhile, and taken if it came.
+// sigprocmask(2) is this thread's on Linux; the name for it with threads is not in every libc.so.
 struct guard {
   sigset_t before;
   int was_pending;
@@ -29,7 +29,7 @@ static void begin_guard(struct guard *guard) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGXFSZ);
-  pthread_sigmask(SIG_BLOCK, &set, &guard->before);
+  sigprocmask(SIG_BLOCK, &set, &guard->before);
   guard->was_pending = is_pending();
 }
 
@@ -42,7 +42,7 @@ static void end_guard(const struct guard *guard, int error) {
     while (sigtimedwait(&set, NULL, &none) < 0 && errno == EINTR) {
     }
   }
-  pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+  sigprocmask(SIG_SETMASK, &guard->before, NULL);
 }
 
 int CFDMetricsLinux_reserve(int fd, int64_t offset, int64_t length) {

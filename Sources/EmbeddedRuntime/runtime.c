@@ -12,5 +12,11 @@ int CFDMetricsLinux_posix_memalign(void **block, size_t alignment, size_t size) 
   return 0;
 }
 
+// ceil(3), of the sizes of hash tables, which is all that libm would be needed for.
+double CFDMetricsLinux_ceil(double number) {
+  const double whole = (double)(int64_t)number;
+  return whole < number ? whole + 1 : whole;
+}
+
 // arc4random_buf(3): the seed of Swift's hash tables. One that can be guessed is better than none.
 void CFDMetricsLinux_arc4random_buf(void *bytes, size_t count) { CFDMetricsLinux_random(bytes, count); }
