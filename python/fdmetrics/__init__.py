@@ -150,11 +150,11 @@ if TYPE_CHECKING:
 else:
     # Type checkers see none, so that they tell of a name that there is not.
     def __getattr__(name: str) -> object:
-        import importlib
-
         module = _MODULE_OF.get(name, name)
         if module not in _MODULES and name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
         try:
             value = importlib.import_module(f"{__name__}.{module}")
         except ImportError as error:
