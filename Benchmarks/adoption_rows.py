@@ -16,6 +16,12 @@ OPERATIONS = (
     ("Python histogram.observe(v), 15 bounds", "observe_15_bounds", 70, 35),
 )
 INSTALLED = (("counter.inc()", "inc", 1.5), ("histogram.observe(v), 15 bounds", "observe", 3))
+#: What, the operation, and the most MB.
+MEMORY = (
+    ("memory that the import of fdmetrics and one counter add", "one_metric", 4.5),
+    ("memory that the import and 1,000 series of one counter add", "thousand_series", 5.5),
+    ("memory that the tenth worker of a service adds (PSS)", "tenth_worker", 2),
+)
 LINES = 3700
 PROCESSES = 512
 
@@ -23,8 +29,8 @@ PROCESSES = 512
 def rows(figures: Figures) -> list[Row]:
     """The table's part. The peer is prometheus_client in multi-process mode."""
 
-    def peer(program: str, op: str, scale: float = 1.0, unit: str = "ns") -> str:
-        value = figures.least(program, op, "peer_ns")
+    def peer(program: str, op: str, scale: float = 1.0, unit: str = "ns", field: str = "peer_ns") -> str:
+        value = figures.least(program, op, field)
         return "" if value is None else f"prometheus_client {number(value, scale)} {unit}"
 
     table = []
@@ -56,9 +62,13 @@ def rows(figures: Figures) -> list[Row]:
             "adoption",
             "import of fdmetrics and first counter",
             None if started is None else started / 1e6,
-            25,
+            12,
             peer("import", "first_counter", 1e6, "ms"),
             "ms",
         )
     )
+    for what, op, most in MEMORY:
+        added = figures.least("memory", op, "bytes")
+        theirs = peer("memory", op, 1e6, "MB", "peer_bytes")
+        table.append(Row("adoption", what, None if added is None else added / 1e6, most, theirs, "MB"))
     return table

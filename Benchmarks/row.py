@@ -17,7 +17,7 @@ class Row:
     measured: float | None
     bound: float
     peer: str = ""
-    #: What `measured` and `bound` are: a ratio, unless it is "ns", "us", "ms" or "bytes".
+    #: What `measured` and `bound` are: a ratio, unless it is "ns", "us", "ms", "MB" or "bytes".
     unit: str = "ratio"
 
     @property

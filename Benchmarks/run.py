@@ -235,6 +235,7 @@ def measure(session: Session, groups: Sequence[str], rounds: int) -> None:
             run_python(session, "python_install.py")
             run_python(session, "python_import.py")
             if number == 0:
+                run_python(session, "python_memory.py")
                 run_python(session, "python_scrape.py")
         if "zmq" in groups:
             run_zmq(session, first=number == 0)

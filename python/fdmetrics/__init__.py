@@ -36,8 +36,6 @@ increment) raises a ValueError or a TypeError, as in prometheus_client. Linux on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List
-
 from . import _environment
 from ._install import install, uninstall
 from ._library import allow_utf8_names
@@ -62,10 +60,13 @@ from .errors import (
     UnsupportedError,
 )
 from .exposition import CONTENT_TYPE_LATEST, generate_latest, start_http_server, write_to_textfile
-from .instruments import Counter, Enum, Gauge, GaugeMode, Histogram, Info, Summary
+from .instruments import Counter, Enum, Gauge, Histogram, Info, Summary
 from .metric import Metric
 from .registry import REGISTRY, Registry, attach
-from .store import Statistics, Store, render_directory
+from .store import Store, render_directory
+
+# What type checkers take for true. The module typing is not imported: that takes longer than all of this package.
+TYPE_CHECKING = False
 
 __all__ = [
     "CONTENT_TYPE_LATEST",
@@ -118,6 +119,8 @@ __all__ = [
 # Imported when they are first used: each takes longer to import than all of the rest, and some need another package.
 _MODULES = ("asgi", "django", "fastdeploy", "prometheus_client", "pushgateway", "python_metrics", "wsgi", "zmq")
 _MODULE_OF = {
+    "GaugeMode": "_types",
+    "Statistics": "_types",
     "make_asgi_app": "asgi",
     "make_wsgi_app": "wsgi",
     "delete_from_gateway": "pushgateway",
@@ -125,7 +128,7 @@ _MODULE_OF = {
     "push_to_gateway": "pushgateway",
     "pushadd_to_gateway": "pushgateway",
 }
-_EXTRAS: Dict[str, str] = {"prometheus_client": "prometheus-client", "zmq": "zmq"}
+_EXTRAS: dict[str, str] = {"prometheus_client": "prometheus-client", "zmq": "zmq"}
 
 if TYPE_CHECKING:
     from . import asgi as asgi
@@ -136,6 +139,8 @@ if TYPE_CHECKING:
     from . import python_metrics as python_metrics
     from . import wsgi as wsgi
     from . import zmq as zmq
+    from ._types import GaugeMode as GaugeMode
+    from ._types import Statistics as Statistics
     from .asgi import make_asgi_app as make_asgi_app
     from .pushgateway import delete_from_gateway as delete_from_gateway
     from .pushgateway import instance_ip_grouping_key as instance_ip_grouping_key
@@ -145,11 +150,11 @@ if TYPE_CHECKING:
 else:
     # Type checkers see none, so that they tell of a name that there is not.
     def __getattr__(name: str) -> object:
+        module = _MODULE_OF.get(name, name)
+        if module not in _MODULES and name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
 
-        module = _MODULE_OF.get(name, name)
-        if module not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
             value = importlib.import_module(f"{__name__}.{module}")
         except ImportError as error:
@@ -161,7 +166,7 @@ else:
         return value
 
 
-def __dir__() -> List[str]:
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_MODULES})
 
 

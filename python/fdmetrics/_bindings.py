@@ -16,16 +16,19 @@ from __future__ import annotations
 
 import ctypes
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, NoReturn, Optional, Protocol
 
 from . import _builtins
 from ._library import Library
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Needed by annotations alone, and a Protocol takes its time to make.
+    from collections.abc import Callable
+    from typing import Any, NoReturn, Optional, Protocol
+
     from .instruments import Counter, Gauge, Histogram, Summary
 
-    Exemplar = Optional[Dict[str, str]]
+    Exemplar = Optional[dict[str, str]]
 
     class Increment(Protocol):
         """Counter.inc."""
@@ -48,12 +51,15 @@ if TYPE_CHECKING:
         def __call__(self, amount: float, exemplar: Exemplar = None) -> None: ...
 
 
-class GaugeCalls(NamedTuple):
+class GaugeCalls:
     """The callables of a gauge."""
 
-    inc: Add
-    dec: Add
-    set: Set
+    __slots__ = ("dec", "inc", "set")
+
+    def __init__(self, inc: Add, dec: Add, set: Set) -> None:
+        self.inc = inc
+        self.dec = dec
+        self.set = set
 
 
 def _number(value: Any) -> float:

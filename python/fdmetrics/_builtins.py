@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Any, Callable, Dict, Tuple, Union
 
 from . import _constants as c
 from . import _variables
 from ._library import Library
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 #: The environment variable that turns builtins off when it is 1.
 VARIABLE = "FDMETRICS_PURE_CTYPES"
@@ -36,7 +40,7 @@ class _PyMethodDef(ctypes.Structure):
 
 
 # A builtin points to its definition, so each lives for ever; there are at most as many as functions fdm_py_*.
-_definitions: Dict[int, _PyMethodDef] = {}
+_definitions: dict[int, _PyMethodDef] = {}
 
 
 def available(library: Library) -> bool:
@@ -48,7 +52,7 @@ def available(library: Library) -> bool:
     return bool(library.fdm_py_prepare() == c.FDM_OK)
 
 
-def make(library: Library, function: str, self: Union[int, Tuple[Any, ...]], doc: str) -> Callable[..., Any]:
+def make(library: Library, function: str, self: int | tuple[Any, ...], doc: str) -> Callable[..., Any]:
     """A builtin that calls a function fdm_py_* for a handle, or for a tuple where it takes that.
 
     doc begins with its name and its arguments. Only where `available`. The handle is not kept alive: a builtin must not

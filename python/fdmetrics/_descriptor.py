@@ -9,20 +9,23 @@ error where it is written, not at the first update.
 from __future__ import annotations
 
 import ctypes
-import functools
 import math
 import sys
-from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
 
 from . import _constants as c
 from . import _prototypes
 from .errors import InvalidNameError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
 _MOST_LABELS = 64
 _MOST_BOUNDS = 1000
 _MOST_STATES = 1000
-
-T = TypeVar("T")
 
 KIND_NAMES = {
     c.FDM_COUNTER: "counter",
@@ -73,19 +76,45 @@ def _refusal(text: str, utf8: bool, advice: str = UTF8_ADVICE) -> str:
     return "" if text and "\0" not in text and "\ufffd" not in text else ", or other UTF-8 than U+0000 and U+FFFD"
 
 
-class Descriptor(NamedTuple):
-    """A declaration, checked. The name is without a counter's "_total" and an info's "_info"."""
+class Descriptor:
+    """A declaration, checked. The name is without a counter's "_total" and an info's "_info".
 
-    kind: int
-    name: str
-    documentation: str
-    label_names: Tuple[str, ...] = ()
-    unit: str = ""
-    gauge_mode: int = 0
-    bounds: Tuple[float, ...] = ()
-    states: Tuple[str, ...] = ()
+    A value: not to be changed. Those that are alike are equal, and one key of a dictionary.
+    """
 
-    def difference(self, other: Descriptor) -> Optional[str]:
+    __slots__ = ("bounds", "documentation", "gauge_mode", "kind", "label_names", "name", "states", "unit")
+
+    def __init__(
+        self,
+        kind: int,
+        name: str,
+        documentation: str,
+        label_names: tuple[str, ...] = (),
+        unit: str = "",
+        gauge_mode: int = 0,
+        bounds: tuple[float, ...] = (),
+        states: tuple[str, ...] = (),
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.documentation = documentation
+        self.label_names = label_names
+        self.unit = unit
+        self.gauge_mode = gauge_mode
+        self.bounds = bounds
+        self.states = states
+
+    def _key(self) -> tuple[object, ...]:
+        names = (self.kind, self.name, self.documentation, self.label_names, self.unit)
+        return (*names, self.gauge_mode, self.bounds, self.states)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Descriptor) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def difference(self, other: Descriptor) -> str | None:
         """In what two declarations of one name contradict each other; None where they agree. Help texts may differ."""
         for field, ours, theirs in (
             ("type", KIND_NAMES[self.kind], KIND_NAMES[other.kind]),
@@ -117,10 +146,13 @@ class Descriptor(NamedTuple):
         return descriptor
 
 
-@functools.cache
+_arrays: dict[tuple[Any, int], Any] = {}
+
+
 def _array(item: Any, length: int) -> Any:
     """An array type; ctypes makes a new one, which only the garbage collector frees, at each `item * length`."""
-    return item * length
+    array = _arrays.get((item, length))
+    return _arrays.setdefault((item, length), item * length) if array is None else array
 
 
 def _c_strings(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
@@ -169,7 +201,7 @@ def full_name(
 
 def checked_label_names(
     kind: int, metric: str, names: Iterable[str], utf8: bool, advice: str = UTF8_ADVICE
-) -> Tuple[str, ...]:
+) -> tuple[str, ...]:
     """The label names as a tuple. utf8, advice: as of full_name. Errors: InvalidNameError; TypeError."""
     names = _iterable(names, f"Label names of {metric}", "strings")
     checked = tuple(sys.intern(name) if type(name) is str else name for name in names)
@@ -191,9 +223,9 @@ def checked_label_names(
     return checked
 
 
-def checked_bounds(metric: str, buckets: Iterable[Union[float, str]]) -> Tuple[float, ...]:
+def checked_bounds(metric: str, buckets: Iterable[float | str]) -> tuple[float, ...]:
     """The upper bounds of a histogram's buckets, without +Inf. Errors: InvalidNameError, a ValueError; TypeError."""
-    bounds: List[float] = [_bound(metric, bucket) for bucket in _iterable(buckets, f"Buckets of {metric}", "numbers")]
+    bounds: list[float] = [_bound(metric, bucket) for bucket in _iterable(buckets, f"Buckets of {metric}", "numbers")]
     if bounds and bounds[-1] == math.inf:
         bounds.pop()
     if not bounds:
@@ -224,7 +256,7 @@ def _iterable(values: Iterable[T], what: str, expected: str) -> Iterable[T]:
     return values
 
 
-def checked_states(metric: str, states: Optional[Iterable[str]]) -> Tuple[str, ...]:
+def checked_states(metric: str, states: Iterable[str] | None) -> tuple[str, ...]:
     """The states of an Enum. Errors: InvalidNameError; TypeError."""
     checked = tuple(_iterable(states or (), f"States of Enum metric {metric}", "strings"))
     if not checked:
@@ -242,7 +274,7 @@ def check_info_dict(metric: str, val: object) -> None:
         raise TypeError(f"The text of Info metric {metric} is {val!r}: a dict of strings is expected")
 
 
-def checked_info(metric: str, label_names: Tuple[str, ...], keys: Iterable[str], utf8: bool) -> None:
+def checked_info(metric: str, label_names: tuple[str, ...], keys: Iterable[str], utf8: bool) -> None:
     """Checks the keys of an Info's text. utf8: whether they may be any UTF-8. Errors: InvalidNameError."""
     for key in keys:
         if not isinstance(key, str) or key.startswith("__") or (not _is_label_name(key) and _refusal(key, utf8)):

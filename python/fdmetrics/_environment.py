@@ -19,7 +19,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import NamedTuple, Optional, Tuple, Union
 
 #: Where the store is. Set by the user, or by the process that attached first.
 DIRECTORY = "FDMETRICS_DIR"
@@ -61,17 +60,17 @@ def make_absolute() -> None:
                 return
 
 
-def chosen_directory(variables: Tuple[str, ...] = DIRECTORY_VARIABLES) -> Optional[str]:
+def chosen_directory(variables: tuple[str, ...] = DIRECTORY_VARIABLES) -> str | None:
     """The directory that the user says, in the first of these variables that is set; None where none of them is."""
     return next(filter(None, map(os.environ.get, variables)), None)
 
 
-def prometheus_directory() -> Optional[str]:
+def prometheus_directory() -> str | None:
     """The directory that the user says to prometheus_client; None where there is none."""
     return chosen_directory((PROMETHEUS_DIRECTORY, OLD_PROMETHEUS_DIRECTORY))
 
 
-def is_store_of(path: str, directory: Union[str, os.PathLike[str]]) -> bool:
+def is_store_of(path: str, directory: str | os.PathLike[str]) -> bool:
     """Whether a store's path is that of the store in a directory.
 
     In a directory that is not this user's alone the library makes a private one, fdmetrics-<uid>, for the store.
@@ -80,21 +79,19 @@ def is_store_of(path: str, directory: Union[str, os.PathLike[str]]) -> bool:
     return store in (outer, os.path.join(outer, f"fdmetrics-{os.geteuid()}"))
 
 
-class Found(NamedTuple):
+class Found:
     """Where the default store was found, to see whether it is to be looked for anew."""
 
-    #: What DIRECTORY and the user's other variables say.
-    told: Tuple[Optional[str], ...]
-    #: The store's directory, and which one on its file system that is.
-    path: str
-    identity: Optional[Tuple[int, int]]
+    __slots__ = ("identity", "path", "told")
 
-    @classmethod
-    def now(cls, path: str) -> Found:
-        """What is so for the store in a directory."""
-        return cls(_told(), path, _identity(path))
+    def __init__(self, path: str) -> None:
+        #: What DIRECTORY and the user's other variables say.
+        self.told = _told()
+        #: The store's directory, and which one on its file system that is.
+        self.path = path
+        self.identity = _identity(path)
 
-    def successor(self) -> Optional[str]:
+    def successor(self) -> str | None:
         """The directory that the environment names now, where the store's own one is gone; None otherwise."""
         told = _told()
         if told == self.told or _identity(self.path) == self.identity:
@@ -103,11 +100,11 @@ class Found(NamedTuple):
         return os.path.abspath(changed[0]) if changed else None
 
 
-def _told() -> Tuple[Optional[str], ...]:
+def _told() -> tuple[str | None, ...]:
     return tuple(map(os.environ.get, DIRECTORY_VARIABLES))
 
 
-def _identity(path: str) -> Optional[Tuple[int, int]]:
+def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except OSError:
@@ -160,7 +157,7 @@ def is_cleared_at_logout(user: int, run: str = "/run/systemd") -> bool:
     return os.path.exists(os.path.join(run, "system")) or os.path.exists(os.path.join(run, "users", str(user)))
 
 
-def _of_multiprocessing() -> Optional[Tuple[bytes, int]]:
+def _of_multiprocessing() -> tuple[bytes, int] | None:
     """multiprocessing's authentication key, and the process that made it as far as is known.
 
     None in a process that multiprocessing did not start and that has started none with it yet: such a one may be a
@@ -177,7 +174,7 @@ def _of_multiprocessing() -> Optional[Tuple[bytes, int]]:
     return b"multiprocessing" + bytes(process.current_process().authkey), root
 
 
-def _of_program() -> Tuple[bytes, int]:
+def _of_program() -> tuple[bytes, int]:
     """The program's random bytes from the kernel, and the first of the processes that have them by fork."""
     secret = b""
     try:
@@ -211,14 +208,14 @@ def _stat(process: int) -> list[bytes]:
         return []
 
 
-def _stack(process: int) -> Optional[bytes]:
+def _stack(process: int) -> bytes | None:
     """Where a process's stack begins: a random address of the exec, which fork copies. None: not to be known."""
     fields = _stat(process)
     address = fields[25] if len(fields) > 25 else b"0"  # Field 28, startstack.
     return None if address == b"0" else address
 
 
-def _parent(process: int) -> Optional[int]:
+def _parent(process: int) -> int | None:
     fields = _stat(process)
     return int(fields[1]) if len(fields) > 1 and int(fields[1]) > 0 else None
 

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import ctypes
 import time
-from typing import TYPE_CHECKING, Dict, Optional, Sequence, Tuple
 
 from . import _log
 from ._descriptor import Descriptor, strings
 from .errors import REFUSALS, ConflictError, InvalidNameError, NoSpaceError, SeriesLimitError, check_status
 from .registry import Registry
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._gauge_functions import Function
 
 # What refuses a new series of a family whose others go on.
@@ -30,15 +32,15 @@ class Family:
         self.registry = registry
         self._retry_at = 0.0
         #: In which way it contradicts what the store has, or this process, and is not tried again; None: in none.
-        self.refusal: Optional[str] = None
+        self.refusal: str | None = None
         #: Whether it is to take the place of another declaration of its name when it is registered.
         self.is_replacing = False
         #: Whether a registry of prometheus_client's has its metric, or has given it up; None: it never had one.
-        self.is_held: Optional[bool] = None
+        self.is_held: bool | None = None
         #: What Gauge.set_function was given, by label values.
-        self.functions: Dict[Tuple[str, ...], Function] = {}
+        self.functions: dict[tuple[str, ...], Function] = {}
         #: The fdm_family, once it is registered.
-        self.handle: Optional[int] = None
+        self.handle: int | None = None
 
     def register(self) -> int:
         """Attaches the store and registers the family, each where it was not yet. Returns the fdm_family.
@@ -92,7 +94,7 @@ class Family:
                 self._retry_at = self.refuse(error)
             return False
 
-    def series(self, values: Sequence[str], worker: Optional[int] = None) -> int:
+    def series(self, values: Sequence[str], worker: int | None = None) -> int:
         """The handle of the series with these label values, made where it was missing.
 
         worker: of a gauge, for this logical worker instead of this process, by a new handle; see fdm_gauge_of_worker.

@@ -15,28 +15,32 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Callable, Dict, Iterable, Iterator, NamedTuple, Tuple
 
 from .errors import REFUSALS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from ._family import Family
     from .registry import Registry
 
+    #: The families of a registry that have functions, by their names, without those that no registry of
+    #: prometheus_client's has any more.
+    Functions = dict[str, dict[Family, None]]
 
-class Function(NamedTuple):
+
+class Function:
     """The function of a series, and the process that it was set in."""
 
-    call: Callable[[], float]
-    process: int
+    __slots__ = ("call", "process")
+
+    def __init__(self, call: Callable[[], float], process: int) -> None:
+        self.call = call
+        self.process = process
 
 
-#: The families of a registry that have functions, by their names, without those that no registry of prometheus_client's
-#: has any more.
-Functions = Dict[str, Dict["Family", None]]
-
-
-def put(family: Family, values: Tuple[str, ...], call: Callable[[], float]) -> None:
+def put(family: Family, values: tuple[str, ...], call: Callable[[], float]) -> None:
     """Sets the function of a series."""
     drop(family, [values])
     family.functions[values] = Function(call, os.getpid())
@@ -48,7 +52,7 @@ def _add(family: Family) -> None:
     family.registry._functions.setdefault(family.descriptor.name, {})[family] = None
 
 
-def has(family: Family, values: Tuple[str, ...]) -> bool:
+def has(family: Family, values: tuple[str, ...]) -> bool:
     """Whether a series has a function in this process."""
     process = os.getpid()
     for other in _alike(family):
@@ -59,7 +63,7 @@ def has(family: Family, values: Tuple[str, ...]) -> bool:
     return False
 
 
-def drop(family: Family, series: Iterable[Tuple[str, ...]]) -> None:
+def drop(family: Family, series: Iterable[tuple[str, ...]]) -> None:
     """Forgets the functions of series that are removed."""
     families = _alike(family)
     for values in series:
@@ -73,7 +77,7 @@ def drop_all(family: Family) -> None:
         other.functions.clear()
 
 
-def _alike(family: Family) -> Tuple[Family, ...]:
+def _alike(family: Family) -> tuple[Family, ...]:
     """The family, and those with functions that record into the same series."""
     others = tuple(family.registry._functions.get(family.descriptor.name, ()))
     alike = [other for other in others if other.descriptor.difference(family.descriptor) is None]
@@ -121,8 +125,8 @@ def evaluate(registry: Registry, shows: Callable[[str], bool]) -> None:
 
 
 def _of_this_process(
-    families: Dict[Family, None],
-) -> Iterator[Tuple[Family, Tuple[str, ...], Callable[[], float]]]:
+    families: dict[Family, None],
+) -> Iterator[tuple[Family, tuple[str, ...], Callable[[], float]]]:
     process = os.getpid()
     for family in list(families):
         if not family.is_refused:

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
-from typing import Any, List
 
 from . import _library
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
 _PACKAGE = "prometheus_client"
 
 # The modules `patches` that were applied: one for each prometheus_client that was imported.
-_applied: List[Any] = []
+_applied: list[Any] = []
 
 
 def install() -> None:

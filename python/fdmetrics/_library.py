@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-from typing import Any, Callable, Optional
 
 from . import _variables
 from ._constants import FDM_ABI_MAJOR, FDM_ABI_MINOR
 from ._prototypes import PROTOTYPES, Prototype
 from .errors import LibraryError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 #: The environment variable that names the library's file and goes before everything else.
 VARIABLE = "FDMETRICS_LIBRARY"
@@ -83,8 +86,10 @@ def import_rare_prototypes() -> None:
 
     Recording then imports nothing. Where it fails, it is tried again at the first use.
     """
-    with contextlib.suppress(ImportError, OSError):
+    try:  # noqa: SIM105
         from . import _rare_prototypes  # noqa: F401
+    except (ImportError, OSError):
+        pass
 
 
 def _advice() -> str:
@@ -108,11 +113,11 @@ def find() -> str:
     return beside if os.path.exists(beside) else "libfdmetrics.so"
 
 
-_loaded: Optional[Library] = None
+_loaded: Library | None = None
 
 #: Turns names of any UTF-8 on where it is 1, unless the program has called allow_utf8_names.
 UTF8_NAMES = "FDMETRICS_UTF8_NAMES"
-_utf8_names: Optional[bool] = None
+_utf8_names: bool | None = None
 _other_utf8_names = False
 
 
@@ -163,6 +168,6 @@ def load() -> Library:
     return _loaded
 
 
-def loaded() -> Optional[Library]:
+def loaded() -> Library | None:
     """The library, if it was loaded already."""
     return _loaded

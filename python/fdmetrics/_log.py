@@ -11,15 +11,16 @@ Nothing here takes a lock of its own or raises. All may be called from any threa
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import sys
 import time
 from _thread import get_ident
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Type
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._library import Library
 
 #: How long a cause that was told is only counted, in seconds.
@@ -56,7 +57,7 @@ class Refusals:
     __slots__ = ("_told",)
 
     def __init__(self) -> None:
-        self._told: Dict[str, _Told] = {}
+        self._told: dict[str, _Told] = {}
 
     def tell(self, what: str, error: BaseException, consequence: str = NOTHING) -> None:
         """Writes a line, or counts it where the same cause had one in the last minute."""
@@ -79,14 +80,14 @@ class Refusals:
             return
         told.omitted += 1
 
-    def last_named(self, cause: Type[BaseException]) -> Optional[str]:
+    def last_named(self, cause: type[BaseException]) -> str | None:
         """What the last line about a cause named; None where there was none."""
         told = self._told.get(cause.__name__)
         return None if told is None else told.what
 
 
 # What was refused last, by cause: the beginning of the text, and how long the library's own line about it is left out.
-_refused: Dict[str, Tuple[str, float]] = {}
+_refused: dict[str, tuple[str, float]] = {}
 _COMPARED = 200
 
 
@@ -106,7 +107,7 @@ def exception(text: str, *arguments: object) -> None:
 
 
 # The threads that are writing a line at the moment.
-_speaking: Dict[int, object] = {}
+_speaking: dict[int, object] = {}
 # A fork child has one thread; a later one may get the number of one that was writing in the parent.
 os.register_at_fork(after_in_child=_speaking.clear)
 
@@ -117,7 +118,7 @@ def _say(level: str, text: str, *arguments: object) -> None:
     get_logger = getattr(logging, "getLogger", None)
     thread = get_ident()
     mine = object()
-    with contextlib.suppress(Exception):
+    try:
         # A handler of the program's that records, and is refused, or that a signal has interrupted, may hold a lock.
         if get_logger is not None and _speaking.setdefault(thread, mine) is mine:
             try:
@@ -132,6 +133,8 @@ def _say(level: str, text: str, *arguments: object) -> None:
                 import traceback
 
                 os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
+    except Exception:
+        pass
 
 
 _listen_at = 0.0
@@ -149,7 +152,7 @@ def pass_on(library: Library) -> None:
     Not those about what Refusals has told or counted: its lines also name what is not recorded.
     """
     global _listen_at
-    with contextlib.suppress(Exception):
+    try:
         now = time.monotonic()
         _listen_at = now + LISTENING_INTERVAL
         line = _Line()
@@ -159,3 +162,5 @@ def pass_on(library: Library) -> None:
             said = line.value.decode("utf-8", "replace")
             if not any(said.startswith(text) and now < until for text, until in list(_refused.values())):
                 _say("warning", "fdmetrics: %s", said)
+    except Exception:
+        pass

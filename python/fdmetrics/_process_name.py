@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import Optional
-
 from . import _library, _log
 from .errors import InvalidArgumentError, LibraryError, UnsupportedError, check_status
 
 
-def set_process_name(name: Optional[str]) -> None:
+def set_process_name(name: str | None) -> None:
     """Names this process in `fdmctl top`, `dump` and `doctor`, and on the page, in all stores that it uses.
 
     Without a name it is FDMETRICS_PROCESS_NAME of the environment, as it is when the process takes its place in a store
@@ -28,7 +25,9 @@ def set_process_name(name: Optional[str]) -> None:
     encoded = (name or "").encode(errors="replace")
     if b"\0" in encoded:
         raise InvalidArgumentError(f"The name of a process is {name!r}: it must not have a zero in it.")
-    with contextlib.suppress(LibraryError, UnsupportedError):
+    try:
         library = _library.load()
         check_status(library, library.fdm_set_process_name(encoded))
         _log.pass_on(library)
+    except (LibraryError, UnsupportedError):
+        pass

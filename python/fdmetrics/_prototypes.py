@@ -9,7 +9,10 @@ test compares both with the header, so that a wrong or missing line cannot go un
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Dict, NamedTuple, Tuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 c_status = ctypes.c_int32
 c_handle = ctypes.c_void_p
@@ -51,16 +54,19 @@ class String(ctypes.Structure):
     _fields_ = [("data", ctypes.c_char_p), ("length", ctypes.c_size_t)]
 
 
-class Prototype(NamedTuple):
+class Prototype:
     """One function: its types, and whether a call keeps the interpreter lock.
 
     Keeping it is right for a call of a few nanoseconds, where releasing it would cost more than the call. Whatever may
     call the kernel or take longer releases it.
     """
 
-    result: Any
-    arguments: Tuple[Any, ...]
-    keeps_lock: bool
+    __slots__ = ("arguments", "keeps_lock", "result")
+
+    def __init__(self, result: Any, arguments: tuple[Any, ...], keeps_lock: bool) -> None:
+        self.result = result
+        self.arguments = arguments
+        self.keeps_lock = keeps_lock
 
 
 def quick(result: Any, *arguments: Any) -> Prototype:
@@ -86,7 +92,7 @@ objects = ctypes.POINTER(ctypes.c_void_p)
 builtin = quick(c_handle, c_handle, objects, ctypes.c_ssize_t)
 keyword_builtin = quick(c_handle, c_handle, objects, ctypes.c_ssize_t, c_handle)
 
-PROTOTYPES: Dict[str, Prototype] = {
+PROTOTYPES: dict[str, Prototype] = {
     "fdm_strerror": quick(text, c_status),
     "fdm_last_error": quick(text),
     "fdm_version": quick(text),

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Dict
 
 from ._prototypes import (
     Prototype,
@@ -57,7 +56,7 @@ class Scrape(ctypes.Structure):
     ]
 
 
-PROTOTYPES: Dict[str, Prototype] = {
+PROTOTYPES: dict[str, Prototype] = {
     "fdm_allow_utf8_names": quick(None, u32),
     "fdm_negotiate": quick(c_status, text, text, ctypes.POINTER(Scrape)),
     "fdm_render_scrape": slow(c_status, c_handle, ctypes.POINTER(Scrape), out_handle, ctypes.POINTER(size)),

@@ -9,7 +9,6 @@ fdmetrics_hook, which every Python process of a service may import, has the same
 from __future__ import annotations
 
 import os
-from typing import Set, Tuple
 
 from . import _log
 
@@ -19,10 +18,10 @@ SWITCH = ("1", "0")
 #: Whether process_*, and how, and by "worker" also python_gc_* and python_info.
 PROCESS_METRICS = "FDMETRICS_PROCESS_METRICS"
 
-_told: Set[str] = set()
+_told: set[str] = set()
 
 
-def chosen(name: str, values: Tuple[str, ...], otherwise: str) -> str:
+def chosen(name: str, values: tuple[str, ...], otherwise: str) -> str:
     """The value of a variable, one of `values`; "" where it is empty, not set, or means nothing, which is logged.
 
     otherwise: what happens then, for the log. Raises nothing.

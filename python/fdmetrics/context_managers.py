@@ -7,21 +7,28 @@ As a decorator each also takes a coroutine function, and then lasts until the co
 
 from __future__ import annotations
 
-import functools
 from time import perf_counter
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, ContextManager, Optional, Tuple, Type, TypeVar, Union, cast
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+    from typing import Any, TypeVar
+
+    from typing_extensions import TypeAlias
+
     from .instruments import Counter, Gauge, Histogram, Summary
 
-F = TypeVar("F", bound=Callable[..., Any])
-Exceptions = Union[Type[BaseException], Tuple[Type[BaseException], ...]]
+    F = TypeVar("F", bound=Callable[..., Any])
+
+Exceptions: TypeAlias = "type[BaseException] | tuple[type[BaseException], ...]"
 
 
-def _decorated(function: F, enter: Callable[[], ContextManager[Any]]) -> F:
+def _decorated(function: F, enter: Callable[[], AbstractContextManager[Any]]) -> F:
     """A function that runs another one inside a new context at each call."""
-    # Imported here: it costs more than the rest of this package, and only who decorates needs it.
+    # Imported here: they cost more than the rest of this package, and only who decorates needs them.
+    import functools
     import inspect
 
     if inspect.iscoroutinefunction(function):
@@ -31,25 +38,25 @@ def _decorated(function: F, enter: Callable[[], ContextManager[Any]]) -> F:
             with enter():
                 return await function(*args, **kwargs)
 
-        return cast(F, wrapped_coroutine)
+        return wrapped_coroutine  # type: ignore[return-value]
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         with enter():
             return function(*args, **kwargs)
 
-    return cast(F, wrapped)
+    return wrapped  # type: ignore[return-value]
 
 
 class Timer:
     """Times a block or a function in seconds, and observes (a gauge: is set to) the duration."""
 
-    def __init__(self, metric: Union[Gauge, Summary, Histogram], callback_name: str) -> None:
+    def __init__(self, metric: Gauge | Summary | Histogram, callback_name: str) -> None:
         self._metric = metric
         self._callback_name = callback_name
         self._start = 0.0
         #: The last duration in seconds; None before the first one.
-        self.duration: Optional[float] = None
+        self.duration: float | None = None
 
     def __enter__(self) -> Timer:
         self._start = perf_counter()
@@ -57,9 +64,9 @@ class Timer:
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.duration = max(perf_counter() - self._start, 0.0)
         getattr(self._metric, self._callback_name)(self.duration)
@@ -89,9 +96,9 @@ class ExceptionCounter:
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if isinstance(value, self._exception):
             self._counter.inc()
@@ -111,9 +118,9 @@ class InprogressTracker:
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._gauge.dec()
 

@@ -8,10 +8,9 @@ catches it. Recording calls raise none of these for the store's sake; see fdmetr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Type
-
 from . import _constants as c
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._library import Library
 
@@ -112,7 +111,7 @@ class UnsupportedError(FDMetricsError):
 #: handler of the program's raises amid the call is not ours to keep.
 REFUSALS = (FDMetricsError, MemoryError)
 
-BY_STATUS: Dict[int, Type[FDMetricsError]] = {
+BY_STATUS: dict[int, type[FDMetricsError]] = {
     error.status: error
     for error in (
         InvalidArgumentError,

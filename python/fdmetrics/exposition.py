@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+from _collections_abc import Collection
 from _thread import get_ident
-from typing import TYPE_CHECKING, Collection, Optional, Tuple, Union
 
 from .registry import registry_of
 from .store import TEXT_CONTENT_TYPE, ProcessMetrics
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
     from http.server import ThreadingHTTPServer
@@ -47,10 +47,10 @@ def generate_latest(
 
 
 def write_to_textfile(
-    path: Union[str, os.PathLike[str]],
+    path: str | os.PathLike[str],
     registry: object = None,
     escaping: str = "allow-utf-8",
-    tmpdir: Optional[Union[str, os.PathLike[str]]] = None,
+    tmpdir: str | os.PathLike[str] | None = None,
 ) -> None:
     """Writes what generate_latest gives to a file, for the node exporter's textfile collector: its name ends in .prom.
 
@@ -68,8 +68,10 @@ def write_to_textfile(
             file.write(text)
         os.replace(temporary, target)
     except BaseException:
-        with contextlib.suppress(OSError):
+        try:  # noqa: SIM105
             os.unlink(temporary)
+        except OSError:
+            pass
         raise
 
 
@@ -81,16 +83,16 @@ def start_http_server(
     pid_label: bool = False,
     process_metrics: ProcessMetrics = False,
     self_metrics: bool = False,
-    certfile: Optional[str] = None,
-    keyfile: Optional[str] = None,
-    client_cafile: Optional[str] = None,
-    client_capath: Optional[str] = None,
-    protocol: Optional[int] = None,
+    certfile: str | None = None,
+    keyfile: str | None = None,
+    client_cafile: str | None = None,
+    client_capath: str | None = None,
+    protocol: int | None = None,
     client_auth_required: bool = False,
-    tls_min_version: Optional[int] = None,
-    tls_max_version: Optional[int] = None,
+    tls_min_version: int | None = None,
+    tls_max_version: int | None = None,
     allowed_hosts: Collection[str] = (),
-) -> Tuple[ThreadingHTTPServer, threading.Thread]:
+) -> tuple[ThreadingHTTPServer, threading.Thread]:
     """Serves the metrics at /metrics and / from a daemon thread, as plain HTTP or with TLS.
 
     The scraper says in its headers what it wants: text, OpenMetrics or protobuf, how names are escaped, and gzip; with

@@ -17,7 +17,9 @@ Left out, because totals belong to no process whose part could be taken out: Cou
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, Iterable, Literal, Optional, Tuple, Union
+from _collections_abc import Callable, Iterable
+
+import fdmetrics
 
 from . import _bindings, _gauge_functions
 from . import _constants as c
@@ -28,8 +30,14 @@ from .errors import InvalidArgumentError, InvalidNameError
 from .metric import Metric
 from .registry import REGISTRY
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._types import GaugeMode as GaugeMode
+
 #: The modes of a gauge; see Gauge.
-GAUGE_MODES: Dict[str, int] = {
+GAUGE_MODES: dict[str, int] = {
     "all": c.FDM_GAUGE_ALL,
     "liveall": c.FDM_GAUGE_LIVEALL,
     "min": c.FDM_GAUGE_MIN,
@@ -42,21 +50,15 @@ GAUGE_MODES: Dict[str, int] = {
     "livemostrecent": c.FDM_GAUGE_LIVEMOSTRECENT,
     "local": c.FDM_GAUGE_LOCAL,
 }
-#: Their names.
-GaugeMode = Literal[
-    "all",
-    "liveall",
-    "min",
-    "livemin",
-    "max",
-    "livemax",
-    "sum",
-    "livesum",
-    "mostrecent",
-    "livemostrecent",
-    "local",
-]
 _MOST_RECENT = (c.FDM_GAUGE_MOSTRECENT, c.FDM_GAUGE_LIVEMOSTRECENT)
+
+
+if not TYPE_CHECKING:
+    # Type checkers see what is imported above.
+    def __getattr__(name: str) -> object:
+        if name != "GaugeMode":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return fdmetrics.GaugeMode
 
 
 def gauge_mode(name: str, mode: str) -> int:
@@ -146,7 +148,7 @@ class Gauge(Metric):
         unit: str = "",
         registry: object = REGISTRY,
         *,
-        multiprocess_mode: GaugeMode = "all",
+        multiprocess_mode: fdmetrics.GaugeMode = "all",
     ) -> None:
         """Declares a gauge; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError,
         InvalidArgumentError (no such mode)."""
@@ -160,7 +162,7 @@ class Gauge(Metric):
     def _put_calls(self, calls: _bindings.GaugeCalls) -> None:
         if self._family.registry._functions and _gauge_functions.has(self._family, self._values):
             calls = _bindings.silent_gauge_calls(self)
-        for name in calls._fields:
+        for name in calls.__slots__:
             put(Gauge, self, name, getattr(calls, name))
 
     def _connect(self, handle: int) -> _bindings.GaugeCalls:
@@ -208,7 +210,7 @@ class Gauge(Metric):
         _gauge_functions.put(self._family, self._values, f)
         self._put_calls(_bindings.silent_gauge_calls(self))
 
-    def _remove(self, series: Iterable[Tuple[str, ...]]) -> None:
+    def _remove(self, series: Iterable[tuple[str, ...]]) -> None:
         removed = list(series)
         _gauge_functions.drop(self._family, removed)
         super()._remove(removed)
@@ -286,7 +288,7 @@ class Histogram(Metric):
         unit: str = "",
         registry: object = REGISTRY,
         *,
-        buckets: Iterable[Union[float, str]] = DEFAULT_BUCKETS,
+        buckets: Iterable[float | str] = DEFAULT_BUCKETS,
     ) -> None:
         """Declares a histogram; see fdmetrics.instruments for the arguments.
 
@@ -326,7 +328,7 @@ class _Text(Metric):
     def _disconnect(self) -> None:
         pass
 
-    def _update(self, function: str, encoded: Callable[[], Tuple[Any, ...]]) -> None:
+    def _update(self, function: str, encoded: Callable[[], tuple[Any, ...]]) -> None:
         if self._is_parent:
             _bindings.missing_labels(KIND_NAMES[self._kind])()
         if self._is_removed:
@@ -358,7 +360,7 @@ class Info(_Text):
         """Declares an info; see fdmetrics.instruments for the arguments. Errors: InvalidNameError, ConflictError."""
         self._declare(name, documentation, labelnames, namespace, subsystem, unit, registry)
 
-    def _bind(self) -> Optional[bool]:
+    def _bind(self) -> bool | None:
         # There is nothing to show before info(): the family alone is registered.
         return self._family.register_quietly() or None
 
@@ -367,7 +369,7 @@ class Info(_Text):
         self._family.register()
         self._family.registry._registered(self)
 
-    def info(self, val: Dict[str, str]) -> None:
+    def info(self, val: dict[str, str]) -> None:
         """Sets the text, in place of the former one.
 
         Errors: ValueError for a key that is no label name or is one of the metric's own, and for a value of None;
@@ -397,7 +399,7 @@ class Enum(_Text):
         unit: str = "",
         registry: object = REGISTRY,
         *,
-        states: Optional[Iterable[str]] = None,
+        states: Iterable[str] | None = None,
     ) -> None:
         """Declares an enum of states; see fdmetrics.instruments for the arguments. Errors: InvalidNameError,
         ConflictError."""
@@ -406,7 +408,7 @@ class Enum(_Text):
 
     def state(self, state: str) -> None:
         """Turns one state on and the others off, for all processes. Errors: ValueError where there is no such state."""
-        states: Tuple[str, ...] = self._family.descriptor.states
+        states: tuple[str, ...] = self._family.descriptor.states
         if state not in states:
             raise InvalidArgumentError(f"{state!r} is not a state of {self.name}: one of {states} is expected")
         self._update("fdm_state_set", lambda: (state.encode("utf-8", "surrogatepass"),))

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Mapping, NoReturn, Optional, Sequence, Tuple, TypeVar
+from _collections_abc import Iterable, Mapping, Sequence
+from types import MethodType
 
 from . import _builtins, _library
 from ._children import Children, MadeChildren
@@ -15,8 +15,11 @@ from ._family import Family
 from .errors import REFUSALS, InvalidArgumentError, LabelsError, check_status
 from .registry import registry_of
 
-M = TypeVar("M", bound="Metric")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, TypeVar
 
+    M = TypeVar("M", bound="Metric")
 
 # What stands in for a store's word before there is one; no store's gets there.
 _NO_WORD = (1 << 64) - 1
@@ -59,12 +62,12 @@ class Metric:
             "labels": _LABELS_TEXT,
         }
 
-    _kind: ClassVar[int]
+    _kind: int
     #: Whether a child is told that this process has removed its series. One that is not has the address of a series,
     #: which nobody sees any more.
-    _knows_removal: ClassVar[bool] = False
+    _knows_removal: bool = False
     #: How a program has names of any UTF-8.
-    _utf8_advice: ClassVar[str] = UTF8_ADVICE
+    _utf8_advice: str = UTF8_ADVICE
 
     if TYPE_CHECKING:
 
@@ -79,7 +82,7 @@ class Metric:
         subsystem: str,
         unit: str,
         registry: object,
-        labelvalues: Optional[Sequence[object]] = None,
+        labelvalues: Sequence[object] | None = None,
         **specific: Any,
     ) -> None:
         utf8 = self._takes_utf8_names()
@@ -93,7 +96,7 @@ class Metric:
         self._take(Family(descriptor, owner), values)
         owner._declare(self, self._family)
 
-    def _take(self, family: Family, values: Tuple[str, ...]) -> None:
+    def _take(self, family: Family, values: tuple[str, ...]) -> None:
         self._family = family
         self._values = values
         self._children = _NO_CHILDREN
@@ -112,7 +115,7 @@ class Metric:
     def _look_up_slowly(self) -> None:
         # Whoever has no look-up refuses without a reference to itself: there are many, and a cycle would keep each.
         # Not by a __getattr__, which would make every other attribute slower.
-        refuse = functools.partial(_refuse_labels, self._family.descriptor, self._values)
+        refuse = MethodType(_refuse_labels, (self._family.descriptor, self._values))
         _labels_slot.__set__(self, self._labels if self._is_parent else refuse)
 
     @staticmethod
@@ -204,13 +207,13 @@ class Metric:
                 pass
         return self._child(self._label_values(labelvalues, labelkwargs))
 
-    def _child(self: M, values: Tuple[str, ...]) -> M:
+    def _child(self: M, values: tuple[str, ...]) -> M:
         try:
             children = self._current_children()
         except REFUSALS as error:
             self._family.refuse(error)
             children = Children(_NO_WORD)
-        child: Optional[M] = children.get(values)
+        child: M | None = children.get(values)
         if child is None:
             child = self._made_child(values)
             if self._knows_removal:
@@ -221,7 +224,7 @@ class Metric:
         assert child is not None
         return child
 
-    def _made_child(self: M, values: Tuple[str, ...]) -> M:
+    def _made_child(self: M, values: tuple[str, ...]) -> M:
         child = type(self).__new__(type(self))
         child._take(self._family, values)
         return child
@@ -251,12 +254,12 @@ class Metric:
                 _labels_slot.__set__(self, _builtins.make(store.library, "fdm_py_labels", state, _LABELS_DOC))
         return children
 
-    def _check_parent(self) -> Tuple[str, ...]:
+    def _check_parent(self) -> tuple[str, ...]:
         if not self._is_parent:
-            _refuse_labels(self._family.descriptor, self._values)
+            _refuse_labels((self._family.descriptor, self._values))
         return self._family.descriptor.label_names
 
-    def _label_values(self, labelvalues: Sequence[object], labelkwargs: Mapping[str, object]) -> Tuple[str, ...]:
+    def _label_values(self, labelvalues: Sequence[object], labelkwargs: Mapping[str, object]) -> tuple[str, ...]:
         names = self._check_parent()
         if labelvalues and labelkwargs:
             raise LabelsError("Can't pass both *args and **kwargs")
@@ -281,7 +284,7 @@ class Metric:
             raise LabelsError(f"Incorrect label count (expected {len(names)}, got {labelvalues})")
         self._remove([tuple(_text(value) for value in labelvalues)])
 
-    def remove_by_labels(self, labels: Dict[str, str]) -> None:
+    def remove_by_labels(self, labels: dict[str, str]) -> None:
         """Removes every series that has these values of some of its labels, for all processes.
 
         Costs a rendering. Errors: ValueError where a name is not one of the metric's; TypeError where it is no dict.
@@ -308,14 +311,14 @@ class Metric:
         known.update(child._values for child in self._made)
         self._remove(values for values in known if all(values[at] == value for at, value in wanted.items()))
 
-    def _tell_removed(self, series: Optional[Iterable[Tuple[str, ...]]] = None) -> None:
+    def _tell_removed(self, series: Iterable[tuple[str, ...]] | None = None) -> None:
         """Tells the children with these label values, or all, that their series are removed."""
         removed = None if series is None else set(series)
         for child in self._made:
             if removed is None or child._values in removed:
                 child._is_removed = True
 
-    def _remove(self, series: Iterable[Tuple[str, ...]]) -> None:
+    def _remove(self, series: Iterable[tuple[str, ...]]) -> None:
         if not self._family.register_quietly():
             return
         series = list(series)
@@ -364,8 +367,9 @@ class Metric:
 
 
 def _refuse_labels(
-    descriptor: Descriptor, values: Tuple[str, ...], /, *_labelvalues: object, **_labelkwargs: object
+    refused: tuple[Descriptor, tuple[str, ...]], /, *_labelvalues: object, **_labelkwargs: object
 ) -> NoReturn:
+    descriptor, values = refused
     metric = f"{KIND_NAMES[descriptor.kind]}:{descriptor.name}"
     if not descriptor.label_names:
         raise LabelsError(f"No label names were set when constructing {metric}")

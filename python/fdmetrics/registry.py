@@ -5,21 +5,25 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Callable, Collection, Dict, Iterable, List, MutableSet, Optional, Protocol, Set
+from _collections_abc import Collection, Iterable
+
+import fdmetrics
 
 from . import _environment, _gauge_functions, _library, _log
 from ._descriptor import Descriptor
 from .errors import REFUSALS, ConflictError, FDMetricsError, StoreClosedError
-from .store import Path, ProcessMetrics, Statistics, Store, absolute
+from .store import ProcessMetrics, Store, absolute
 
 #: How long after a failure the same thing is tried again, in seconds.
 RETRY_SECONDS = 1.0
 
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, MutableSet
+    from typing import Protocol
 
     class Declared(Protocol):
         """What a registry knows of a metric."""
@@ -53,11 +57,11 @@ class Registry:
     """
 
     # Of the class until the store is attached, then of the object: two threads that attach at once so keep one store.
-    _store: Optional[Store] = None
+    _store: Store | None = None
     #: Of the default store: what the environment says, and what the directory is, where it was attached.
-    _found: Optional[_environment.Found] = None
+    _found: _environment.Found | None = None
 
-    def __init__(self, directory: Optional[Path] = None) -> None:
+    def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         """A registry for the store in a directory; None: for the process's default store.
 
         A relative name counts from the working directory of now. Errors: OSError where there is none then.
@@ -66,25 +70,25 @@ class Registry:
         self._closed = False
         self._retry_at = 0.0
         # The declaration that counts for each name in this process.
-        self._declared: Dict[str, Descriptor] = {}
+        self._declared: dict[str, Descriptor] = {}
         # Of prometheus_client's registries those that hold a metric of a name, which is free once there are none left;
         # see _hold. A name that no such registry has had is not there, and not free.
-        self._holders: Dict[str, MutableSet[object]] = {}
-        self._pending: Dict[Declared, None] = {}
+        self._holders: dict[str, MutableSet[object]] = {}
+        self._pending: dict[Declared, None] = {}
         # Only of a store that may be closed; a process that has the default one alone need not import weakref.
-        self._attachments: Optional[MutableSet[Attached]] = None
+        self._attachments: MutableSet[Attached] | None = None
         if directory is not None:
             import weakref
 
             self._attachments = weakref.WeakSet()
         # Families of ZeroMQ messages that the program itself records into, and whom to tell of one; see _own_records.
-        self._own_records: Set[str] = set()
-        self._on_own_record: List[Callable[[Registry, str], None]] = []
+        self._own_records: set[str] = set()
+        self._on_own_record: list[Callable[[Registry, str], None]] = []
         self._refusals = _log.Refusals()
         #: The families that Gauge.set_function was called for.
         self._functions: _gauge_functions.Functions = {}
         #: How often something was refused, by the exception's class name. Not exact under several threads.
-        self.failures: Dict[str, int] = {}
+        self.failures: dict[str, int] = {}
         #: Recording calls that had nothing to record into. Not exact under several threads.
         self.lost_updates = 0
 
@@ -139,7 +143,7 @@ class Registry:
         self._register_pending()
         return store
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> fdmetrics.Statistics:
         """The numbers of the store. Errors: those of Store()."""
         return self._attach().statistics()
 
@@ -182,7 +186,7 @@ class Registry:
             # Another thread, or a signal handler, was quicker.
             opened.close()
         elif self._directory is None:
-            self._found = _environment.Found.now(store.path)
+            self._found = _environment.Found(store.path)
         self._register_pending()
         return store
 
@@ -203,11 +207,11 @@ class Registry:
         os.environ[_environment.DIRECTORY] = directory
         self._declared, self._pending, self._retry_at = {}, {}, 0.0
         self._store = store
-        self._found = _environment.Found.now(store.path)
+        self._found = _environment.Found(store.path)
         detach_all(self)
         self._register_pending()
 
-    def _attach_quietly(self) -> Optional[Store]:
+    def _attach_quietly(self) -> Store | None:
         """The store, or None where it cannot be had: then the cause is logged and counted."""
         store = self._store
         if store is not None:
@@ -270,7 +274,7 @@ class Registry:
     def _forget_replaced(self, name: str) -> None:
         """Registers only at their next update what was declared otherwise, if the store has not been attached since."""
         for metric in list(self._pending):
-            family: Optional[Family] = getattr(metric, "_family", None)
+            family: Family | None = getattr(metric, "_family", None)
             if family is not None and family.descriptor.name == name and self._is_replaced(family.descriptor):
                 self._pending.pop(metric, None)
 
@@ -354,9 +358,11 @@ class Registry:
         Returns from when on it may be tried again, on the clock of time.monotonic.
         """
         name = type(error).__name__
-        with contextlib.suppress(MemoryError):
+        try:
             self.failures[name] = self.failures.get(name, 0) + 1
             self._refusals.tell(what, error, consequence)
+        except MemoryError:
+            pass
         library = _library.loaded()
         if library is not None:
             _log.pass_on(library)
@@ -369,7 +375,7 @@ REGISTRY = Registry()
 
 def register_each(metrics: Iterable[Declared]) -> None:
     """Registers metrics with the store, all of them, and then raises the first error that there was."""
-    first: Optional[FDMetricsError] = None
+    first: FDMetricsError | None = None
     for metric in metrics:
         try:
             metric.register()
@@ -391,8 +397,10 @@ def _join_after_fork() -> None:
     # A fork child that only counts would otherwise never be one of the live processes whose memory and time are shown.
     store = REGISTRY._store
     if store is not None:
-        with contextlib.suppress(*REFUSALS):
+        try:  # noqa: SIM105
             store.join()
+        except REFUSALS:
+            pass
 
 
 os.register_at_fork(after_in_child=_join_after_fork)
@@ -401,8 +409,10 @@ os.register_at_fork(after_in_child=_join_after_fork)
 def _attach_to_remove() -> None:
     # The library removes an automatic directory at the exit of the process that chose its name, if that has attached.
     if not REGISTRY.attached and _environment.is_left_to_remove():
-        with contextlib.suppress(FDMetricsError):
+        try:  # noqa: SIM105
             Store.default()
+        except FDMetricsError:
+            pass
 
 
 def _pass_on_at_exit() -> None:

@@ -4,48 +4,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-from typing import Collection, NamedTuple, Optional, Union
+from _collections_abc import Collection
+
+import fdmetrics
 
 from . import _constants as c
 from . import _environment, _library, _log, _prototypes
 from .errors import InvalidArgumentError, StoreClosedError, check_status
 
-Path = Union[str, "os.PathLike[str]"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing_extensions import TypeAlias
+
+    from ._types import Statistics as Statistics
+
+Path: TypeAlias = "str | os.PathLike[str]"
 
 #: The HTTP content type of a rendered text.
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Whether the metrics of the processes themselves are rendered too, and how; see Store.render.
-ProcessMetrics = Union[bool, str]
+ProcessMetrics: TypeAlias = "bool | str"
 
 
-class Statistics(NamedTuple):
-    """Numbers of a store. Those of refusals are counted by all processes together."""
-
-    #: Files of the store.
-    segments: int
-    #: Metric families, each once.
-    families: int
-    #: Series that are rendered.
-    series: int
-    #: Series that were removed.
-    removed_series: int
-    #: Pairs of a gauge's series and a process slot.
-    gauge_instances: int
-    #: Records that were skipped because they do not verify.
-    damaged_records: int
-    #: Processes that hold the store.
-    live_processes: int
-    #: Bytes reserved on the file system.
-    bytes_reserved: int
-    #: Registrations refused because the file system was full.
-    dropped_no_space: int
-    #: Registrations refused by the limit on a family's series.
-    dropped_series_limit: int
-    #: Registrations refused because they contradict an existing family.
-    conflicts: int
+if not TYPE_CHECKING:
+    # Type checkers see what is imported above.
+    def __getattr__(name: str) -> object:
+        if name != "Statistics":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return fdmetrics.Statistics
 
 
 class Store:
@@ -88,7 +76,7 @@ class Store:
 
     def _take(self, library: _library.Library, pointer: ctypes.c_void_p) -> None:
         self.library = library
-        self._pointer: Optional[ctypes.c_void_p] = pointer
+        self._pointer: ctypes.c_void_p | None = pointer
         #: The store's directory.
         self.path: str = os.fsdecode(library.fdm_store_path(pointer))
         #: Where the number stands that `removals` shows.
@@ -171,9 +159,10 @@ class Store:
         """
         check_status(self.library, self.library.fdm_worker_ended(self.pointer, worker))
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> fdmetrics.Statistics:
         """The numbers of the store. Errors: StoreClosedError."""
         from ._rare_prototypes import StatisticsNumbers
+        from ._types import Statistics
 
         numbers = StatisticsNumbers(ctypes.sizeof(StatisticsNumbers))
         check_status(self.library, self.library.fdm_store_statistics(self.pointer, ctypes.byref(numbers)))
@@ -188,8 +177,10 @@ class Store:
         """
         pointer, self._pointer = self._pointer, None
         if pointer is not None:
-            with contextlib.suppress(InvalidArgumentError):  # The default store is never closed.
+            try:  # noqa: SIM105
                 check_status(self.library, self.library.fdm_store_close(pointer))
+            except InvalidArgumentError:  # The default store is never closed.
+                pass
 
 
 def absolute(directory: Path) -> str:
