@@ -14,7 +14,7 @@
   F(last_error, const char *, (void))                                                                            \
   F(store_open, fdm_status, (const fdm_options *, fdm_store **))                                                 \
   F(store_close, fdm_status, (fdm_store *))                                                                      \
-  F(register, fdm_status, (fdm_store *, const fdm_descriptor *, fdm_family **))                                  \
+  F(register_replacing, fdm_status, (fdm_store *, const fdm_descriptor *, fdm_family **))                        \
   F(labels, fdm_status, (fdm_family *, const fdm_string *, size_t, void **))                                     \
   F(remove, fdm_status, (fdm_family *, const fdm_string *, size_t))                                              \
   F(allow_utf8_names, void, (uint32_t))                                                                          \
@@ -22,7 +22,8 @@
   F(gauge_set, void, (fdm_gauge *, double))                                                                      \
   F(histogram_observe, void, (fdm_histogram *, double))                                                          \
   F(summary_observe, void, (fdm_summary *, double))                                                              \
-  F(info_set, fdm_status, (fdm_family *, const fdm_string *, size_t, const fdm_string *, const fdm_string *, size_t)) \
+  F(info_set, fdm_status,                                                                                        \
+    (fdm_family *, const fdm_string *, size_t, const fdm_string *, const fdm_string *, size_t))                  \
   F(state_set, fdm_status, (fdm_family *, const fdm_string *, size_t, const char *))                             \
   F(negotiate, fdm_status, (const char *, const char *, fdm_scrape *))                                           \
   F(render_directory, fdm_status, (const char *, uint32_t, uint32_t, char **, size_t *))                         \
@@ -90,7 +91,8 @@ static size_t text(char *to, size_t size, uint32_t most) {
 
 // A name that is mostly one.
 static void name(char *to, size_t size) {
-  static const char *const stems[] = {"http_requests", "x", "x_total", "a:b", "http.requests", "temp_celsius", "e\u0301", "\u00e9"};
+  static const char *const stems[] = {"http_requests", "x",            "x_total", "a:b",
+                                      "http.requests", "temp_celsius", "e\u0301", "\u00e9"};
   if (below(3) == 0) {
     text(to, size, 4);
   } else {
@@ -147,15 +149,17 @@ static void random_updates(const struct pair *pair, fdm_family *families[2], uin
       name(key, sizeof key);
       const fdm_string keys[] = {{key, strlen(key)}}, values[] = {{value, text(value, sizeof value, 4)}};
       for (int i = 0; i < 2; i++) {
-        status[i] = type == FDM_INFO ? pair->build[i]->info_set(families[i], labels.values, count, keys, values, 1)
-                                     : pair->build[i]->state_set(families[i], labels.values, count, series % 2 ? "on" : "\u00e9");
+        struct build *build = pair->build[i];
+        status[i] = type == FDM_INFO ? build->info_set(families[i], labels.values, count, keys, values, 1)
+                                     : build->state_set(families[i], labels.values, count, series % 2 ? "on" : "\u00e9");
       }
       same_error(pair, "info or state", status[0], status[1]);
       continue;
     }
     for (int i = 0; i < 2; i++) status[i] = pair->build[i]->labels(families[i], labels.values, count, &handles[i]);
     same_error(pair, "labels", status[0], status[1]);
-    for (int i = 0; i < 2 && status[0] == 0; i++) {
+    if (status[0] != FDM_OK) continue;
+    for (int i = 0; i < 2; i++) {
       struct build *build = pair->build[i];
       if (type == FDM_COUNTER) status[i] = build->counter_add((fdm_counter *)handles[i], number);
       if (type == FDM_GAUGE) build->gauge_set((fdm_gauge *)handles[i], number);
@@ -198,7 +202,7 @@ static void random_family(const struct pair *pair, fdm_store *stores[2]) {
   }
   fdm_family *families[2];
   fdm_status status[2];
-  for (int i = 0; i < 2; i++) status[i] = pair->build[i]->register(stores[i], &descriptor, &families[i]);
+  for (int i = 0; i < 2; i++) status[i] = pair->build[i]->register_replacing(stores[i], &descriptor, &families[i]);
   same_error(pair, "register", status[0], status[1]);
   if (status[0] == 0) random_updates(pair, families, descriptor.type, descriptor.label_count);
 }
@@ -264,14 +268,16 @@ int main(int count, char **arguments) {
     fdm_store *stores[2];
     for (int i = 0; i < 2; i++) {
       snprintf(pair.directory[i], sizeof pair.directory[i], "%s/%d", arguments[3], i);
-      const fdm_options options = {.struct_size = sizeof options, .directory = pair.directory[i], .lanes = 1, .series_limit = 3};
+      const fdm_options options = {
+          .struct_size = sizeof options, .directory = pair.directory[i], .lanes = 1, .series_limit = 3};
       CHECK(builds[i].store_open(&options, &stores[i]) == FDM_OK);
       builds[i].allow_utf8_names(round % 2);
     }
     for (uint32_t families = 1 + below(4); families-- > 0;) random_family(&pair, stores);
     for (int i = 0; i < 2; i++) {
       for (uint32_t format = FDM_FORMAT_TEXT; format <= FDM_FORMAT_PROTOBUF; format++) {
-        const uint32_t options = escapings[below(4)] | (below(2) ? FDM_RENDER_CREATED : 0) | (below(8) ? 0 : FDM_RENDER_SELF_METRICS);
+        const uint32_t others = (below(2) ? FDM_RENDER_CREATED : 0) | (below(8) ? 0 : FDM_RENDER_SELF_METRICS);
+        const uint32_t options = escapings[below(4)] | others;
         bytes += same_rendering(&pair, pair.directory[i], format, options);
       }
     }
