@@ -438,7 +438,7 @@ const char *fdm_content_type(uint32_t format);
 
 // Options of fdm_dump_directory, to be or-ed.
 enum {
-  FDM_DUMP_JSON = 1,    // one JSON object, as of `fdmctl dump --json`, in place of lines
+  FDM_DUMP_JSON = 1,    // one JSON object, as of fdmctl dump --json, in place of lines
   FDM_DUMP_REMOVED = 2  // also removed series
 };
 

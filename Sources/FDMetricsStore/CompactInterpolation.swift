@@ -3,7 +3,7 @@
 
 /// Each part of a text in quotes is added by a call, in place of the standard library's code for it, which the compiler puts
 /// into every place where it is used. Most of what the library says are errors that nobody ever sees, and their code was a
-/// quarter of it.
+/// fifth of it.
 ///
 /// A declaration of a module goes before the standard library's of the same form, so nothing says at the place of a text that
 /// it uses these. Texts stay as they are.
