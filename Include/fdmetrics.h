@@ -41,7 +41,7 @@ extern "C" {
 
 // The version of this header's contract. The library accepts callers of the same major number.
 #define FDM_ABI_MAJOR 1
-#define FDM_ABI_MINOR 3
+#define FDM_ABI_MINOR 4
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Status
@@ -424,11 +424,40 @@ fdm_status fdm_negotiate(const char *accept, const char *accept_encoding, fdm_sc
 fdm_status fdm_render_scrape(fdm_store *store, const fdm_scrape *scrape, char **text, size_t *length);
 fdm_status fdm_render_directory_scrape(const char *directory, const fdm_scrape *scrape, char **text, size_t *length);
 
-// Releases what the functions that render gave; NULL is fine.
+// Releases what the functions that give a text gave; NULL is fine.
 void fdm_free(void *pointer);
 
 // The HTTP content type of a format, never NULL; that of FDM_FORMAT_TEXT for a number that is none.
 const char *fdm_content_type(uint32_t format);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Inspection: what `fdmctl dump` and `fdmctl check` print, for who does not have the tool. With read access alone, of live or
+// dead processes; nothing is made or changed. *text is *length bytes of UTF-8 and a terminating zero, to be released with
+// fdm_free. The words are for people and may change. Names and labels are texts of others: what a terminal would obey is
+// written as an escape, such as \u{1B}. Since ABI 1.4.
+
+// Options of fdm_dump_directory, to be or-ed.
+enum {
+  FDM_DUMP_JSON = 1,    // one JSON object, as of fdmctl dump --json, in place of lines
+  FDM_DUMP_REMOVED = 2  // also removed series
+};
+
+// Says what is in the store in a directory: header, segments, processes, families, and series with the value of each lane and
+// of each process. Damaged records are named and skipped. Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, DAMAGED, NOT_FOUND,
+// DIRECTORY, FOREIGN.
+fdm_status fdm_dump_directory(const char *directory, uint32_t options, char **text, size_t *length);
+
+// Options of fdm_check_directory.
+enum {
+  FDM_CHECK_NOTES = 1  // also what killed processes leave, which is harmless
+};
+
+// Verifies every invariant of the store in a directory. The text has what is wrong, one finding a line; where nothing is, it
+// is a line that begins with "ok". *error_count is the number of findings that mean damage; may be NULL. A store that is
+// written to meanwhile raises no false alarm. A damaged file, or one that is no store's, is not
+// an error of the call but found.
+// Errors: INVALID_ARGUMENT, NO_SPACE, SYSTEM, NOT_FOUND, DIRECTORY.
+fdm_status fdm_check_directory(const char *directory, uint32_t options, uint64_t *error_count, char **text, size_t *length);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // ZeroMQ. The library does not call libzmq: the caller sends and receives, and says here what happened, once a message.

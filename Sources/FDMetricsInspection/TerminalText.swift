@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FDMetricsExposition
+
 // Texts that others chose (names, label values, commands), on a terminal.
 
 /// A text without control characters, which a terminal would obey, and without marks that make it show a text in another order
@@ -48,14 +50,4 @@ package func shifted(_ text: String, by shift: Int, width: Int) -> String {
         return true
     }
     return "…" + rest
-}
-
-private func isObeyed(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.value {
-    // Control characters, and those of the upper half: U+009B begins a sequence as ESC [ does.
-    case ..<0x20, 0x7F..<0xA0: true
-    // What ends a line, or turns the direction of writing.
-    case 0x2028...0x202E, 0x2066...0x2069, 0x200E...0x200F, 0x061C: true
-    default: false
-    }
 }

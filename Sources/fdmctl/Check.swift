@@ -3,7 +3,7 @@
 
 #if CommandLineTool
 import ArgumentParser
-import FDMetricsInspection
+import FDMetricsExposition
 import FDMetricsStore
 
 /// `fdmctl check`: verifies every invariant of a store.
@@ -29,11 +29,8 @@ struct Check: ParsableCommand {
         } catch {
             throw refuse(error)
         }
-        for finding in report.findings where notes || finding.severity == .error { print(sanitized("\(finding)")) }
+        writeOut(report.text(notes: notes))
         if !report.errors.isEmpty { throw ExitCode.failure }
-        print(
-            "ok: \(report.segments) segments, \(report.families) families, \(report.series) series, "
-                + "\(report.liveProcesses) processes live")
     }
 }
 #endif

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import FDMetricsInspection
+import FDMetricsExposition
 import FDMetricsStore
 import Glibc
 

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FDMetricsExposition
 import FDMetricsInspection
 
 /// One thing that `fdmctl doctor` has found wrong.
@@ -31,7 +32,7 @@ struct Diagnosis {
     struct StoreSummary {
         let directory: String
         let text: String
-        let processes: [StoreListing.ProcessEntry]
+        let processes: [ProcessEntry]
     }
 
     private(set) var findings: [DoctorFinding] = []

@@ -4,7 +4,6 @@
 #if CommandLineTool
 import ArgumentParser
 import FDMetricsExposition
-import FDMetricsInspection
 import FDMetricsStore
 
 /// `fdmctl dump`: prints what is in a store.
@@ -52,13 +51,12 @@ struct Dump: ParsableCommand {
             }
             return
         }
-        let listing: StoreListing
         do throws(StoreError) {
-            listing = try StoreListing(directory: directory, includesRemoved: all)
+            let listing = try StoreListing(directory: directory, includesRemoved: all)
+            writeOut(json ? try listing.json() : try listing.text())
         } catch {
             throw refuse(error)
         }
-        print(json ? listing.json.text : listing.text, terminator: "")
     }
 }
 #endif

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CFDMetricsLinux
+import FDMetricsExposition
 import Glibc
 
 /// Everything that a descriptor gives until its end; nil: errno says why.
@@ -47,6 +48,11 @@ func fileStatus(_ path: String, followingLink: Bool = true) -> stat? {
 func isSameFile(_ one: String, _ other: String) -> Bool {
     guard let one = fileStatus(one), let other = fileStatus(other) else { return false }
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino
+}
+
+/// The same of a text that is not one of Swift's.
+func writeOut(_ text: consuming TextBuffer) {
+    writeOut(text.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
 }
 
 /// Writes a text to standard output at once. What cannot be written makes the command fail at its end.

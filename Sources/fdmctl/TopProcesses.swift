@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import FDMetricsExposition
 import FDMetricsInspection
 import FDMetricsStore
 import Glibc

@@ -132,6 +132,7 @@ void check_instruments(void);
 void check_inert_handles(void);
 void check_exposition(void);
 void check_scrapes(void);
+void check_inspection(void);
 void check_empty_exposition(void);
 void check_zmq(void);
 void check_notices(void);

@@ -33,6 +33,7 @@ int main(int argc, char **argv) {
   check_empty_exposition();
   check_exposition();
   check_scrapes();
+  check_inspection();
   check_zmq();
   check_notices();
   check_default_store();

@@ -182,6 +182,7 @@ def test_exports_have_a_version(library: Path) -> None:
         },
         "FDMETRICS_1.2": {"fdm_keep_notices", "fdm_take_notice"},
         "FDMETRICS_1.3": {"fdm_register_replacing", "fdm_set_process_name"},
+        "FDMETRICS_1.4": {"fdm_check_directory", "fdm_dump_directory"},
     }
 
 

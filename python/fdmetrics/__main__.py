@@ -2,28 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m fdmetrics run -- COMMAND...: a program whose prometheus_client records into a store, unchanged.
 python -m fdmetrics render [DIRECTORY]: what a store has, as text.
+python -m fdmetrics serve [DIRECTORY]: the same over HTTP.
+python -m fdmetrics dump [DIRECTORY], check [DIRECTORY]: what is in a store, and whether it is intact, as of fdmctl.
 """
 
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import sys
 from typing import MutableMapping, Optional, Sequence
 
-from . import FDMetricsError, __version__, _environment, render_directory
+from . import FDMetricsError, __version__, _environment, _tool_options, render_directory
 from ._environment import DIRECTORY, PROMETHEUS_DIRECTORY
+from ._tool_options import CommandParser
 
 _HOOK_VARIABLE = "FDMETRICS_INSTALL"
 _HOOK_FILE = "fdmetrics_hook.pth"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_NO_DIRECTORY = 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m fdmetrics", description="Metrics of a service of many processes.")
+def _parser() -> CommandParser:
+    parser = CommandParser(prog="python -m fdmetrics", description="Metrics of a service of many processes.")
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="{run,render}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     run = commands.add_parser(
         "run",
         help="run a program whose prometheus_client records into one store, in all of its processes",
@@ -40,14 +43,19 @@ def _parser() -> argparse.ArgumentParser:
         "program", metavar="COMMAND", nargs=argparse.REMAINDER, help="the program and its arguments, after --"
     )
     render = commands.add_parser("render", help="print what a store has, in the Prometheus text format")
-    render.add_argument(
+    _add_directory(render)
+    render.add_argument("--pid-label", action="store_true", help="tell gauges of processes apart by pid, not by worker")
+    _tool_options.add_to(commands, _add_directory)
+    return parser
+
+
+def _add_directory(parser: CommandParser) -> None:
+    parser.add_argument(
         "directory",
         metavar="DIR",
         nargs="?",
         help=f"the store's directory (else {DIRECTORY}, else {PROMETHEUS_DIRECTORY})",
     )
-    render.add_argument("--pid-label", action="store_true", help="tell gauges of processes apart by pid, not by worker")
-    return parser
 
 
 def _run(parser: argparse.ArgumentParser, directory: Optional[str], program: Sequence[str]) -> int:
@@ -95,13 +103,15 @@ def _render(parser: argparse.ArgumentParser, directory: Optional[str], pid_label
     chosen = directory or _environment.chosen_directory()
     if not chosen:
         parser.error(f"render needs a DIR, where neither {DIRECTORY} nor {PROMETHEUS_DIRECTORY} is set")
+    from ._inspection_commands import write_out
+
     try:
         text = render_directory(chosen, pid_label=pid_label)
     except FDMetricsError as error:
         print(f"{parser.prog} render: {error}", file=sys.stderr)
         return 1
     try:
-        _print(text)
+        write_out(text)
     except BrokenPipeError:
         return 1  # The reader has what it wanted.
     except OSError as error:
@@ -110,22 +120,36 @@ def _render(parser: argparse.ArgumentParser, directory: Optional[str], pid_label
     return 0
 
 
-def _print(text: bytes) -> None:
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # It was closed, and its number may be another file's.
-    # Through no buffer of the interpreter's, which would fail a second time at its end.
-    while text:
-        text = text[os.write(sys.stdout.fileno(), text) :]
+def _tool(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    program = f"{parser.prog} {options.command}"
+    directory = options.directory or _environment.chosen_directory()
+    if not directory:
+        told = f"neither {DIRECTORY} nor {PROMETHEUS_DIRECTORY} is set"
+        print(f"{program}: expected a DIR, since {told}", file=sys.stderr)
+        return _NO_DIRECTORY
+    if options.command == "serve":
+        from . import _serve_command
+
+        return _serve_command.run(program, directory, options)
+    from . import _inspection_commands
+
+    command = _inspection_commands.dump if options.command == "dump" else _inspection_commands.check
+    return command(program, directory, options)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Does what the arguments say; the process's exit code."""
     parser = _parser()
-    chosen = parser.parse_args(arguments)
+    chosen, rest = parser.parse_known_args(arguments)
+    if rest:
+        parser.wrong_arguments = getattr(chosen, "wrong_arguments", parser.wrong_arguments)
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if chosen.command == "run":
         return _run(parser, chosen.directory, chosen.program)
     if chosen.command == "render":
         return _render(parser, chosen.directory, chosen.pid_label)
+    if chosen.command is not None:
+        return _tool(parser, chosen)
     parser.print_help()
     return 0
 

@@ -4,14 +4,39 @@
 package import FDMetricsStore
 import Synchronization
 
+/// A holder of a process slot, as its record in the store has it.
+package struct ProcessEntry: Sendable {
+    package let slot: Int
+    package let generation: UInt32
+    package let pid: UInt64
+    package let pidNamespace: UInt64
+    /// Clock ticks since boot, field 22 of /proc/PID/stat.
+    package let startTime: UInt64
+    /// ns since the epoch.
+    package let attachedTime: UInt64
+    /// What it was named by a call or its environment; nil: nothing.
+    package let givenName: String?
+    /// The kernel's name of it, at most 16 bytes: not its command line.
+    package let command: String
+    package let isAlive: Bool
+
+    /// What it is shown as.
+    package var name: String { givenName ?? command }
+}
+
 /// Who holds the process slots of a store.
-package struct Liveness: ~Copyable {
+package struct SlotHolders: ~Copyable {
     private var probe: LivenessProbe
     private let slots: ProcessSlots
 
-    package init(_ probe: consuming LivenessProbe, _ slots: ProcessSlots) {
-        self.probe = probe
-        self.slots = slots
+    /// Of a store.
+    /// - Throws: `notFound`, `foreign`, `damaged`, `system`.
+    package init(_ source: any SegmentSource) throws(StoreError) {
+        guard let first = try source.segment(0) else {
+            throw StoreError(.notFound, "there is no store in \(source.directory)")
+        }
+        probe = try LivenessProbe(directory: source.directory, segment: first)
+        slots = ProcessSlots(first)
     }
 
     /// Whether a lease is held. A token of a damaged record may hold any bits.
