@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the build hooks of both packages ask of native files: where they are, for which platform, and which tag that allows.
+"""What the build hooks of both packages ask of native files: where they are, for which platform, and the tag for it.
 
 A platform is called as the folder of its library, ARCHITECTURE-linux-LIBC: aarch64-linux-musl.
 """
@@ -86,7 +86,9 @@ def platform_tag(path: Path) -> str:
         # musl's symbols have no versions. 1.2 is the first with 64-bit times everywhere, and pip's oldest but one.
         if any(name == "libc.so" or name.startswith("libc.musl-") for name in needed):
             return f"musllinux_1_2_{machine(elf)}"
-    raise RuntimeError(f"{path} needs neither glibc nor musl, but {', '.join(needed) or 'nothing'}: no tag is known for it")
+    raise RuntimeError(
+        f"{path} needs neither glibc nor musl, but {', '.join(needed) or 'nothing'}: no tag is known for it"
+    )
 
 
 def machine(elf: ELFFile) -> str:

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: the fdmetrics authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is packed again has the same bytes: in another folder, by another user's habits, at another time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from places import HANG_SECONDS, PLATFORMS, ROOT, clean
+
+#: What packing reads.
+PARTS = ("Include", "LICENSE", "Package.swift", "man", "python", "python-tool", "scripts", "build/bin", "build/lib")
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """The checksum of each package."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what was built and of what packing reads, with new times."""
+    folder = tmp_path_factory.mktemp("another") / "folder"
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "dist", ".*_cache", "tests")
+            shutil.copytree(ROOT / part, folder / part, symlinks=True, copy_function=shutil.copy, ignore=ignored)
+        else:
+            shutil.copy(ROOT / part, folder / part, follow_symlinks=False)
+    shutil.copytree(ROOT / "python/tests", folder / "python/tests", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def packed(checkout: Path, into: Path, umask: int, **environment: str) -> Path:
+    """All packages, made in a checkout in which nothing is built any more: there is no Swift on its way."""
+    seconds = subprocess.run(
+        ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    variables = clean(PYTHON=sys.executable, SWIFT="/nonexistent/swift", SOURCE_DATE_EPOCH=seconds, **environment)
+    before = os.umask(umask)
+    try:
+        for what in (["tarballs", into, *PLATFORMS], ["wheels", into, *PLATFORMS], ["checksums", into]):
+            command = [checkout / "scripts/dist.sh", *what]
+            done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=HANG_SECONDS)
+            assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        os.umask(before)
+    return into
+
+
+def test_packages_are_the_same_when_packed_again(dist: Path, copied: Path, tmp_path: Path) -> None:
+    again = packed(copied, tmp_path / "again", 0o077, TZ="Pacific/Chatham", LC_ALL="C.UTF-8", HOME=str(tmp_path))
+    assert sums(again) == sums(dist)
+
+
+def test_time_of_the_sources_is_in_the_packages(dist: Path, copied: Path, tmp_path: Path) -> None:
+    # The comparison above sees a difference where there is one.
+    command = [copied / "scripts/dist.sh", "tarballs", tmp_path, PLATFORMS[0]]
+    subprocess.run(command, env=clean(SOURCE_DATE_EPOCH="1000000000"), check=True, timeout=HANG_SECONDS)
+    (name, sum_of_another_time), *_ = sums(tmp_path).items()
+    assert sums(dist)[name] != sum_of_another_time
+
+
+def test_without_a_time_it_says_so(copied: Path, tmp_path: Path) -> None:
+    variables = {name: value for name, value in clean().items() if name != "SOURCE_DATE_EPOCH"}
+    command = [copied / "scripts/dist.sh", "tarballs", tmp_path, PLATFORMS[0]]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=HANG_SECONDS)
+    assert done.returncode == 1
+    assert "set SOURCE_DATE_EPOCH" in done.stderr
