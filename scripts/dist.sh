@@ -8,8 +8,8 @@
 #   scripts/dist.sh tarballs FOLDER PLATFORM...  a tarball a platform
 #   scripts/dist.sh checksums FOLDER             SHA256SUMS of all that is there
 #
-# All times in the packages are SOURCE_DATE_EPOCH, by default that of the last commit. PYTHON names a Python with build and
-# hatchling in it.
+# All times in the packages are SOURCE_DATE_EPOCH, by default that of the last commit. PYTHON names a Python with build
+# and hatchling in it.
 set -euo pipefail
 export LC_ALL=C
 umask 022
@@ -52,7 +52,8 @@ tarballs() {
         name=fdmetrics-$version-$platform
         scripts/install-files.sh "$platform" "$stage/$name" '' lib
         install -m 644 LICENSE "$stage/$name/LICENSE"
-        sed -e "s|@PLATFORM@|$platform|g" -e "s|@VERSION@|$version|g" scripts/tarball-readme.md.in > "$stage/$name/README.md"
+        sed -e "s|@PLATFORM@|$platform|g" -e "s|@VERSION@|$version|g" scripts/tarball-readme.md.in \
+            > "$stage/$name/README.md"
         tar --create --directory "$stage" --format=gnu --sort=name --mtime="@$SOURCE_DATE_EPOCH" --mode=go=rX,u+rw,a-s \
             --owner=0 --group=0 --numeric-owner "$name" | gzip --no-name --best > "$folder/$name.tar.gz"
     done

@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs what was built for a platform: header, libraries with their links, what pkg-config and CMake find them by, and,
-# where there is one for the platform, the tool with its manual.
+# Installs what was built for a platform: headers, libraries with their links, what pkg-config and CMake find them by,
+# and, where there is one for the platform, the tool with its manual.
 #
 #   scripts/install-files.sh PLATFORM DESTDIR PREFIX LIBDIR   below DESTDIR, to be used at PREFIX
 #   scripts/install-files.sh PLATFORM FOLDER '' lib           into FOLDER, which may be moved

@@ -7,7 +7,7 @@
 #   scripts/write-discovery.sh FOLDER PREFIX INCLUDEDIR LIBDIR
 #
 # into FOLDER, in which the libraries are: pkgconfig/fdmetrics.pc and cmake/fdmetrics/. The other three are paths of the
-# machine that uses it, as pkg-config is to say them; PREFIX may be empty for a folder that may be moved, and then the other
+# machine that uses it, as pkg-config is to say them; PREFIX is empty for a folder that may be moved, and then the other
 # two are relative to it.
 set -euo pipefail
 

@@ -36,7 +36,7 @@ def all_static(*compiler: str | Path) -> Callable[[Place, Path, Path], None]:
 def rust(place: Place, source: Path, program: Path) -> None:
     """No crate and no build script: rustc takes the archive into the program."""
     (libraries,) = found(place, "--variable=libdir")
-    options = ["--edition", "2021", "-D", "warnings", "-L", libraries, "-l", "static=fdmetrics", "-l", "m"]
+    options = ["--edition", "2021", "-D", "warnings", "-L", libraries, "-l", "static=fdmetrics"]
     run("rustc", *options, source, "-o", program)
 
 

@@ -30,7 +30,7 @@ def test_nothing_is_loaded_at_all(place: Place, compiler: str, source: str, tmp_
 def test_archive_alone_is_static(place: Place, tmp_path: Path, store: Path) -> None:
     program = tmp_path / "program"
     archive = found(place, "--variable=static_library")
-    run("cc", PROGRAMS / "count.c", *found(place, "--cflags"), *archive, "-lm", "-pthread", "-o", program)
+    run("cc", PROGRAMS / "count.c", *found(place, "--cflags"), *archive, "-lm", "-ldl", "-pthread", "-o", program)
     needed = linked(program).needed
     assert "libc.so.6" in needed and "libfdmetrics" not in " ".join(needed)
     assert COUNTED in run(program, FDMETRICS_DIR=str(store))
@@ -65,16 +65,16 @@ def made(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("language", ["c", "cpp"])
-def test_cmake_links_statically(made: Path, language: str, store: Path) -> None:
-    assert "libfdmetrics" not in " ".join(linked(made / f"{language}-static").needed)
-    assert COUNTED in run(made / f"{language}-static", FDMETRICS_DIR=str(store))
+@pytest.mark.parametrize("suffix", ["c", "cpp"])
+def test_cmake_links_statically(made: Path, suffix: str, store: Path) -> None:
+    assert "libfdmetrics" not in " ".join(linked(made / f"{suffix}-static").needed)
+    assert COUNTED in run(made / f"{suffix}-static", FDMETRICS_DIR=str(store))
 
 
-@pytest.mark.parametrize("language", ["c", "cpp"])
-def test_cmake_links_with_shared_library(made: Path, language: str, store: Path) -> None:
-    assert "libfdmetrics.so.1" in linked(made / f"{language}-fdmetrics").needed
-    assert COUNTED in run(made / f"{language}-fdmetrics", FDMETRICS_DIR=str(store))  # by the path that CMake wrote
+@pytest.mark.parametrize("suffix", ["c", "cpp"])
+def test_cmake_links_with_shared_library(made: Path, suffix: str, store: Path) -> None:
+    assert "libfdmetrics.so.1" in linked(made / f"{suffix}-fdmetrics").needed
+    assert COUNTED in run(made / f"{suffix}-fdmetrics", FDMETRICS_DIR=str(store))  # by the path that CMake wrote
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_static_program_of_every_platform(of_platform: Place, tmp_path: Path, st
     compiler = zig(of_platform.platform)
     archive = found(of_platform, "--cflags") + found(of_platform, "--variable=static_library")
     static = ["-static"] if of_platform.platform.endswith("-musl") else []  # zig has glibc as a shared library alone
-    run(*compiler, *static, PROGRAMS / "count.c", *archive, "-lm", "-pthread", "-o", program)
+    run(*compiler, *static, PROGRAMS / "count.c", *archive, "-lm", "-ldl", "-pthread", "-o", program)
     needs = linked(program)
     assert "libfdmetrics" not in " ".join(needs.needed)
     if static:
