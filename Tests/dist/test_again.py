@@ -16,7 +16,18 @@ import pytest
 from places import HANG_SECONDS, PLATFORMS, ROOT, clean
 
 #: What packing reads.
-PARTS = ("Include", "LICENSE", "Package.swift", "man", "python", "python-tool", "scripts", "build/bin", "build/lib")
+PARTS = (
+    ".gitignore",
+    "Include",
+    "LICENSE",
+    "Package.swift",
+    "man",
+    "python",
+    "python-tool",
+    "scripts",
+    "build/bin",
+    "build/lib",
+)
 
 
 def sums(folder: Path) -> dict[str, str]:
@@ -28,6 +39,7 @@ def sums(folder: Path) -> dict[str, str]:
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what was built and of what packing reads, with new times."""
     folder = tmp_path_factory.mktemp("another") / "folder"
+    folder.mkdir()
     for part in PARTS:
         if (ROOT / part).is_dir():
             ignored = shutil.ignore_patterns("__pycache__", "dist", ".*_cache", "tests")

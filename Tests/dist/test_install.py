@@ -35,7 +35,7 @@ def test_below_destdir_it_is_for_the_prefix(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("libdir", ["lib", "lib/x86_64-linux-gnu", "lib64"])
+@pytest.mark.parametrize("libdir", ["lib", "lib/x86_64-linux-gnu"])
 def test_pkg_config_and_cmake_find_it(libdir: str, tmp_path: Path, store: Path) -> None:
     prefix = tmp_path / "prefix"
     run("scripts/install-files.sh", HOST, "", prefix, prefix / libdir, cwd=ROOT)
@@ -45,4 +45,4 @@ def test_pkg_config_and_cmake_find_it(libdir: str, tmp_path: Path, store: Path) 
     run("cmake", "-S", PROGRAMS, "-B", tmp_path / "made", f"-DCMAKE_PREFIX_PATH={prefix}")
     run("cmake", "--build", tmp_path / "made")
     assert "libfdmetrics.so.1" in linked(tmp_path / "made/c-fdmetrics").needed
-    assert COUNTED in run(tmp_path / "made/c-static", FDMETRICS_DIR=str(store))
+    assert COUNTED in run(tmp_path / "made/c-static", FDMETRICS_DIR=str(store.with_name("another")))

@@ -72,7 +72,7 @@ def test_static_library_defines_what_the_shared_one_exports(folder: Path) -> Non
 
 
 def test_nothing_names_the_folder_that_it_was_built_in(folder: Path) -> None:
-    found = [path for path in folder.rglob("*") if path.is_file() and str(ROOT).encode() in path.read_bytes()]
+    found = [path for path in folder.rglob("*") if path.is_file() and f"{ROOT}/".encode() in path.read_bytes()]
     assert not found
 
 
