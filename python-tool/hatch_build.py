@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hatchling cannot know of this package: the program that it carries, and the platform tag that this allows.
 
-The program is that of the machine that builds it, with the Swift runtime inside: `make build/bin/fdmctl`.
+The program is that of the machine that builds it, with the Swift runtime inside: `make tool`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Tool(BuildHookInterface):
         if self.target_name != "wheel":
             raise RuntimeError(NO_SDIST.format(root=self.root))
         checkout = Path(self.root).parent
-        tool = brought_up_to_date(checkout, checkout / TOOL, "packages", TOOL)
+        tool = brought_up_to_date(checkout, checkout / TOOL, "tool")
         build_data["shared_scripts"][str(tool)] = "fdmctl"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform_tag(tool)}"

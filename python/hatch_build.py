@@ -82,7 +82,7 @@ def put_into_package(root: Path) -> None:
     """The library of this machine, where the package looks for it when it is used as it lies here."""
     path = root / IN_PACKAGE
     if is_checkout(root):
-        brought_up_to_date(root.parent, path, f"python/{IN_PACKAGE}")
+        brought_up_to_date(root.parent, path, "library")
     else:
         shutil.copyfile(library(root, host()), path)
 

@@ -33,7 +33,7 @@ scripts/write-discovery.sh "$libraries" "$prefix" "${prefix:+$prefix/}include" "
 
 # The tool is that of the machine that built it.
 if [ "$platform" = "$(uname -m)-linux-gnu" ]; then
-    [ -x "$tool" ] || { echo "$tool: no such program; 'make $tool' builds it" >&2; exit 1; }
+    [ -x "$tool" ] || { echo "$tool: no such program; 'make tool' builds it" >&2; exit 1; }
     install -D -m 755 "$tool" "$destination$prefix/bin/fdmctl"
     install -D -m 644 man/fdmctl.1 "$destination$prefix/share/man/man1/fdmctl.1"
 fi

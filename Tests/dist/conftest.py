@@ -48,7 +48,7 @@ def tool() -> Path:
     """fdmctl."""
     path = Path(os.environ.get("FDMCTL") or ROOT / "build/bin/fdmctl").resolve()
     if not path.is_file():
-        pytest.fail(f"{path} is not there; run `make {path.relative_to(ROOT)}`, or set FDMCTL")
+        pytest.fail(f"{path} is not there; run `make tool`, or set FDMCTL")
     return path
 
 

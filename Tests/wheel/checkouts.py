@@ -18,14 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = f"{platform.machine()}-linux-gnu"
 
 MAKEFILE = """\
-.PHONY: packages lib
-packages:
+.PHONY: lib library tool
 lib:
 \tinstall -D -m 755 "{libraries}/$(PLATFORM)/libfdmetrics.so" build/lib/$(PLATFORM)/libfdmetrics.so
-python/fdmetrics/libfdmetrics.so:
-\tinstall -D -m 644 "{libraries}/{host}/libfdmetrics.so" $@
-build/bin/fdmctl:
-\tinstall -D -m 755 "{tool}" $@
+library:
+\tinstall -D -m 644 "{libraries}/{host}/libfdmetrics.so" python/fdmetrics/libfdmetrics.so
+tool:
+\tinstall -D -m 755 "{tool}" build/bin/fdmctl
 """
 
 

@@ -74,7 +74,7 @@ def library(libraries: Path) -> Path:
 @pytest.fixture(scope="session")
 def tool() -> Path:
     """The tool that is in its wheel."""
-    return given(Path(os.environ.get("FDMCTL") or ROOT / "build/bin/fdmctl").resolve(), "build/bin/fdmctl", "FDMCTL")
+    return given(Path(os.environ.get("FDMCTL") or ROOT / "build/bin/fdmctl").resolve(), "tool", "FDMCTL")
 
 
 @pytest.fixture

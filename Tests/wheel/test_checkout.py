@@ -132,11 +132,9 @@ def test_without_swift_takes_what_was_built(checkout: Checkout, libraries: Path,
         assert checkout.built(f"{name}-*.whl").stat().st_size > 0
 
 
-@pytest.mark.parametrize(
-    "package, goals", [("python", f"lib PLATFORM={HOST}"), ("python-tool", "packages build/bin/fdmctl")]
-)
+@pytest.mark.parametrize("package, goals", [("python", f"lib PLATFORM={HOST}"), ("python-tool", "tool")])
 def test_failed_native_build_is_no_wheel(checkout: Checkout, package: str, goals: str) -> None:
-    makefile = "lib build/bin/fdmctl:\n\t@echo 'error: of the compiler' && exit 1\npackages:\n"
+    makefile = "lib tool:\n\t@echo 'error: of the compiler' && exit 1\n"
     (checkout.folder / "Makefile").write_text(makefile)
     done = checkout.build("--wheel", of=checkout.folder / package)
     assert done.returncode != 0
