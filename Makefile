@@ -285,6 +285,6 @@ pictures: packages venv library tool ## the pictures of docs/page.md
 
 .PHONY: clean
 clean: ## remove everything that was built, the Python environment too
-	rm -rf .build build .venv Benchmarks/.build examples/*/.build python/build python/dist $(PYTHON_LIBRARY) \
+	rm -rf .build build .venv Benchmarks/.build examples/*/.build python/build python/dist python-tool/dist $(PYTHON_LIBRARY) \
 		.pytest_cache .ruff_cache .mypy_cache python/.pytest_cache python/.ruff_cache python/.mypy_cache
 	find python Tests Benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2> /dev/null || true
