@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is packed again has the same bytes: in another folder, by another user's habits, at another time."""
+"""What is built and packed again has the same bytes: in another folder, by another user's habits, at another time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from places import HANG_SECONDS, PLATFORMS, ROOT, clean
+from places import HANG_SECONDS, HOST, PLATFORMS, ROOT, clean, tarball
 
-#: What packing reads.
+#: What building the library and packing read.
 PARTS = (
     ".gitignore",
     "Include",
@@ -27,6 +28,7 @@ PARTS = (
     "scripts",
     "build/bin",
     "build/lib",
+    "Sources",
 )
 
 
@@ -52,10 +54,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def packed(checkout: Path, into: Path, umask: int, **environment: str) -> Path:
     """All packages, made in a checkout in which nothing is built any more: there is no Swift on its way."""
-    seconds = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    variables = clean(PYTHON=sys.executable, SWIFT="/nonexistent/swift", SOURCE_DATE_EPOCH=seconds, **environment)
+    variables = clean(PYTHON=sys.executable, SWIFT="/nonexistent/swift", **environment)
     before = os.umask(umask)
     try:
         for what in (["tarballs", into, *PLATFORMS], ["wheels", into, *PLATFORMS], ["checksums", into]):
@@ -68,8 +67,23 @@ def packed(checkout: Path, into: Path, umask: int, **environment: str) -> Path:
 
 
 def test_packages_are_the_same_when_packed_again(dist: Path, copied: Path, tmp_path: Path) -> None:
-    again = packed(copied, tmp_path / "again", 0o077, TZ="Pacific/Chatham", LC_ALL="C.UTF-8", HOME=str(tmp_path))
+    with tarfile.open(tarball(dist, HOST)) as archive:
+        seconds = str(int(archive.getmembers()[0].mtime))  # copied is in no repository that would say it
+    habits = {"TZ": "Pacific/Chatham", "LC_ALL": "C.UTF-8", "HOME": str(tmp_path)}
+    again = packed(copied, tmp_path / "again", 0o077, SOURCE_DATE_EPOCH=seconds, **habits)
     assert sums(again) == sums(dist)
+
+
+def test_library_is_the_same_when_built_again(copied: Path, tmp_path: Path) -> None:
+    # Of this machine: each platform's is built by the same two commands.
+    machine = HOST.partition("-")[0]
+    variables = clean(ZIG=f"{sys.executable} -m ziglang", TZ="Pacific/Chatham")
+    for words in (["swift", machine, tmp_path], ["link", HOST, tmp_path / "FDMetricsC.o", tmp_path]):
+        command = [copied / "scripts/build-library.sh", *words]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=HANG_SECONDS)
+        assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("libfdmetrics.so", "libfdmetrics.a"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "build/lib" / HOST / name).read_bytes(), name
 
 
 def test_time_of_the_sources_is_in_the_packages(dist: Path, copied: Path, tmp_path: Path) -> None:
