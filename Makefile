@@ -13,6 +13,8 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 
 PREFIX ?= /usr/local
+# With several architectures on one machine: LIBDIR=/usr/lib/x86_64-linux-gnu.
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 PYTHON ?= python3
 SWIFT ?= swift
@@ -59,7 +61,7 @@ RELEASE_OPTIONS := --omit-frame-pointers -Xswiftc -Xllvm -Xswiftc -align-all-fun
 # A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
 STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
 	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS) \
-	-Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC) -Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES)
+	-Xlinker --wrap=hypot -Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC) -Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES)
 # Of the tool: nothing looks its symbols up, and what only they keep can go.
 TOOL_OPTIONS := -Xlinker --no-export-dynamic
 
@@ -75,8 +77,8 @@ PYTEST = $(RUN_ENVIRONMENT) $(VENV)/bin/python -m pytest -q
 help: ## list the goals
 	@printf 'make GOAL, where GOAL is\n'
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
-	@printf 'with PREFIX=, DESTDIR= (install), KEEP=1 (demo), FDM_STRESS=N (test: N times as long), ONLY=, CHECKOUTS= (test-peers),\n'
-	@printf 'PYTHON=, SWIFT=\n'
+	@printf 'with PLATFORM= (lib, wheel, install), PREFIX=, LIBDIR=, DESTDIR= (install), KEEP=1 (demo), FDM_STRESS=N (test: N times\n'
+	@printf 'as long), ONLY=, CHECKOUTS= (test-peers), PYTHON=, SWIFT=\n'
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Set-up
@@ -165,32 +167,36 @@ $(SWIFT_SERVER): $(SOURCES) $(wildcard examples/swift-server/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product swift-server-example
 	install -D -m 755 .build/self-contained/release/swift-server-example $@
 
-pkgconfig = sed -e 's|@PREFIX@|$(1)|' -e 's|@INCLUDEDIR@|$(2)|' -e 's|@LIBDIR@|$(3)|' -e 's|@VERSION@|$(VERSION)|' \
-	scripts/fdmetrics.pc.in
+# For use from here, without an installation, by pkg-config and CMake.
+$(LIB)/%/pkgconfig/fdmetrics.pc: scripts/write-discovery.sh $(wildcard scripts/fdmetrics*.in) Makefile
+	scripts/write-discovery.sh $(LIB)/$* $(CURDIR) $(CURDIR)/Include $(CURDIR)/$(LIB)/$*
 
-# For use from here, without an installation.
-$(LIB)/%/pkgconfig/fdmetrics.pc: scripts/fdmetrics.pc.in Makefile
-	mkdir -p $(@D)
-	$(call pkgconfig,$(CURDIR),$(CURDIR)/Include,$(CURDIR)/$(LIB)/$*) > $@
+# ----------------------------------------------------------------------------------------------------------------------
+# Packages
 
-# The build backend (python/hatch_build.py) takes the library and the tool from here, and says the platform tag.
+DIST := build/dist
+PACK = PYTHON="$(VENV)/bin/python" SWIFT="$(SWIFT)" scripts/dist.sh
+
+# The build hooks (python/hatch_build.py, python-tool/hatch_build.py) call this Makefile for what a package carries.
 .PHONY: wheel
-wheel: packages venv library tool ## the Python wheel and sdist, in build/dist
-	rm -rf build/dist
-	$(VENV)/bin/pyproject-build --outdir build/dist python
-	$(VENV)/bin/auditwheel show build/dist/fdmetrics-$(VERSION)-*.whl
+wheel: packages venv tool ## the Python wheel of PLATFORM, that of fdmctl and an sdist, in build/dist
+	rm -rf $(DIST)
+	$(PACK) wheels $(DIST) $(PLATFORM)
 
-# Needs no Swift on the machine that uses it. Build first (`make lib`) and install
-# as root afterwards; nothing is built again then.
+.PHONY: dist
+dist: packages venv tool ## tarballs and wheels of all platforms, an sdist and SHA256SUMS, in build/dist
+	for platform in $(PLATFORMS); do $(MAKE) --no-print-directory lib PLATFORM=$$platform; done
+	rm -rf $(DIST)
+	$(PACK) tarballs $(DIST) $(PLATFORMS)
+	$(PACK) wheels $(DIST) $(PLATFORMS)
+	$(PACK) checksums $(DIST)
+
+# Needs no Swift on the machine that uses it. Build first (`make lib tool`) and install as root afterwards;
+# nothing is built again then.
+TOOL_OF_PLATFORM = $(if $(filter $(HOST),$(PLATFORM)),$(TOOL))
 .PHONY: install
-install: $(LIBRARY) $(TOOL) ## header, library, fdmetrics.pc and fdmctl into DESTDIR/PREFIX
-	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/lib/pkgconfig" "$(DESTDIR)$(PREFIX)/bin"
-	install -m 644 Include/*.h "$(DESTDIR)$(PREFIX)/include/"
-	install -m 755 $(LIBRARY) "$(DESTDIR)$(PREFIX)/lib/$(SONAME).$(ABI_MINOR)"
-	ln -sf $(SONAME).$(ABI_MINOR) "$(DESTDIR)$(PREFIX)/lib/$(SONAME)"
-	ln -sf $(SONAME) "$(DESTDIR)$(PREFIX)/lib/libfdmetrics.so"
-	$(call pkgconfig,$(PREFIX),$${prefix}/include,$${prefix}/lib) > "$(DESTDIR)$(PREFIX)/lib/pkgconfig/fdmetrics.pc"
-	install -m 755 $(TOOL) "$(DESTDIR)$(PREFIX)/bin/fdmctl"
+install: $(LIB)/$(PLATFORM)/libfdmetrics.so $(TOOL_OF_PLATFORM) ## libraries, headers and fdmctl into DESTDIR/PREFIX
+	scripts/install-files.sh $(PLATFORM) "$(DESTDIR)" "$(PREFIX)" "$(LIBDIR)"
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Checks and runs
@@ -204,7 +210,7 @@ lint: packages venv ## swift format, ruff, mypy --strict, the header as C99, C11
 	$(VENV)/bin/ruff format --check --config python/pyproject.toml $(PYTHON_SOURCES)
 	cd python && $(VENV)/bin/mypy --strict fdmetrics
 
-PYTHON_SOURCES = $(wildcard python Tests examples Benchmarks deploy)
+PYTHON_SOURCES = $(wildcard python python-tool Tests examples Benchmarks deploy)
 
 .PHONY: format
 format: venv ## rewrite the sources as the linters want them
@@ -237,8 +243,13 @@ test: packages venv library tool $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swift
 
 # Apart from `make test`: it installs into a fresh environment for every Python here, with pip and PyPI.
 .PHONY: test-wheel
-test-wheel: packages venv library tool ## builds and installs the wheel for every Python here; no Swift needed there
+test-wheel: dist ## installs the wheels of `make dist` for every Python here; no Swift needed there
 	$(PYTEST) Tests/wheel
+
+.PHONY: test-dist
+test-dist: dist ## uses the tarballs of `make dist` from C, C++, Rust, Go and CMake, and packs all of it a second time
+	@scripts/setup.sh packages dist
+	$(PYTEST) Tests/dist
 
 # Apart from `make test`: it fetches other packages and their tests from PyPI. ONLY=SUITE runs one of them; pyzmq's is one, too.
 PEERS := $(CURDIR)/build/peers
@@ -274,6 +285,6 @@ pictures: packages venv library tool ## the pictures of docs/page.md
 
 .PHONY: clean
 clean: ## remove everything that was built, the Python environment too
-	rm -rf .build build .venv Benchmarks/.build examples/*/.build python/build python/dist $(PYTHON_LIBRARY) \
+	rm -rf .build build .venv Benchmarks/.build examples/*/.build python/build python/dist python-tool/dist $(PYTHON_LIBRARY) \
 		.pytest_cache .ruff_cache .mypy_cache python/.pytest_cache python/.ruff_cache python/.mypy_cache
 	find python Tests Benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2> /dev/null || true

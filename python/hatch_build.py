@@ -1,37 +1,33 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""What hatchling cannot know of this package: the native files that it carries, and the platform tag that they allow.
+"""What hatchling cannot know of this package: the library that it carries, and the platform tag that this allows.
 
-An sdist and a wheel carry libfdmetrics.so and fdmctl, both with the Swift runtime inside. In a checkout they are made
-by `make self-contained`; in an unpacked sdist they are there.
+FDMETRICS_PLATFORM says for which platform (native_files.PLATFORMS), by default that of the Python that builds. For an
+sdist it may be `all`. In a checkout `make lib` builds the library; in an unpacked sdist it is there.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from elftools.elf.elffile import ELFFile
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-LIBRARY = "fdmetrics/libfdmetrics.so"
-TOOL = "bin/fdmctl"
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # hatchling loads this file by its path alone
+from native_files import PLATFORMS, brought_up_to_date, host, known, platform_tag
+
+LIBRARY = "libfdmetrics.so"
+IN_PACKAGE = f"fdmetrics/{LIBRARY}"
+VARIABLE = "FDMETRICS_PLATFORM"
 #: A line that site-packages runs when Python starts. A wheel has it as one more file beside the package.
 START_UP_HOOK = "fdmetrics_hook.pth"
 
-SWIFT_IS_MISSING = """\
-{missing} is not built, and there is no Swift here to build it: '{swift}' is not on the PATH.
-The package carries it, so that an installation needs no Swift. Either
-  - install Swift 6.2 or newer (https://www.swift.org/install) and repeat this, or
-  - run 'make wheel' in a checkout on a machine that has it, and install build/dist/*.whl here.
-"""
-
-MAKE_FAILED = """\
-'make self-contained' in {checkout} ended with status {status}; what it said is above.
-It builds libfdmetrics.so and fdmctl, which the package carries; once it succeeds by hand, repeat this.
+NOT_IN_SDIST = """\
+This sdist has no library for {platform}: {path} is not there. It has those of {present}.
+Take the wheel or the sdist of that platform, or build it in a checkout: make wheel PLATFORM={platform}
 """
 
 
@@ -43,43 +39,52 @@ class NativeFiles(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before each sdist, wheel and editable wheel. Errors: RuntimeError, saying what to run."""
         root = Path(self.root)
-        library, tool = native_files(root)
+        asked = os.environ.get(VARIABLE)
         if self.target_name == "sdist":
-            build_data["force_include"][str(tool)] = TOOL
+            for platform in PLATFORMS if asked == "all" else [chosen(asked)]:
+                build_data["force_include"][str(library(root, platform))] = f"lib/{platform}/{LIBRARY}"
             follow_links(build_data["force_include"])
-            return
-        build_data["shared_scripts"][str(tool)] = "fdmctl"
-        if version == "editable":
+        elif version == "editable":
+            # Python imports the package out of the Python folder, with the library of this machine.
+            put_into_package(root)
             build_data["force_include_editable"][str(root / START_UP_HOOK)] = START_UP_HOOK
-            return
-        build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{platform_tag(library, tool)}"
+        else:
+            carried = library(root, chosen(asked))
+            build_data["force_include"][str(carried)] = IN_PACKAGE
+            build_data["pure_python"] = False
+            build_data["tag"] = f"py3-none-{platform_tag(carried)}"
 
 
-def native_files(root: Path) -> tuple[Path, Path]:
-    """The library and the tool, brought up to date where the sources and Swift are at hand."""
-    checkout = root.parent
-    # PKG-INFO is in every sdist: one that was unpacked beside somebody else's Package.swift is none of ours.
-    if (root / "PKG-INFO").exists() or not (checkout / "Package.swift").exists():
-        files = root / LIBRARY, root / TOOL
-        can_build = False
+def chosen(asked: str | None) -> str:
+    """The platform that a wheel is for."""
+    return known(asked, VARIABLE) if asked else host()
+
+
+def is_checkout(root: Path) -> bool:
+    """Whether there are sources beside the Python folder. PKG-INFO is in every sdist, also in one that was unpacked
+    beside somebody else's Package.swift."""
+    return not (root / "PKG-INFO").exists() and (root.parent / "Package.swift").exists()
+
+
+def library(root: Path, platform: str) -> Path:
+    """The library of a platform, brought up to date where the sources and Swift are at hand."""
+    if is_checkout(root):
+        built = root.parent / "build/lib" / platform / LIBRARY
+        return brought_up_to_date(root.parent, built, "lib", f"PLATFORM={platform}")
+    path = root / "lib" / platform / LIBRARY
+    if not path.is_file():
+        present = ", ".join(sorted(each.parent.name for each in root.glob(f"lib/*/{LIBRARY}"))) or "no platform"
+        raise RuntimeError(NOT_IN_SDIST.format(platform=platform, path=path, present=present))
+    return path
+
+
+def put_into_package(root: Path) -> None:
+    """The library of this machine, where the package looks for it when it is used as it lies here."""
+    path = root / IN_PACKAGE
+    if is_checkout(root):
+        brought_up_to_date(root.parent, path, "library")
     else:
-        files = root / LIBRARY, checkout / "build" / TOOL
-        can_build = shutil.which(swift()) is not None
-    if can_build:
-        # Also when they are there: make knows whether they are older than the sources.
-        done = subprocess.run(["make", "-C", str(checkout), "self-contained"], check=False)
-        if done.returncode != 0:
-            raise RuntimeError(MAKE_FAILED.format(checkout=checkout, status=done.returncode))
-    missing = [str(path) for path in files if not path.is_file()]
-    if missing:
-        raise RuntimeError(SWIFT_IS_MISSING.format(missing=" and ".join(missing), swift=swift()))
-    return files
-
-
-def swift() -> str:
-    """The command that the Makefile calls, which takes SWIFT from the environment."""
-    return os.environ.get("SWIFT", "swift")
+        shutil.copyfile(library(root, host()), path)
 
 
 def follow_links(included: dict[str, str]) -> None:
@@ -87,27 +92,3 @@ def follow_links(included: dict[str, str]) -> None:
     for source, target in list(included.items()):
         del included[source]
         included[os.path.realpath(source)] = target
-
-
-def platform_tag(*files: Path) -> str:
-    """The oldest manylinux tag whose glibc has every symbol that the files need, so that no older loader gets them.
-
-    The loader refuses a file for a version of weak symbols too, which auditwheel passes over. `make test-wheel` asks
-    auditwheel for the rest: the other libraries that the tag allows, and their versions.
-    """
-    newest = (2, 5)  # the oldest that there is a tag for
-    machines = set()
-    for path in files:
-        with path.open("rb") as file:
-            elf = ELFFile(file)
-            machines.add({"x64": "x86_64", "AArch64": "aarch64"}.get(elf.get_machine_arch(), elf.get_machine_arch()))
-            needs = elf.get_section_by_name(".gnu.version_r")
-            for _, symbols in needs.iter_versions():
-                for symbol in symbols:
-                    name, _, number = symbol.name.partition("_")
-                    if name == "GLIBC":
-                        major, minor = number.split(".")[:2]
-                        newest = max(newest, (int(major), int(minor)))
-    if len(machines) != 1:
-        raise RuntimeError(f"{', '.join(map(str, files))} are for different machines: {', '.join(sorted(machines))}")
-    return f"manylinux_{newest[0]}_{newest[1]}_{machines.pop()}"

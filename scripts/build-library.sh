@@ -96,7 +96,7 @@ c_target() {
 }
 
 link() {
-    local platform=$1 object=$2 directory=$3 machine=${1%%-*} target work source soname objects=()
+    local platform=$1 object=$2 directory=$3 machine=${1%%-*} target work source soname objects=() libc=()
     target=$(c_target "$platform")
     soname=libfdmetrics.so.$(sed -nE 's/^.define FDM_ABI_MAJOR ([0-9]+)$/\1/p' Include/fdmetrics.h)
     work=$directory/objects
@@ -112,7 +112,16 @@ link() {
     "$(toolchain)/bin/llvm-objcopy" --wildcard --keep-global-symbol='fdm_*' --strip-unneeded "$work/fdmetrics.o"
     rm -f "$work/libfdmetrics.a"
     "$(toolchain)/bin/llvm-ar" rcsD "$work/libfdmetrics.a" "$work/fdmetrics.o"
-    "${zig[@]}" cc -target "$target" -shared -s -o "$work/libfdmetrics.so" "$work/fdmetrics.o" \
+    case "$platform" in
+        *-musl)
+            # zig calls musl's library libc.so. It goes by the name that it has in Alpine, which tools for wheels ask for;
+            # musl's loader takes every name that begins so for itself. What musl does not have is an error here.
+            "${zig[@]}" cc -target "$target" -DPTR64 -shared -nostdlib -Wl,-soname,"libc.musl-$machine.so.1" \
+                "$("${zig[@]}" env | sed -nE 's/.*lib_dir"?[ =:]+"([^"]+)".*/\1/p')/libc/musl/libc.S" -o "$work/libc.so"
+            libc=(-nostdlib "$work/libc.so" -Wl,-z,defs)
+            ;;
+    esac
+    "${zig[@]}" cc -target "$target" -shared -s -o "$work/libfdmetrics.so" "$work/fdmetrics.o" "${libc[@]}" \
         -Wl,--version-script=Sources/FDMetricsC/libfdmetrics.map -Wl,-soname,"$soname" -Wl,-z,nodelete -Wl,--gc-sections \
         -Wl,--as-needed
     # By renaming: a process that has the former ones mapped keeps them.

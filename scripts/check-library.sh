@@ -71,7 +71,7 @@ check_needs() {
     local name
     for name in $(entries NEEDED); do
         case "$platform $name" in
-            *-musl\ libc.so) ;;
+            *-musl\ libc.musl-"${platform%%-*}".so.1) ;; # Alpine's name for it, and auditwheel's
             # What glibc is made of; its loader has __tls_get_addr.
             *-gnu\ libc.so.6 | *-gnu\ libm.so.6 | *-gnu\ libdl.so.2 | *-gnu\ libpthread.so.0 | *-gnu\ ld-linux-*.so.*) ;;
             *) finding "needs $name, and may need only the C library" ;;

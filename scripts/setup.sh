@@ -4,8 +4,9 @@
 #
 # Installs what is missing, and nothing when nothing is missing.
 #
-#   scripts/setup.sh packages build|test|bench
-#                                           the apt packages that a build, the tests or the benchmarks need (root, or sudo)
+#   scripts/setup.sh packages build|test|dist|bench
+#                                           the apt packages that a build, the tests, those of packages or the
+#                                           benchmarks need (root, or sudo)
 #   scripts/setup.sh venv DIRECTORY         a Python virtual environment with python/requirements-dev.txt
 #   scripts/setup.sh peers DIRECTORY        one with Tests/peers/requirements.txt
 #   scripts/setup.sh pyzmq-peers DIRECTORY  one with Tests/peers/pyzmq/requirements.txt
@@ -54,8 +55,10 @@ packages() {
         # A browser and its driver; a terminal; a client that floods; network namespaces; what kills a process at a system
         # call; a client for Unix sockets; certificates, and a repository that a package depends on.
         test) list+=(chromium chromium-driver tmux wrk iproute2 strace curl openssl git) ;;
+        # A program of each language that uses a package, and of arm64; the manual's formatters.
+        dist) list+=(cmake mandoc groff-base qemu-user) ;;
         bench) list+=(prometheus-cpp-dev) ;;
-        *) fail "unknown set of packages '$1', expected build, test or bench" ;;
+        *) fail "unknown set of packages '$1', expected build, test, dist or bench" ;;
     esac
     install_packages "${list[@]}"
 }
@@ -129,7 +132,7 @@ servers() {
     extracted "$1" victoria-metrics victoria-metrics
 }
 
-usage="usage: scripts/setup.sh packages build|test|bench | venv|peers|pyzmq-peers|servers DIRECTORY"
+usage="usage: scripts/setup.sh packages build|test|dist|bench | venv|peers|pyzmq-peers|servers DIRECTORY"
 [ $# -eq 2 ] || fail "$usage"
 case "$1" in
     packages | servers) "$1" "$2" ;;

@@ -165,6 +165,9 @@ RUNS: dict[Where, Run] = {
 ELSEWHERE: dict[Where, str] = {
     ("docs/frameworks/gunicorn.md", "gunicorn --workers"): "test_dashboards, with the pages of the frameworks",
     ("docs/frameworks/uvicorn.md", "uvicorn --workers"): "test_dashboards, with the pages of the frameworks",
+    ("docs/packaging.md", "pip install fdmetrics"): "Tests/wheel installs the wheels with their extras",
+    ("docs/packaging.md", "cc app.c"): "Tests/dist links a program in each of these ways",
+    ("docs/packaging.md", "find_package"): "Tests/dist has a project with these lines",
     ("deploy/README.md", "FROM python"): "test_containers runs its CMD; making the image needs a registry",
 }
 

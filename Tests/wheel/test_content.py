@@ -1,52 +1,38 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is in the sdist and in the wheel, and what the wheel says of itself."""
+"""What is in the wheels and in the sdist, and what the wheels say of themselves."""
 
 from __future__ import annotations
 
-import re
 import stat
-import subprocess
-import sys
 import tarfile
 import zipfile
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 
-import pytest
-from elftools.elf.dynamic import DynamicSection
-from elftools.elf.elffile import ELFFile
+from checkouts import ROOT
+from packages import TAGS, VERSION, Packages
 
-from checkouts import ROOT, Checkout
-from environments import clean, run
-
-MEBIBYTE = 1024 * 1024
-LARGEST_LIBRARY = 8_000_000
-#: Most of it is fdmctl, with an HTTP server, a TLS client and protobuf in it.
-LARGEST_WHEEL = 20 * MEBIBYTE
-
-VERSION = re.search(r'^__version__ = "(.*)"', (ROOT / "python/fdmetrics/_version.py").read_text(), re.MULTILINE)[1]  # type: ignore[index]
-TOOL = f"fdmetrics-{VERSION}.data/scripts/fdmctl"
 LIBRARY = "fdmetrics/libfdmetrics.so"
+TOOL = f"fdmetrics_tool-{VERSION}.data/scripts/fdmctl"
 START_UP_HOOK = {"fdmetrics_hook.pth", "fdmetrics_hook.py"}
-NATIVE = pytest.mark.parametrize("native", [LIBRARY, TOOL])
+
+LARGEST_LIBRARY = 700_000
+LARGEST_WHEEL = 800_000
+#: A program with an HTTP server, a TLS client, protobuf and the Swift runtime in it.
+LARGEST_TOOL_WHEEL = 14_000_000
 
 
-DIST_INFO = f"fdmetrics-{VERSION}.dist-info"
+def dist_info(unpacked: Path) -> Path:
+    """The wheel's own folder."""
+    (folder,) = unpacked.glob("*.dist-info")
+    return folder
 
 
 def metadata(unpacked: Path, name: str) -> Message:
     """A file of the wheel's dist-info."""
-    return Parser().parsestr((unpacked / DIST_INFO / name).read_text())
-
-
-def glibc_versions(path: Path) -> set[tuple[int, ...]]:
-    """The versions of glibc that the loader asks for, weak symbols and the loader's own among them."""
-    with path.open("rb") as file:
-        needs = ELFFile(file).get_section_by_name(".gnu.version_r")
-        names = {symbol.name for _, symbols in needs.iter_versions() for symbol in symbols}
-    return {tuple(map(int, name[6:].split("."))) for name in names if name.startswith("GLIBC_")}
+    return Parser().parsestr((dist_info(unpacked) / name).read_text())
 
 
 def modules(folder: Path) -> set[str]:
@@ -54,102 +40,79 @@ def modules(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*.py")}
 
 
-def test_wheel_has_package_and_native_files(unpacked: Path) -> None:
-    inside = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
-    dist_info = {
-        f"{DIST_INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
-    }
+def files(unpacked: Path) -> set[str]:
+    """All files of a wheel but those of its dist-info."""
+    paths = {path for path in unpacked.rglob("*") if path.is_file()}
+    return {str(path.relative_to(unpacked)) for path in paths if dist_info(unpacked) not in path.parents}
+
+
+def test_wheel_has_package_and_library(of_platform: Path) -> None:
     expected = {f"fdmetrics/{name}" for name in modules(ROOT / "python/fdmetrics")}
-    assert inside == expected | {"fdmetrics/py.typed", LIBRARY, TOOL} | dist_info | START_UP_HOOK
+    assert files(of_platform) == expected | {"fdmetrics/py.typed", LIBRARY} | START_UP_HOOK
+    inside = {str(path.relative_to(dist_info(of_platform))) for path in dist_info(of_platform).rglob("*.*")}
+    assert inside == {"entry_points.txt"}
+    assert (dist_info(of_platform) / "licenses/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
-def test_native_files_are_those_that_were_built(unpacked: Path, library: Path, tool: Path) -> None:
-    assert (unpacked / LIBRARY).read_bytes() == library.read_bytes()
-    assert (unpacked / TOOL).read_bytes() == tool.read_bytes()
+def test_tool_wheel_has_tool_alone(of_tool: Path) -> None:
+    assert files(of_tool) == {TOOL}
+    assert (dist_info(of_tool) / "licenses/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
-def test_tool_is_executable(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
+def test_library_is_that_of_the_platform(platform: str, of_platform: Path, libraries: Path) -> None:
+    assert (of_platform / LIBRARY).read_bytes() == (libraries / platform / "libfdmetrics.so").read_bytes()
+
+
+def test_tool_is_the_one_that_was_built(packages: Packages, of_tool: Path, tool: Path) -> None:
+    assert (of_tool / TOOL).read_bytes() == tool.read_bytes()
+    with zipfile.ZipFile(packages.tool) as archive:
         mode = archive.getinfo(TOOL).external_attr >> 16
     assert mode & stat.S_IXUSR, oct(mode)
 
 
-def test_metadata(unpacked: Path) -> None:
-    described = metadata(unpacked, "METADATA")
+def test_metadata(of_platform: Path) -> None:
+    described = metadata(of_platform, "METADATA")
     assert (described["Name"], described["Version"]) == ("fdmetrics", VERSION)
     assert described["Requires-Python"] == ">=3.9"
     assert described["License-Expression"] == "Apache-2.0"
-    assert {"zmq", "prometheus-client", "fastapi"} <= set(described.get_all("Provides-Extra", []))
-    required = [each for each in described.get_all("Requires-Dist", []) if "extra" not in each]
-    assert not required, "the package itself depends on nothing"
-    assert (unpacked / DIST_INFO / "licenses/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    extras = {"tool", "zmq", "fastdeploy", "prometheus-client", "fastapi"}
+    assert set(described.get_all("Provides-Extra", [])) == extras
+    required = described.get_all("Requires-Dist", [])
+    assert not [each for each in required if "extra" not in each], "the package itself depends on nothing"
+    assert f"fdmetrics-tool=={VERSION}; extra == 'tool'" in required, "the version in pyproject.toml is another one"
 
 
-def test_tag_is_for_every_python(unpacked: Path, wheel: Path) -> None:
-    described = metadata(unpacked, "WHEEL")
+def test_metadata_of_tool(of_tool: Path) -> None:
+    described = metadata(of_tool, "METADATA")
+    assert (described["Name"], described["Version"]) == ("fdmetrics-tool", VERSION)
+    assert described["Requires-Python"] == ">=3.9"
+    assert described["License-Expression"] == "Apache-2.0"
+    assert described.get_all("Requires-Dist") is None
+
+
+def test_tag_is_for_every_python(platform: str, of_platform: Path, packages: Packages) -> None:
+    described = metadata(of_platform, "WHEEL")
     assert described["Root-Is-Purelib"] == "false"
-    (tag,) = described.get_all("Tag", [])
-    assert wheel.name == f"fdmetrics-{VERSION}-{tag}.whl"
-    assert tag.startswith("py3-none-manylinux_2_"), tag
+    assert described.get_all("Tag", []) == [f"py3-none-{TAGS[platform]}"]
+    assert packages.wheel(platform).is_file()
 
 
-def test_auditwheel_grants_tag(wheel: Path) -> None:
-    done = run([sys.executable, "-m", "auditwheel", "show", wheel], clean())
-    assert done.returncode == 0, done.stdout
-    granted = re.search(r'platform\s+tag:\s+"manylinux_2_(\d+)_(\w+)"', done.stdout)
-    said = re.search(r"manylinux_2_(\d+)_(\w+)\.whl$", wheel.name)
-    assert granted and said, f"{wheel.name}: {done.stdout}"
-    assert granted[2] == said[2], f"{wheel.name} is for another machine:\n{done.stdout}"
-    assert int(said[1]) >= int(granted[1]), f"{wheel.name} promises too much:\n{done.stdout}"
+def test_sizes_of_wheel(platform: str, of_platform: Path, packages: Packages) -> None:
+    assert (of_platform / LIBRARY).stat().st_size <= LARGEST_LIBRARY
+    assert packages.wheel(platform).stat().st_size <= LARGEST_WHEEL
 
 
-def test_tag_is_what_loader_needs_and_no_newer(unpacked: Path, wheel: Path) -> None:
-    newest = max(glibc_versions(unpacked / LIBRARY) | glibc_versions(unpacked / TOOL))
-    assert f"manylinux_{newest[0]}_{newest[1]}_" in wheel.name
+def test_size_of_tool_wheel(packages: Packages) -> None:
+    assert packages.tool.stat().st_size <= LARGEST_TOOL_WHEEL
 
 
-def test_sizes(unpacked: Path, wheel: Path) -> None:
-    sizes = {path.name: path.stat().st_size for path in (wheel, unpacked / LIBRARY, unpacked / TOOL)}
-    print(sizes)
-    assert (unpacked / LIBRARY).stat().st_size <= LARGEST_LIBRARY, sizes
-    assert wheel.stat().st_size <= LARGEST_WHEEL, sizes
-
-
-@NATIVE
-def test_native_file_is_stripped_and_has_no_search_path(unpacked: Path, native: str) -> None:
-    with (unpacked / native).open("rb") as file:
-        elf = ELFFile(file)
-        sections = {section.name for section in elf.iter_sections()}
-        dynamic = elf.get_section_by_name(".dynamic")
-        assert isinstance(dynamic, DynamicSection)
-        entries = {entry.entry.d_tag for entry in dynamic.iter_tags()}
-    assert not {name for name in sections if name == ".symtab" or name.startswith(".debug")}
-    assert not entries & {"DT_RPATH", "DT_RUNPATH"}
-
-
-@NATIVE
-def test_native_file_needs_c_and_cxx_library_alone(unpacked: Path, native: str) -> None:
-    listed = subprocess.run(
-        ["ldd", unpacked / native], env=clean(), capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    names = {line.split()[0].rsplit("/", 1)[-1] for line in listed}
-    allowed = r"linux-vdso\.so\.1|ld-linux-.*\.so\.\d|libc\.so\.6|libm\.so\.6|libstdc\+\+\.so\.6|libgcc_s\.so\.1"
-    assert {"libc.so.6"} <= names
-    assert not {name for name in names if not re.fullmatch(allowed, name)}, listed
-
-
-def test_sdist_builds_without_checkout(released: Checkout) -> None:
-    with tarfile.open(released.built("*.tar.gz")) as archive:
+def test_sdist_has_all_platforms(packages: Packages, libraries: Path) -> None:
+    with tarfile.open(packages.sdist) as archive:
         members = {member.name.split("/", 1)[1]: member for member in archive.getmembers()}
+        carried = {name: archive.extractfile(members[name]).read() for name in members if name.endswith(".so")}  # type: ignore[union-attr]
     assert not {name for name, member in members.items() if not member.isfile()}, "links lead out of an sdist"
-    needed = {"pyproject.toml", "hatch_build.py", "PKG-INFO", "LICENSE", "README.md", LIBRARY, "bin/fdmctl"}
+    needed = {"pyproject.toml", "hatch_build.py", "native_files.py", "PKG-INFO", "LICENSE", "README.md"}
     assert needed | START_UP_HOOK <= set(members)
     assert modules(ROOT / "python/fdmetrics") <= {name[len("fdmetrics/") :] for name in members}
-
-
-def test_wheel_of_checkout_is_that_of_sdist(checkout: Checkout, wheel: Path) -> None:
-    done = checkout.build("--wheel")
-    assert done.returncode == 0, done.stdout
-    direct = checkout.built("*.whl")
-    assert direct.name == wheel.name
-    assert direct.read_bytes() == wheel.read_bytes()
+    built = {platform: (libraries / platform / "libfdmetrics.so").read_bytes() for platform in TAGS}
+    assert carried == {f"lib/{platform}/libfdmetrics.so": library for platform, library in built.items()}

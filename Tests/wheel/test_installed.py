@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from conftest import FOUND
-from environments import Environment
+from environments import Environment, clean, run
+from packages import Packages
 
 HERE = Path(__file__).parent
 STRICT = ("-X", "dev", "-W", "error")
@@ -25,13 +26,13 @@ def exact(environment: Environment, **variables: str) -> Path:
     return Path(directory)
 
 
-def test_two_processes(installed: Environment, store: Path) -> None:
+def test_two_processes(installed: Environment, store: Path, tool: Path) -> None:
     assert exact(installed, FDMETRICS_DIR=str(store)) == store
-    dumped = installed.tool("dump", "--json", store)
+    dumped = run([tool, "dump", "--json", store], clean())
     assert dumped.returncode == 0, dumped.stdout
     families = {each["name"] for each in json.loads(dumped.stdout)["families"]}
     assert {"requests", "in_flight", "request_seconds"} <= families
-    checked = installed.tool("check", store)
+    checked = run([tool, "check", store], clean())
     assert checked.returncode == 0, checked.stdout
 
 
@@ -63,7 +64,29 @@ def test_uninstall_leaves_nothing(installed: Environment) -> None:
     done = installed.run("-m", "pip", "uninstall", "--yes", "--quiet", "fdmetrics")
     assert done.returncode == 0, done.stdout
     assert not list(site_packages.glob("*fdmetrics*"))
-    assert not (installed.folder / "bin/fdmctl").exists()
+
+
+@pytest.fixture(scope="module")
+def with_tool(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the extra `tool`, of the newest Python."""
+    environment = Environment(tmp_path_factory.mktemp("tool") / "venv", FOUND[-1].path)
+    done = environment.install("--no-index", "--find-links", str(packages.folder), "fdmetrics[tool]")
+    assert done.returncode == 0, done.stdout
+    return environment
+
+
+def test_extra_tool_brings_fdmctl(with_tool: Environment, store: Path) -> None:
+    assert exact(with_tool, FDMETRICS_DIR=str(store)) == store
+    checked = with_tool.tool("check", store)
+    assert checked.returncode == 0, checked.stdout
+    version = with_tool.run("-c", "import fdmetrics; print(fdmetrics.__version__)").stdout
+    assert with_tool.tool("--version").stdout == version
+
+
+def test_uninstall_of_tool_leaves_nothing(with_tool: Environment) -> None:
+    done = with_tool.run("-m", "pip", "uninstall", "--yes", "--quiet", "fdmetrics-tool")
+    assert done.returncode == 0, done.stdout
+    assert not [path for path in with_tool.folder.rglob("*") if "fdmctl" in path.name or "fdmetrics_tool" in path.name]
 
 
 @pytest.fixture(scope="module")
