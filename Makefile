@@ -59,7 +59,7 @@ SWIFT_OPTIONS := --enable-all-traits --explicit-target-dependency-import-check e
 # cache, and take a tenth longer where they begin in the middle of one: each function is aligned to 2^6 bytes.
 RELEASE_OPTIONS := --omit-frame-pointers -Xswiftc -Xllvm -Xswiftc -align-all-functions=6
 # A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
-STATIC_OPTIONS := --scratch-path .build/self-contained -Xswiftc -static-stdlib \
+STATIC_OPTIONS := --scratch-path .build/static -Xswiftc -static-stdlib \
 	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS) \
 	-Xlinker --wrap=hypot -Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC) -Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES)
 # Of the tool: nothing looks its symbols up, and what only they keep can go.
@@ -137,35 +137,35 @@ $(PYTHON_LIBRARY): $(LIBRARY)
 
 $(TOOL): $(SOURCES)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(TOOL_OPTIONS) --product fdmctl
-	install -D -m 755 .build/self-contained/release/fdmctl $@
+	install -D -m 755 .build/static/release/fdmctl $@
 
 $(DEMO_ENGINE): $(SOURCES) $(wildcard examples/demo/engine/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product demo-engine
-	install -D -m 755 .build/self-contained/release/demo-engine $@
+	install -D -m 755 .build/static/release/demo-engine $@
 
 $(ZMQ_PEER): $(SOURCES) $(wildcard Tests/zmq/peer-swift/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-peer
-	install -D -m 755 .build/self-contained/release/zmq-peer $@
+	install -D -m 755 .build/static/release/zmq-peer $@
 
 $(ZMQ_EXAMPLE): $(SOURCES) $(wildcard examples/zmq/swift/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-example
-	install -D -m 755 .build/self-contained/release/zmq-example $@
+	install -D -m 755 .build/static/release/zmq-example $@
 
 $(ZMQ_BENCH): $(SOURCES) $(wildcard Benchmarks/zmq-swift/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-bench
-	install -D -m 755 .build/self-contained/release/zmq-bench $@
+	install -D -m 755 .build/static/release/zmq-bench $@
 
 $(EXPOSITION_BENCH): $(SOURCES) $(wildcard Benchmarks/exposition-swift/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product exposition-bench
-	install -D -m 755 .build/self-contained/release/exposition-bench $@
+	install -D -m 755 .build/static/release/exposition-bench $@
 
 $(SWIFT_METRICS_BENCH): $(SOURCES) $(wildcard Benchmarks/swift-metrics/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product swift-metrics-bench
-	install -D -m 755 .build/self-contained/release/swift-metrics-bench $@
+	install -D -m 755 .build/static/release/swift-metrics-bench $@
 
 $(SWIFT_SERVER): $(SOURCES) $(wildcard examples/swift-server/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product swift-server-example
-	install -D -m 755 .build/self-contained/release/swift-server-example $@
+	install -D -m 755 .build/static/release/swift-server-example $@
 
 # For use from here, without an installation, by pkg-config and CMake.
 $(LIB)/%/pkgconfig/fdmetrics.pc: scripts/write-discovery.sh $(wildcard scripts/fdmetrics*.in) Makefile

@@ -3,7 +3,7 @@
 """The files of deploy/, read by those who will read them, and used with a real service and a real Prometheus.
 
 PATH               promtool, prometheus, nginx, else those beside the Python that runs this (scripts/setup.sh servers)
-FDMETRICS_LIBRARY  the library that the services record with (build/lib/self-contained/libfdmetrics.so)
+FDMETRICS_LIBRARY  the library that the services record with (python/fdmetrics/libfdmetrics.so)
 FDMCTL             the tool that serves (build/bin/fdmctl)
 """
 
@@ -53,7 +53,7 @@ def nginx() -> str:
 def _built(variable: str, default: str) -> Path:
     path = Path(os.environ.get(variable) or ROOT / default).resolve()
     if not path.is_file():
-        pytest.fail(f"{path} is not there; run `make self-contained`, or set {variable} to its path")
+        pytest.fail(f"{path} is not there; run `make library tool`, or set {variable} to its path")
     return path
 
 
@@ -66,7 +66,7 @@ def fdmctl() -> str:
 @pytest.fixture(scope="session")
 def library() -> Path:
     """The library that services record with."""
-    return _built("FDMETRICS_LIBRARY", "build/lib/self-contained/libfdmetrics.so")
+    return _built("FDMETRICS_LIBRARY", "python/fdmetrics/libfdmetrics.so")
 
 
 @pytest.fixture(scope="session")

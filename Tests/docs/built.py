@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the pages' programs need, as it was built.
 
-FDMETRICS_LIBRARY  the library (build/lib/self-contained/libfdmetrics.so)
+FDMETRICS_LIBRARY  the library (python/fdmetrics/libfdmetrics.so)
 FDMCTL             the tool (build/bin/fdmctl)
 """
 
@@ -23,13 +23,13 @@ PACKAGE = Path(fdmetrics.__file__).resolve().parents[1]
 def _built(variable: str, default: str) -> Path:
     path = Path(os.environ.get(variable) or ROOT / default).resolve()
     if not path.is_file():
-        pytest.fail(f"{path} is not there; run `make self-contained`, or set {variable} to its path")
+        pytest.fail(f"{path} is not there; run `make library tool`, or set {variable} to its path")
     return path
 
 
 def library() -> Path:
     """The library that programs record with."""
-    return _built("FDMETRICS_LIBRARY", "build/lib/self-contained/libfdmetrics.so")
+    return _built("FDMETRICS_LIBRARY", "python/fdmetrics/libfdmetrics.so")
 
 
 def fdmctl() -> Path:

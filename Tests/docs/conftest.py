@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages as a newcomer follows them: every block of code is compiled, checked or run.
 
-FDMETRICS_LIBRARY  the library (build/lib/self-contained/libfdmetrics.so)
+FDMETRICS_LIBRARY  the library (python/fdmetrics/libfdmetrics.so)
 FDMCTL             the tool (build/bin/fdmctl)
 PATH               clang, swift; prometheus, promtool, victoria-metrics and prometheus-pushgateway, else those beside
                    the Python that runs this (scripts/setup.sh servers)

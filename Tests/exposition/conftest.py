@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Texts of the library, read by the parsers of others.
 
-FDMETRICS_LIBRARY  the library that renders (build/lib/self-contained/libfdmetrics.so)
+FDMETRICS_LIBRARY  the library that renders (python/fdmetrics/libfdmetrics.so)
 FDM_STRESS         how many times as many random cases to try
 FDM_SEED           repeats a run
 """
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def library() -> Library:
     """The library under test."""
-    path = Path(os.environ.get("FDMETRICS_LIBRARY") or ROOT / "build/lib/self-contained/libfdmetrics.so")
+    path = Path(os.environ.get("FDMETRICS_LIBRARY") or ROOT / "python/fdmetrics/libfdmetrics.so")
     if not path.is_file():
         pytest.fail(f"{path} is not there; run `make lib`, or set FDMETRICS_LIBRARY to a built libfdmetrics.so")
     return Library(path)

@@ -4,7 +4,7 @@
 
 FDMCTL                the tool (build/bin/fdmctl)
 SWIFT_SERVER_EXAMPLE  the example service (build/tests/swift-server-example)
-FDMETRICS_LIBRARY     the library that records (build/lib/self-contained/libfdmetrics.so)
+FDMETRICS_LIBRARY     the library that records (python/fdmetrics/libfdmetrics.so)
 FDM_STRESS            how many times as much load
 """
 
@@ -32,7 +32,7 @@ def built(variable: str, default: str, goal: str) -> Path:
 @pytest.fixture(scope="session")
 def tool() -> Path:
     """fdmctl."""
-    return built("FDMCTL", "build/bin/fdmctl", "self-contained")
+    return built("FDMCTL", "build/bin/fdmctl", "library tool")
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,7 @@ def example() -> Path:
 @pytest.fixture(scope="session")
 def library() -> Path:
     """The library that records."""
-    return built("FDMETRICS_LIBRARY", "build/lib/self-contained/libfdmetrics.so", "self-contained")
+    return built("FDMETRICS_LIBRARY", "python/fdmetrics/libfdmetrics.so", "library tool")
 
 
 @pytest.fixture(scope="session")

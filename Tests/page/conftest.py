@@ -3,7 +3,7 @@
 """A browser, and what it looks at: `fdmctl serve` over stores that real processes record into.
 
 FDMCTL             the tool (build/bin/fdmctl)
-FDMETRICS_LIBRARY  the library that the processes record with (build/lib/self-contained/libfdmetrics.so)
+FDMETRICS_LIBRARY  the library that the processes record with (python/fdmetrics/libfdmetrics.so)
 CHROMIUM           the browser (chromium), with CHROMEDRIVER (chromedriver)
 """
 
@@ -42,7 +42,7 @@ def tool() -> Path:
     """fdmctl."""
     path = Path(os.environ.get("FDMCTL") or ROOT / "build/bin/fdmctl").resolve()
     if not path.is_file():
-        pytest.fail(f"{path} is not there; run `make self-contained`, or set FDMCTL")
+        pytest.fail(f"{path} is not there; run `make library tool`, or set FDMCTL")
     return path
 
 

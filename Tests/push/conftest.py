@@ -3,7 +3,7 @@
 """fdmctl push against real receivers, and against ones that misbehave.
 
 FDMCTL             the tool (build/bin/fdmctl)
-FDMETRICS_LIBRARY  the library that services record with (build/lib/self-contained/libfdmetrics.so)
+FDMETRICS_LIBRARY  the library that services record with (python/fdmetrics/libfdmetrics.so)
 PATH               victoria-metrics, prometheus and prometheus-pushgateway, else those beside the Python that runs this
                    (scripts/setup.sh servers)
 """
@@ -33,7 +33,7 @@ def pytest_configure() -> None:
 def tool() -> None:
     """fdmctl must have been built."""
     if not Push.tool.is_file():
-        pytest.fail(f"{Push.tool} is not there; run `make self-contained`, or set FDMCTL")
+        pytest.fail(f"{Push.tool} is not there; run `make library tool`, or set FDMCTL")
 
 
 @pytest.fixture(scope="session")

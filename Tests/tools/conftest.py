@@ -3,7 +3,7 @@
 """Stores for the tests of fdmctl.
 
 FDMCTL             the tool (build/bin/fdmctl)
-FDMETRICS_LIBRARY  the library that makes the stores (build/lib/self-contained/libfdmetrics.so)
+FDMETRICS_LIBRARY  the library that makes the stores (python/fdmetrics/libfdmetrics.so)
 FDM_STRESS         how many times as long to run
 """
 
@@ -34,7 +34,7 @@ def built(variable: str, default: str, goal: str) -> Path:
 @pytest.fixture(scope="session")
 def tool() -> Tool:
     """fdmctl."""
-    return Tool(built("FDMCTL", "build/bin/fdmctl", "self-contained"))
+    return Tool(built("FDMCTL", "build/bin/fdmctl", "library tool"))
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def stores() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def session_writers() -> Iterator[Writers]:
     """Writers for stores that all tests share."""
-    writers = Writers(built("FDMETRICS_LIBRARY", "build/lib/self-contained/libfdmetrics.so", "self-contained"))
+    writers = Writers(built("FDMETRICS_LIBRARY", "python/fdmetrics/libfdmetrics.so", "library tool"))
     yield writers
     writers.end()
 

@@ -16,7 +16,7 @@ from tool import HANG_SECONDS, ROOT, Tool, environment
 
 def both(tool: Tool, *arguments: str) -> tuple[tuple[int, str], tuple[int, str]]:
     """The exit code and output of the tool, and of the library through Python."""
-    library = os.environ.get("FDMETRICS_LIBRARY") or str(ROOT / "build/lib/self-contained/libfdmetrics.so")
+    library = os.environ.get("FDMETRICS_LIBRARY") or str(ROOT / "python/fdmetrics/libfdmetrics.so")
     done = subprocess.run(
         [sys.executable, "-m", "fdmetrics", *arguments],
         capture_output=True,

@@ -4,13 +4,13 @@
 #
 # Three links in a ring, C -> Python -> Swift -> C, six processes and one store; then what the store says about them.
 #   COUNT              questions over each link, each of them answered (5,000)
-#   FDMETRICS_LIBRARY  libfdmetrics.so (build/lib/self-contained/libfdmetrics.so)
+#   FDMETRICS_LIBRARY  libfdmetrics.so (python/fdmetrics/libfdmetrics.so)
 #   ZMQ_EXAMPLE_SWIFT  the program in Swift (build/examples/zmq-example)
 #   PYTHON             Python with pyzmq (.venv/bin/python)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-library=${FDMETRICS_LIBRARY:-$root/build/lib/self-contained/libfdmetrics.so}
+library=${FDMETRICS_LIBRARY:-$root/python/fdmetrics/libfdmetrics.so}
 swift=${ZMQ_EXAMPLE_SWIFT:-$root/build/examples/zmq-example}
 python=${PYTHON:-$root/.venv/bin/python}
 count=${COUNT:-5000}
