@@ -6,6 +6,7 @@ Environment:
     FDMETRICS_LIBRARY  the library that the wheel carries (build/lib/self-contained/libfdmetrics.so)
     FDMCTL             the tool that it carries (build/bin/fdmctl)
     FDM_PYTHONS        path:path of the Pythons to install into, in place of all that are found
+    FDM_PLATFORMS      a folder that scripts/platforms.sh has filled (build/platforms): its Pythons, too
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says which Pythons the wheel was installed into: what is not listed was not there."""
-    terminalreporter.write_line("the wheel was tried with " + ", ".join(f"{each.name} ({each.path})" for each in FOUND))
+    for line in interpreters.table(FOUND):
+        terminalreporter.write_line(line)
 
 
 def given(variable: str, default: str) -> Path:
