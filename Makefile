@@ -233,8 +233,8 @@ test: packages venv self-contained $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swi
 test-wheel: packages venv self-contained ## builds and installs the wheel for every Python here; no Swift needed there
 	$(PYTEST) Tests/wheel
 
-# What compiles and runs the C programs of another platform. C++, too, with `zig cc`: the tests need nothing of C++'s library,
-# which `zig c++` would build first.
+# What compiles and runs the C programs of another platform. C++, too, with `zig cc`: the tests need nothing of C++'s
+# library, which `zig c++` would build first.
 ELSEWHERE := $(CURDIR)/build/platforms
 ZIG_CC := $(VENV)/bin/python -m ziglang cc -target
 QEMU := $(ELSEWHERE)/qemu/qemu-aarch64
@@ -244,9 +244,10 @@ CC_x86_64-linux-musl := $(ZIG_CC) x86_64-linux-musl -dynamic
 RUN_x86_64-linux-musl := $(ELSEWHERE)/musl/lib/ld-musl-x86_64.so.1
 CC_aarch64-linux-musl := $(ZIG_CC) aarch64-linux-musl -dynamic
 RUN_aarch64-linux-musl := $(QEMU) $(ELSEWHERE)/musl-arm64/lib/ld-musl-aarch64.so.1
-PYTEST_ON = $(RUN_ENVIRONMENT) FDMETRICS_LIBRARY="$(CURDIR)/$(LIB)/$(1)/libfdmetrics.so" FDM_CC="$(CC_$(1))" FDM_CXX="$(CC_$(1))" \
-	FDM_RUN="$(RUN_$(1))" $(VENV)/bin/python -m pytest -q
-NATIVE_LIBRARY = $(LIB)/$(shell uname -m)-linux-gnu/libfdmetrics.so
+PYTEST_ON = $(RUN_ENVIRONMENT) FDMETRICS_LIBRARY="$(CURDIR)/$(call library_of,$(1))" FDM_CC="$(CC_$(1))" \
+	FDM_CXX="$(CC_$(1))" FDM_RUN="$(RUN_$(1))" $(VENV)/bin/python -m pytest -q
+library_of = $(addprefix $(LIB)/,$(addsuffix /libfdmetrics.so,$(1)))
+NATIVE := $(shell uname -m)-linux-gnu
 
 # PART=ci: what continuous integration runs of the next two.
 PART ?= all
@@ -255,16 +256,16 @@ only_ci = $(if $(filter ci,$(PART)),$(1))
 
 # Every second process of the mixed tests is of this machine.
 .PHONY: test-arm64
-test-arm64: packages venv $(TOOL) $(LIB)/aarch64-linux-gnu/libfdmetrics.so $(NATIVE_LIBRARY) ## tests of arm64 under QEMU, and of stores that arm64 and this machine share
+test-arm64: packages venv $(TOOL) $(call library_of,aarch64-linux-gnu $(NATIVE)) ## C, processes, mixed stores: arm64
 	@scripts/platforms.sh arm64
 	$(call PYTEST_ON,aarch64-linux-gnu) Tests/abi
-	FDM_BESIDE="$(CURDIR)/$(NATIVE_LIBRARY)" $(call PYTEST_ON,aarch64-linux-gnu) Tests/processes \
+	FDM_BESIDE="$(CURDIR)/$(call library_of,$(NATIVE))" $(call PYTEST_ON,aarch64-linux-gnu) Tests/processes \
 		$(call only_ci,-k "kill or fork or gauges or snapshot")
 	$(PYTEST) Tests/platforms
 	$(call only_all,$(call PYTEST_ON,aarch64-linux-gnu) Tests/processes)
 
 .PHONY: test-musl
-test-musl: packages venv $(TOOL) $(LIB)/x86_64-linux-musl/libfdmetrics.so $(LIB)/aarch64-linux-musl/libfdmetrics.so ## tests of C and of processes with musl, on x86-64 and arm64
+test-musl: packages venv $(TOOL) $(call library_of,x86_64-linux-musl aarch64-linux-musl) ## C and processes with musl
 	@scripts/platforms.sh musl
 	$(call PYTEST_ON,x86_64-linux-musl) Tests/abi
 	$(call PYTEST_ON,aarch64-linux-musl) Tests/abi $(call only_ci,-k "contract or allocates or fork")
@@ -272,7 +273,7 @@ test-musl: packages venv $(TOOL) $(LIB)/x86_64-linux-musl/libfdmetrics.so $(LIB)
 
 # Some of these Pythons are built, which takes some minutes, once. Each pytest begins with environments of its own.
 .PHONY: test-pythons
-test-pythons: dist ## installs the wheels into Pythons 3.9 to 3.14, free-threaded, of musl and arm64, too, and runs tests in them
+test-pythons: dist ## the wheels in Pythons 3.9 to 3.14, free-threaded, of musl and arm64, too
 	@scripts/platforms.sh pythons arm64
 	FDM_PLATFORMS="$(ELSEWHERE)" $(PYTEST) Tests/wheel/test_installed.py
 	FDM_PLATFORMS="$(ELSEWHERE)" $(PYTEST) Tests/wheel/in_pythons.py

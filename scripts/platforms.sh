@@ -6,12 +6,12 @@
 #
 #   scripts/platforms.sh arm64              glibc, the C++ library and Python, all of arm64, and QEMU to run them
 #   scripts/platforms.sh musl               the loaders of musl, for x86-64 and arm64
-#   scripts/platforms.sh pythons            Pythons that this machine does not have, from other suites of Debian, and two that
-#                                           are built: free-threaded, and for musl (some minutes each)
+#   scripts/platforms.sh pythons            Pythons of other suites of Debian, and two that are built: free-threaded,
+#                                           and for musl (some minutes each)
 #   scripts/platforms.sh NAME               one of them: python3.9, python3.13, python3.14, python3.13t, python3.13-musl
 #
-# What comes from packages of another suite or machine is taken out of them, and not installed. What is installed (as root or
-# with sudo) are packages of this machine's own suite: patchelf, and the compiler and libraries that a Python is built with.
+# What comes from packages of another suite or machine is taken out of them, and not installed. Installed, as root or
+# with sudo, are packages of this machine's own suite: patchelf, and what a Python is built with.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/setup.sh
@@ -20,13 +20,13 @@ source scripts/setup.sh
 platforms=$PWD/build/platforms
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Options that give apt lists and a state of its own, of one suite and one architecture. To apt nothing is installed there,
-# so that it finds all that a package needs. Where the packages are served from is what this machine's own apt says.
+# Options that give apt lists and a state of its own, of one suite and one architecture. To apt nothing is installed
+# there, so that it finds all that a package needs. Where packages come from is what this machine's own apt says.
 archive() {
     local suite=$1 architecture=$2 folder uri
     folder=$platforms/apt/$suite-$architecture
-    uri=${DEBIAN_ARCHIVE:-$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT) $(CODENAME)' \
-        'Created-By: Packages' 'Origin: Debian' | awk -v name="$(codename)" '$2 == "main" && $3 == name { print $1 }' | head -n 1)}
+    uri=${DEBIAN_ARCHIVE:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+        'Component: main' "Codename: $(codename)" | head -n 1)}
     [ -n "$uri" ] || fail "apt knows no archive of Debian here; DEBIAN_ARCHIVE=URI names one"
     [ -f "$keyring" ] || install_packages debian-archive-keyring
     mkdir -p "$folder"/{lists,archives}/partial
@@ -34,9 +34,9 @@ archive() {
     printf '%s [signed-by=%s] %s %s main\n' deb "$keyring" "$uri" "$suite" deb-src "$keyring" "$uri" "$suite" \
         > "$folder/sources.list"
     apt_options=(-qq -o "Dir::State::Lists=$folder/lists" -o "Dir::State::status=$folder/status"
-        -o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::Cache::Archives=$folder/archives"
-        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o "APT::Architecture=$architecture"
-        -o "APT::Architectures=$architecture" -o APT::Sandbox::User= -o Debug::NoLocking=1)
+        -o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=-
+        -o "Dir::Cache::Archives=$folder/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
+        -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture" -o APT::Sandbox::User= -o Debug::NoLocking=1)
     # Once in a run of this script: a list that is older than the archive names files that are no longer there.
     [ -n "${updated[$suite-$architecture]:-}" ] || apt-get "${apt_options[@]}" update >&2
     updated[$suite-$architecture]=yes
@@ -90,13 +90,14 @@ qemu() {
     mkdir -p "$download" "$platforms/qemu"
     (cd "$download" && apt-get "${apt_options[@]}" download qemu-user)
     # It is linked statically, and runs anywhere.
-    dpkg-deb --fsys-tarfile "$download"/*.deb | tar --extract --directory "$platforms/qemu" --strip-components 3 ./usr/bin/qemu-aarch64
+    dpkg-deb --fsys-tarfile "$download"/*.deb | tar --extract --directory "$platforms/qemu" \
+        --strip-components 3 ./usr/bin/qemu-aarch64
     rm -rf "$download"
     "$platforms/qemu/qemu-aarch64" --version > /dev/null || fail "build/platforms/qemu/qemu-aarch64 does not run"
 }
 
-# Its python3.N is a script of that name: it starts qemu, and says to Python that it is Python. So `sys.executable` is it, and
-# a program that starts another Python or makes a virtual environment finds one, without a word to the kernel of this machine.
+# Its python3.N is a script of that name: it starts QEMU, and says to Python that it is Python. So `sys.executable` is
+# the script, and who starts another Python or makes a virtual environment finds one, with no need of binfmt_misc.
 arm64() {
     once qemu qemu
     root "$platforms/arm64" "$(codename)" arm64 libc6 libstdc++6 python3
@@ -124,7 +125,7 @@ musl() {
 # ----------------------------------------------------------------------------------------------------------------------
 # Pythons
 
-# A Python of another suite with the C library of that suite. The program is told where these are, so that it runs as any other.
+# A Python of another suite with the C library of that suite. The program is told where these are, and runs alone.
 python_of() {
     local version=$1 suite=$2 directory=$platforms/python$1 program libraries
     shift 2
@@ -154,7 +155,7 @@ python_source() {
     once source-python3.13 source_of python3.13 trixie "$platforms/source/python3.13"
 }
 
-# No more than runs tests: not optimized by profiles, without the modules of CPython's own tests, none compiled before it is
+# No more than runs tests: not optimized by profiles, without CPython's own tests, no module compiled before it is
 # imported (--help is what the installation's compileall does in place of it).
 build_python() {
     local name=$1
@@ -166,8 +167,10 @@ build_python() {
     mkdir -p "$build"
     (cd "$build" && nice "$platforms/source/python3.13/configure" --prefix="$platforms/$name/usr" --without-ensurepip \
         --disable-test-modules --with-pkg-config=no --build=x86_64-linux-gnu "$@" && nice make -j "$(nproc)" \
-        && nice make altbininstall libinstall sharedinstall COMPILEALL_OPTS=--help) > "$log" 2>&1 || fail "CPython was not built as $name: see $log"
-    "$platforms/$name/usr/bin/python3.13" -c 'import ctypes, zlib' || fail "the built $name has no ctypes or no zlib: see $log"
+        && nice make altbininstall libinstall sharedinstall COMPILEALL_OPTS=--help) > "$log" 2>&1 \
+        || fail "CPython was not built as $name: see $log"
+    "$platforms/$name/usr/bin/python3.13" -c 'import ctypes, zlib' \
+        || fail "the built $name has no ctypes or no zlib: see $log"
     rm -rf "$build"
 }
 
@@ -177,18 +180,33 @@ free_threaded() {
     ln -sf python3.13 "$platforms/python3.13t/usr/bin/python3.13t"
 }
 
+# gcc with the headers and the C library of musl, which programs find where they are here.
+musl_compiler() {
+    local directory=$platforms/musl-compiler
+    local specs=$directory/usr/lib/x86_64-linux-musl/musl-gcc.specs
+    root "$directory" "$(codename)" amd64 musl-tools
+    sed -i "s|/usr/|$directory/usr/|g; s|/lib/ld-musl|$directory/lib/ld-musl|" "$specs"
+    cat > "$musl_gcc" << END
+#!/bin/sh
+[ "\$*" != --print-multiarch ] || exec echo x86_64-linux-musl
+exec gcc "\$@" -specs "$specs"
+END
+}
+musl_gcc=$platforms/musl-compiler/usr/bin/musl-gcc
+
 # A library that Python for musl needs, made to be linked into it.
 musl_library() {
     local package=$1 options=$2
     local source=$platforms/source/$package log=$platforms/$package.log
     source_of "$package" "$(codename)" "$source"
     # shellcheck disable=SC2086  # options are words
-    (cd "$source" && CC=musl-gcc CFLAGS="-O1 -fPIC -idirafter $platforms/kernel-headers" nice ./configure --prefix="$platforms/musl-libraries" $options \
-        && nice make -j "$(nproc)" && nice make install) > "$log" 2>&1 || fail "$package was not built for musl: see $log"
+    (cd "$source" && CC="$musl_gcc" CFLAGS="-O1 -fPIC -idirafter $platforms/kernel-headers" \
+        nice ./configure --prefix="$platforms/musl-libraries" $options && nice make -j "$(nproc)" \
+        && nice make install) > "$log" 2>&1 || fail "$package was not built for musl: see $log"
 }
 
 musl_libraries() {
-    install_packages build-essential musl-tools
+    install_packages build-essential
     # The kernel's headers, which are the same for each C library, without those of glibc beside them.
     mkdir -p "$platforms/kernel-headers"
     ln -sfn /usr/include/linux "$platforms/kernel-headers/linux"
@@ -199,13 +217,12 @@ musl_libraries() {
 }
 
 python_musl() {
+    once musl-compiler musl_compiler
     once musl-libraries musl_libraries
-    once musl musl
     local libraries=$platforms/musl-libraries
-    build_python python3.13-musl --build=x86_64-linux-musl CC=musl-gcc OPT="-O1 -DNDEBUG" \
+    build_python python3.13-musl --build=x86_64-linux-musl CC="$musl_gcc" OPT="-O1 -DNDEBUG" \
         CPPFLAGS="-I$libraries/include" LIBFFI_CFLAGS="-I$libraries/include" LIBFFI_LIBS="-L$libraries/lib -lffi" \
-        ZLIB_CFLAGS="-I$libraries/include" ZLIB_LIBS="-L$libraries/lib -lz" \
-        LDFLAGS="-Wl,--dynamic-linker=$platforms/musl/lib/ld-musl-x86_64.so.1"
+        ZLIB_CFLAGS="-I$libraries/include" ZLIB_LIBS="-L$libraries/lib -lz"
 }
 
 platform() {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """recording.py: one process of the store that processes of two machines share.
 
-    recording.py work NAME ROUNDS    records, prints its machine, and waits to be killed or told to end
-    recording.py render              prints the metrics of this store as text, without those of the processes and of the library itself
+recording.py work NAME ROUNDS    records, prints its machine, and waits to be killed or told to end
+recording.py render              prints the metrics that were recorded, as text
 """
 
 from __future__ import annotations

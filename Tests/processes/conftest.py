@@ -7,7 +7,7 @@ Environment:
     FDMCTL             the fdmctl tool (.build/release/fdmctl)
     FDM_CC             the compiler, for programs of the library's platform ($CC or cc)
     FDM_RUN            what runs these programs, where this machine does not by itself: "qemu-aarch64 -L FOLDER"
-    FDM_BESIDE         a library of this machine's own platform: every second process is of it, so that stores are shared
+    FDM_BESIDE         a library of this machine's own platform: every second process is of it
     FDM_STRESS         multiplies the amount of work (1)
     FDM_SEED           repeats a run: each test prints the seed that it used
 """

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: the fdmetrics authors
 # SPDX-License-Identifier: Apache-2.0
-"""A part of python/tests, and threads that count at once, with the installed wheel in every Python (`make test-pythons`).
+"""A part of python/tests, and threads that count at once, with the installed wheel, in every Python: make test-pythons.
 
-Not named as a test module, so that it runs when it is asked for by name. What the tests themselves need comes from PyPI.
+Not named as a test module: it runs where it is asked for by name. What the tests themselves need comes from PyPI.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ NEEDED = ("pytest", "prometheus_client", "pyzmq")
 NEEDED_BY_OLDER = ("exceptiongroup", "tomli", "typing_extensions")
 
 #: Of everything that touches Python's or the C library's own ways: objects, ctypes, forks, signals, threads, sockets.
-TESTS = tuple(
-    "automatic_directory builtins context_managers conflict dropin_metrics dropin_processes exposition fork gauge_modes "
-    "http_server info_enum install install_processes instruments labels lazy_attach logical_workers process_metrics "
-    "python_metrics run store_failures subinterpreters unregister utf8_names zmq zmq_carriers".split()
+TESTS = (
+    *("automatic_directory", "builtins", "context_managers", "conflict", "dropin_metrics", "dropin_processes"),
+    *("exposition", "fork", "gauge_modes", "http_server", "info_enum", "install", "install_processes", "instruments"),
+    *("labels", "lazy_attach", "logical_workers", "process_metrics", "python_metrics", "run", "store_failures"),
+    *("subinterpreters", "unregister", "utf8_names", "zmq", "zmq_carriers"),
 )
 #: Of these what is run in development mode, too.
 IN_DEVELOPMENT_MODE = ("builtins", "fork", "instruments", "labels", "lazy_attach", "zmq")
@@ -37,7 +38,7 @@ IN_DEVELOPMENT_MODE = ("builtins", "fork", "instruments", "labels", "lazy_attach
 
 @pytest.fixture(scope="session")
 def with_needed(interpreter: Interpreter, installed: Environment) -> Environment:
-    """The environment with what the tests need. The pip that runs this fetches it: not every Python here can speak TLS."""
+    """The environment with what the tests need. This Python's pip fetches it: not every one here can speak TLS."""
     version = ".".join(map(str, interpreter.version))
     build = "t" if interpreter.free_threaded else ""
     (packages,) = installed.folder.glob(f"lib/python{version}{build}/site-packages")
@@ -65,7 +66,8 @@ def run_tests(environment: Environment, tests: Path, names: tuple[str, ...], *op
     files = [tests / f"tests/test_{name}.py" for name in names]
     words = [*options, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests, *files]
     # With the tools of this machine on the PATH, other than what a user's programs get here.
-    done = run([environment.python, *words], clean(PYTHONDONTWRITEBYTECODE="1"), cwd=environment.folder, timeout=HANG_SECONDS)
+    variables = clean(PYTHONDONTWRITEBYTECODE="1")
+    done = run([environment.python, *words], variables, cwd=environment.folder, timeout=HANG_SECONDS)
     assert done.returncode == 0, done.stdout
     return done.stdout.splitlines()[-1]
 

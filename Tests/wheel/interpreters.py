@@ -50,8 +50,8 @@ class Interpreter(NamedTuple):
 def find() -> list[Interpreter]:
     """One CPython of each minor version, build and C library, the newest of this machine's own kind last.
 
-    FDM_PYTHONS=path:path names them instead. FDM_PLATFORMS=folder adds those that scripts/platforms.sh made there. A program
-    of that name which does not run, as a version manager's placeholder, is none.
+    FDM_PYTHONS=path:path names them instead. FDM_PLATFORMS=folder adds those that scripts/platforms.sh made there. A
+    program of that name which does not run, as a version manager's placeholder, is none.
     """
     chosen = os.environ.get("FDM_PYTHONS")
     found: dict[tuple[object, ...], Interpreter] = {}

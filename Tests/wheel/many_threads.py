@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """many_threads.py: run by the Python of an environment that has the wheel, and nothing else.
 
-Threads register families, look up series and update the same ones at once, while others render. The totals at the end are
-exact, and no rendering on the way shows more than there was. Prints whether the GIL was there, and `exact`.
+Threads register families, look up series and update the same ones at once, while others render. The totals at the end
+are exact, and no rendering on the way shows more than there was. Prints whether the GIL was there, and `exact`.
 """
 
 from __future__ import annotations
