@@ -251,6 +251,50 @@ test-dist: dist ## uses the tarballs of `make dist` from C, C++, Rust, Go and CM
 	@scripts/setup.sh packages dist
 	$(PYTEST) Tests/dist
 
+# What compiles and runs the C programs of another platform. C++, too, with `zig cc`: the tests need nothing of C++'s
+# library, which `zig c++` would build first.
+ELSEWHERE := $(CURDIR)/build/platforms
+ZIG_CC := $(VENV)/bin/python -m ziglang cc -target
+QEMU := $(ELSEWHERE)/qemu/qemu-aarch64
+CC_aarch64-linux-gnu := $(ZIG_CC) aarch64-linux-gnu.2.17
+RUN_aarch64-linux-gnu := $(QEMU) -L $(ELSEWHERE)/arm64
+CC_x86_64-linux-musl := $(ZIG_CC) x86_64-linux-musl -dynamic
+RUN_x86_64-linux-musl := $(ELSEWHERE)/musl/lib/ld-musl-x86_64.so.1
+CC_aarch64-linux-musl := $(ZIG_CC) aarch64-linux-musl -dynamic
+RUN_aarch64-linux-musl := $(QEMU) $(ELSEWHERE)/musl-arm64/lib/ld-musl-aarch64.so.1
+PYTEST_ON = $(RUN_ENVIRONMENT) FDMETRICS_LIBRARY="$(CURDIR)/$(call library_of,$(1))" FDM_CC="$(CC_$(1))" \
+	FDM_CXX="$(CC_$(1))" FDM_RUN="$(RUN_$(1))" $(VENV)/bin/python -m pytest -q
+library_of = $(addprefix $(LIB)/,$(addsuffix /libfdmetrics.so,$(1)))
+
+# PART=ci: what continuous integration runs of the next two.
+PART ?= all
+only_all = $(if $(filter all,$(PART)),$(1))
+only_ci = $(if $(filter ci,$(PART)),$(1))
+
+# Every second process of the mixed tests is of this machine.
+.PHONY: test-arm64
+test-arm64: packages venv $(TOOL) $(call library_of,aarch64-linux-gnu $(HOST)) ## C, processes, mixed stores: arm64
+	@scripts/platforms.sh arm64
+	$(call PYTEST_ON,aarch64-linux-gnu) Tests/abi
+	FDM_BESIDE="$(CURDIR)/$(call library_of,$(HOST))" $(call PYTEST_ON,aarch64-linux-gnu) Tests/processes \
+		$(call only_ci,-k "kill or fork or gauges or snapshot")
+	$(PYTEST) Tests/platforms
+	$(call only_all,$(call PYTEST_ON,aarch64-linux-gnu) Tests/processes)
+
+.PHONY: test-musl
+test-musl: packages venv $(TOOL) $(call library_of,x86_64-linux-musl aarch64-linux-musl) ## C and processes with musl
+	@scripts/platforms.sh musl
+	$(call PYTEST_ON,x86_64-linux-musl) Tests/abi
+	$(call PYTEST_ON,aarch64-linux-musl) Tests/abi $(call only_ci,-k "contract or allocates or fork")
+	$(call PYTEST_ON,x86_64-linux-musl) Tests/processes $(call only_ci,-k "kill or fork")
+
+# Some of these Pythons are built, which takes some minutes, once. Each pytest begins with environments of its own.
+.PHONY: test-pythons
+test-pythons: dist ## the wheels in Pythons 3.9 to 3.14, free-threaded, of musl and arm64, too
+	@scripts/platforms.sh pythons arm64
+	FDM_PLATFORMS="$(ELSEWHERE)" $(PYTEST) Tests/wheel/test_installed.py
+	FDM_PLATFORMS="$(ELSEWHERE)" $(PYTEST) Tests/wheel/in_pythons.py
+
 # Apart from `make test`: it fetches other packages and their tests from PyPI. ONLY=SUITE runs one of them; pyzmq's is one, too.
 PEERS := $(CURDIR)/build/peers
 PEERS_PYTHON := FDMETRICS_LIBRARY="$(CURDIR)/$(LIBRARY)" $(PEERS)/venv/bin/python

@@ -132,6 +132,9 @@ servers() {
     extracted "$1" victoria-metrics victoria-metrics
 }
 
+# scripts/platforms.sh takes the functions alone.
+[ "${BASH_SOURCE[0]}" = "$0" ] || return 0
+
 usage="usage: scripts/setup.sh packages build|test|dist|bench | venv|peers|pyzmq-peers|servers DIRECTORY"
 [ $# -eq 2 ] || fail "$usage"
 case "$1" in

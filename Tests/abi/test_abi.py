@@ -2,7 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The C contract: libfdmetrics.so against Include/fdmetrics.h.
 
-FDMETRICS_LIBRARY is the library under test (build/lib/libfdmetrics.so); it must be a release build.
+Environment:
+    FDMETRICS_LIBRARY  the library under test (python/fdmetrics/libfdmetrics.so); it must be a release build
+    FDM_ORDINARY       the same sources as ordinary Swift: SwiftPM's product (.build/debug/libfdmetrics.so)
+    FDM_CC, FDM_CXX    the compilers, for programs of the library's platform ($CC or cc, $CXX or c++)
+    FDM_RUN            what runs these programs, where this machine does not by itself: "qemu-aarch64 -L FOLDER"
+    FDM_STRESS         multiplies the amount of work (1)
+    FDM_SEED           repeats a run: a test prints the seed that it used
 """
 
 from __future__ import annotations
@@ -10,6 +16,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -21,10 +28,10 @@ import pytest
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 HEADER = ROOT / "Include" / "fdmetrics.h"
-LANGUAGES = {
-    "c99": [os.environ.get("CC", "cc"), "-std=c99"],
-    "c++17": [os.environ.get("CXX", "c++"), "-x", "c++", "-std=c++17"],
-}
+CC = shlex.split(os.environ.get("FDM_CC") or os.environ.get("CC", "cc"))
+CXX = shlex.split(os.environ.get("FDM_CXX") or os.environ.get("CXX", "c++"))
+RUN = shlex.split(os.environ.get("FDM_RUN", ""))
+LANGUAGES = {"c99": [*CC, "-std=c99"], "c++17": [*CXX, "-x", "c++", "-std=c++17"]}
 CONTRACT = ["contract.c", *sorted(path.name for path in FOLDER.glob("contract_*.c"))]
 
 
@@ -38,12 +45,17 @@ def run(*command: str) -> str:
     return done.stdout
 
 
+def run_program(program: Path, *arguments: str | Path) -> str:
+    """Runs a test program, by what runs those of its platform."""
+    return run(*RUN, str(program), *map(str, arguments))
+
+
 @pytest.fixture(scope="session")
 def library() -> Path:
     """The library under test."""
-    path = Path(os.environ.get("FDMETRICS_LIBRARY") or ROOT / "build/lib/libfdmetrics.so").resolve()
+    path = Path(os.environ.get("FDMETRICS_LIBRARY") or ROOT / "python/fdmetrics/libfdmetrics.so").resolve()
     if not path.is_file():
-        pytest.fail(f"{path} is not there; run `make lib`, or set FDMETRICS_LIBRARY to a built libfdmetrics.so")
+        pytest.fail(f"{path} is not there; run `make library`, or set FDMETRICS_LIBRARY to a built libfdmetrics.so")
     return path
 
 
@@ -86,7 +98,7 @@ def symbols(file: Path, *options: str) -> set[str]:
 @pytest.mark.parametrize("language", list(LANGUAGES))
 def test_contract(language: str, library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled(language, CONTRACT, library, tmp_path / "contract")
-    print(run(str(program), str(stores)))
+    print(run_program(program, stores))
 
 
 def test_contract_calls_every_function(library: Path, tmp_path: Path) -> None:
@@ -98,29 +110,29 @@ def test_contract_calls_every_function(library: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", list(LANGUAGES))
 def test_no_update_allocates(language: str, library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled(language, ["allocations.c"], library, tmp_path / "allocations")
-    print(run(str(program), str(stores / "store")))
+    print(run_program(program, stores / "store"))
 
 
 def test_no_argument_ends_a_process(library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled("c99", ["sizes.c"], library, tmp_path / "sizes")
-    print(run(str(program), str(stores / "store")))
+    print(run_program(program, stores / "store"))
 
 
 def test_threads_that_open_and_close_the_same_stores(library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled("c99", ["opens.c"], library, tmp_path / "opens", "-pthread")
     rounds = 300 * max(1, int(os.environ.get("FDM_STRESS", "1")))
-    print(run(str(program), str(stores), str(rounds)))
+    print(run_program(program, stores, str(rounds)))
 
 
 def test_first_updates_in_signal_handlers_of_fork_children(library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled("c99", ["forks.c"], library, tmp_path / "forks", "-pthread")
-    print(run(str(program), str(stores / "store")))
+    print(run_program(program, stores / "store"))
 
 
 def test_of_infos_that_are_set_at_once_one_stays(library: Path, stores: Path, tmp_path: Path) -> None:
     program = compiled("c99", ["infos.c"], library, tmp_path / "infos")
     rounds = 1500 * max(1, int(os.environ.get("FDM_STRESS", "1")))
-    print(run(str(program), str(stores / "store"), str(rounds)))
+    print(run_program(program, stores / "store", str(rounds)))
 
 
 def test_no_word_of_a_store_ends_a_process(library: Path, stores: Path, tmp_path: Path) -> None:
@@ -128,14 +140,34 @@ def test_no_word_of_a_store_ends_a_process(library: Path, stores: Path, tmp_path
     seed = int(os.environ.get("FDM_SEED") or random.SystemRandom().randrange(1, 1 << 31))
     print(f"FDM_SEED={seed}")
     for turn in range(max(1, int(os.environ.get("FDM_STRESS", "1")))):
-        print(run(str(program), str(stores), str(seed + turn), "100000"))
+        print(run_program(program, stores, str(seed + turn), "100000"))
+
+
+@pytest.mark.skipif(bool(RUN), reason="the other build is of this machine")
+def test_two_builds_do_the_same(library: Path, stores: Path, tmp_path: Path) -> None:
+    ordinary = Path(os.environ.get("FDM_ORDINARY") or ROOT / ".build/debug/libfdmetrics.so").resolve()
+    if not ordinary.is_file():
+        pytest.fail(f"{ordinary} is not there; run `make build`, or set FDM_ORDINARY")
+    program = tmp_path / "two_builds"
+    run(*CC, "-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{HEADER.parent}",
+        str(FOLDER / "two_builds.c"), "-o", str(program), "-ldl")  # fmt: skip
+    seed = os.environ.get("FDM_SEED") or str(random.SystemRandom().randrange(1, 1 << 31))
+    print(f"FDM_SEED={seed}")
+    count = 10_000 * max(1, int(os.environ.get("FDM_STRESS", "1")))
+    print(run(str(program), str(library), str(ordinary), str(stores), seed, str(count)))
+
+
+@pytest.mark.skipif(bool(RUN), reason="glibc's allocating functions under other names are needed, and no emulator")
+def test_memory_that_runs_out_is_an_error(library: Path, stores: Path, tmp_path: Path) -> None:
+    program = compiled("c99", ["no_memory.c"], library, tmp_path / "no_memory")
+    print(run_program(program, stores))
 
 
 def internal(tmp_path: Path, program: str, *sources: str) -> Path:
     """A program of what the library calls of the kernel, without the library."""
     module = ROOT / "Sources" / "CFDMetricsLinux"
     made = tmp_path / program
-    command = [os.environ.get("CC", "cc"), "-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{module / 'include'}"]
+    command = [*CC, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{module / 'include'}"]
     command += [
         *(str(module / source) for source in sources),
         str(FOLDER / f"{program}.c"),
@@ -148,11 +180,11 @@ def internal(tmp_path: Path, program: str, *sources: str) -> Path:
 
 
 def test_a_file_limit_is_an_error_and_no_signal(stores: Path, tmp_path: Path) -> None:
-    print(run(str(internal(tmp_path, "file_limit", "space.c", "files.c")), str(stores / "file")))
+    print(run_program(internal(tmp_path, "file_limit", "space.c", "files.c"), stores / "file"))
 
 
 def test_what_a_fork_child_drops(stores: Path, tmp_path: Path) -> None:
-    print(run(str(internal(tmp_path, "fork_records", "lease.c", "memory.c", "files.c")), str(stores)))
+    print(run_program(internal(tmp_path, "fork_records", "lease.c", "memory.c", "files.c"), stores))
 
 
 def test_header_and_library_agree(library: Path) -> None:
@@ -189,5 +221,6 @@ def test_exports_have_a_version(library: Path) -> None:
 def test_no_foundation_is_linked(library: Path) -> None:
     needed = re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-d", str(library)))
     assert any(name.startswith("libc.") for name in needed), f"readelf shows no libraries: {needed}"
-    everything = needed + re.findall(r"^\s*(\S+)", run("ldd", str(library)), re.MULTILINE)
+    # What these need in turn, which only the loader of the library's own platform says.
+    everything = needed + ([] if RUN else re.findall(r"^\s*(\S+)", run("ldd", str(library)), re.MULTILINE))
     assert [name for name in everything if "foundation" in name.lower()] == []

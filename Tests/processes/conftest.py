@@ -5,6 +5,9 @@
 Environment:
     FDMETRICS_LIBRARY  the library under test (build/lib/libfdmetrics.so)
     FDMCTL             the fdmctl tool (.build/release/fdmctl)
+    FDM_CC             the compiler, for programs of the library's platform ($CC or cc)
+    FDM_RUN            what runs these programs, where this machine does not by itself: "qemu-aarch64 -L FOLDER"
+    FDM_BESIDE         a library of this machine's own platform: every second process is of it
     FDM_STRESS         multiplies the amount of work (1)
     FDM_SEED           repeats a run: each test prints the seed that it used
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -50,17 +54,40 @@ def library() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def worker(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The worker program, compiled against the header and linked with the library under test."""
-    program = tmp_path_factory.mktemp("worker") / "worker"
-    folder = Path(__file__).parent / "worker"
-    command = [os.environ.get("CC", "cc"), "-std=c99", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror"]
-    command += [f"-I{ROOT / 'Include'}", *(str(source) for source in sorted(folder.glob("*.c")))]
+def compiled(compiler: str, library: Path, program: Path) -> Path:
+    """The worker program, compiled against the header and linked with a library."""
+    sources = sorted((Path(__file__).parent / "worker").glob("*.c"))
+    command = [*shlex.split(compiler), "-std=c99", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror"]
+    command += [f"-I{ROOT / 'Include'}", *(str(source) for source in sources)]
     command += ["-o", str(program), str(library), f"-Wl,-rpath,{library.parent}", "-pthread"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
     return program
+
+
+@pytest.fixture(scope="session")
+def worker(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What runs the worker program with the library under test."""
+    folder = tmp_path_factory.mktemp("worker")
+    native = os.environ.get("CC", "cc")
+    program = compiled(os.environ.get("FDM_CC") or native, library, folder / "program")
+    runner, beside = os.environ.get("FDM_RUN"), os.environ.get("FDM_BESIDE")
+    if not runner and not beside:
+        yield program
+        return
+    ran, ran_beside = folder / "ran", folder / "ran-beside"
+    script = ["#!/bin/sh"]
+    if beside:
+        other = compiled(native, Path(beside).resolve(), folder / "beside")
+        # By its number, so that of processes that are started one after the other each is of the other kind.
+        script.append(f'if [ $(($$ % 2)) = 0 ]; then : > "{ran_beside}"; exec "{other}" "$@"; fi')
+    script += [f': > "{ran}"', f'exec {runner or ""} "{program}" "$@"']
+    path = folder / "worker"
+    path.write_text("\n".join(script) + "\n")
+    path.chmod(0o755)
+    yield path
+    assert ran.exists(), "no process ran with the library under test"
+    assert not beside or ran_beside.exists(), "no process ran with the library of FDM_BESIDE"
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 """The wheels, and environments to install them into. Needs PyPI.
 
 Environment:
-    FDM_DIST     the folder with the packages of all platforms (build/dist)
-    FDMCTL       the tool that is in its wheel (build/bin/fdmctl)
-    FDM_PYTHONS  path:path of the Pythons to install into, in place of all that are found
+    FDM_DIST       the folder with the packages of all platforms (build/dist)
+    FDMCTL         the tool that is in its wheel (build/bin/fdmctl)
+    FDM_PYTHONS    path:path of the Pythons to install into, in place of all that are found
+    FDM_PLATFORMS  a folder that scripts/platforms.sh has filled (build/platforms): its Pythons, too
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says which Pythons the wheel was installed into: what is not listed was not there."""
-    terminalreporter.write_line("the wheel was tried with " + ", ".join(f"{each.name} ({each.path})" for each in FOUND))
+    for line in interpreters.table(FOUND):
+        terminalreporter.write_line(line)
 
 
 def given(path: Path, goal: str, variable: str) -> Path:

@@ -19,7 +19,9 @@ def clean(**more: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if not name.startswith(ours)}, **more}
 
 
-def run(command: list[str | Path], environment: dict[str, str], **more: object) -> subprocess.CompletedProcess[str]:
+def run(
+    command: list[str | Path], environment: dict[str, str], timeout: float = HANG_SECONDS, **more: object
+) -> subprocess.CompletedProcess[str]:
     """Runs to the end and keeps all that is printed, errors too, in `stdout`."""
     return subprocess.run(
         [str(word) for word in command],
@@ -27,7 +29,7 @@ def run(command: list[str | Path], environment: dict[str, str], **more: object) 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=HANG_SECONDS,
+        timeout=timeout,
         **more,  # type: ignore[call-overload]
     )
 
