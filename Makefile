@@ -114,7 +114,7 @@ build/embedded/%/FDMetricsC.o: $(CORE)
 
 # $(1): a platform. $(2): its machine.
 define platform_rules
-$(LIB)/$(1)/libfdmetrics.so: build/embedded/$(2)/FDMetricsC.o
+$(LIB)/$(1)/libfdmetrics.so: build/embedded/$(2)/FDMetricsC.o | venv
 	SWIFT="$(SWIFT)" ZIG="$(ZIG)" scripts/build-library.sh link $(1) $$< $$(@D)
 endef
 $(foreach platform,$(PLATFORMS),$(eval $(call platform_rules,$(platform),$(firstword $(subst -, ,$(platform))))))
@@ -314,7 +314,8 @@ peers-of-pyzmq: packages library tool
 	FDMETRICS_LIBRARY="$(CURDIR)/$(LIBRARY)" $(PYZMQ_PYTHON) Tests/peers/pyzmq/run.py --python $(PYZMQ_PYTHON)
 
 .PHONY: demo
-demo: packages venv library tool $(DEMO_ENGINE) ## the main job on real traffic; KEEP=1 leaves it running
+demo: packages ## the main job on real traffic; KEEP=1 leaves it running
+	@$(MAKE) --no-print-directory -j2 venv library $(DEMO_ENGINE)
 	DEMO_ENGINE="$(CURDIR)/$(DEMO_ENGINE)" $(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
 
 .PHONY: bench

@@ -17,8 +17,8 @@ What happens, with times for the default of 5 seconds:
             /metrics is fetched, compared and checked once more
 
 Exits with 0 if each total is exact, else with 1. --keep lets the traffic go on after the first comparison until Ctrl-C.
-Environment: FDMETRICS_LIBRARY, the path of libfdmetrics.so; FDMCTL and DEMO_ENGINE, the paths of these two programs, by
-default build/bin/fdmctl and build/demo/demo-engine.
+Environment: FDMETRICS_LIBRARY, the path of libfdmetrics.so; DEMO_ENGINE, that of the Swift program, by default
+build/demo/demo-engine.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ ROOT = HERE.parent.parent
 WORKERS = 4
 
 
-def program(variable: str, default: str) -> str:
-    """The path of a program that was built before; default is where `make demo` puts it. Errors: DemoError."""
-    path = Path(os.environ.get(variable) or ROOT / default)
+def demo_engine() -> str:
+    """The path of the Swift program, which was built before. Errors: DemoError."""
+    path = Path(os.environ.get("DEMO_ENGINE") or ROOT / "build/demo/demo-engine")
     if not os.access(path, os.X_OK):
-        raise DemoError(f"{path} cannot be run: build it with `make demo`, or set {variable} to its path")
+        raise DemoError(f"{path} cannot be run: build it with `make demo`, or set DEMO_ENGINE to its path")
     return str(path)
 
 
@@ -113,8 +113,8 @@ class Demo:
 
     def start_server(self) -> Server:
         """Starts a process that only reads, and serves when nobody else does."""
-        fdmctl = program("FDMCTL", "build/bin/fdmctl")
-        server = Server(f"server-{len(self.servers) + 1}", fdmctl, self.store, self.endpoint.port)
+        name = f"server-{len(self.servers) + 1}"
+        server = Server(name, demo_engine(), self.store, self.endpoint.port)
         self.servers.append(server)
         return server
 
@@ -133,7 +133,7 @@ class Demo:
         engine, usage = self.endpoints
         server = self.start_server()
         self.endpoint.wait_for(server.process.pid, server.name)
-        command = [program("DEMO_ENGINE", "build/demo/demo-engine"), engine, str(self.endpoint.port)]
+        command = [demo_engine(), "run", engine, str(self.endpoint.port)]
         self.engine = self.start("engine", "Swift", *command)
         self.recorder = self.start("recorder", "C", recorder, usage)
         for peer in (self.engine, self.recorder):
@@ -220,14 +220,14 @@ class Demo:
             raise DemoError("/metrics was served by none of the processes that should")
         print(f"  served by {serving[listener]}, pid {listener}")
         check = subprocess.run(
-            [program("FDMCTL", "build/bin/fdmctl"), "check", self.store],
+            [sys.executable, "-m", "fdmetrics", "check", self.store],
             capture_output=True,
             text=True,
             timeout=30,
             check=False,
         )
         self.differences += check.returncode != 0
-        print(f"  fdmctl check, status {check.returncode}: {(check.stdout + check.stderr).strip()}", flush=True)
+        print(f"  python -m fdmetrics check, status {check.returncode}: {(check.stdout + check.stderr).strip()}", flush=True)
 
     def describe_peers(self) -> None:
         """Prints who took part, and what is in doubt."""
@@ -235,7 +235,7 @@ class Demo:
             doubt = f"; not known whether it made its last update: {peer.account.doubt}" if peer.account.doubt else ""
             print(f"  {peer.name:<9} {peer.language:<7} pid {peer.process.pid:<8} {peer.state}{doubt}")
         for server in self.servers:
-            print(f"  {server.name:<9} {'fdmctl':<7} pid {server.process.pid:<8} {server.state}")
+            print(f"  {server.name:<9} {'Swift':<7} pid {server.process.pid:<8} {server.state}")
 
     def end_all(self) -> None:
         """Ends everything that records. A process that only reads serves from then on."""

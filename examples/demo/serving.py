@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes that serve, and what they answer.
 
-Several processes wait for one port: `fdmctl serve --take-over`, which only reads the store, and the engine, which
-mounts the same server. Whichever has the port gives the totals of all; when it dies, another takes it.
+Several processes wait for one port: `demo-engine serve`, which only reads the store, and the engine, which mounts the
+same server. Whichever has the port gives the totals of all; when it dies, another takes it.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def free_port() -> int:
 class Server:
     """A process that serves the store and records nothing."""
 
-    def __init__(self, name: str, fdmctl: str, store: str, port: int) -> None:
+    def __init__(self, name: str, program: str, store: str, port: int) -> None:
         """Starts it. Errors: DemoError."""
         self.name = name
         #: "live", "ended" or "killed".
         self.state = "live"
-        command = [fdmctl, "serve", store, f"--listen={HOST}:{port}", "--take-over", "--quiet"]
+        command = [program, "serve", store, str(port)]
         try:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError as error:
-            raise DemoError(f"{name}: {fdmctl} cannot be started: {error}") from None
+            raise DemoError(f"{name}: {program} cannot be started: {error}") from None
 
     def check(self) -> None:
         """Errors: DemoError, if it has ended by itself."""
