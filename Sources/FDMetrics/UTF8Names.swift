@@ -20,7 +20,8 @@ public enum UTF8Names {
         get {
             let current = setting.load(ordering: .relaxed)
             if current != .byEnvironment { return current == .allowed }
-            let isAsked = CFDMetricsLinux_getenv("FDMETRICS_UTF8_NAMES").map { CFDMetricsLinux_strcmp($0, "1") == 0 } ?? false
+            let isAsked =
+                CFDMetricsLinux_getenv("FDMETRICS_UTF8_NAMES").map { CFDMetricsLinux_strcmp($0, "1") == 0 } ?? false
             // Who has set it meanwhile knows better.
             let result = setting.compareExchange(
                 expected: .byEnvironment, desired: isAsked ? .allowed : .refused, ordering: .relaxed)

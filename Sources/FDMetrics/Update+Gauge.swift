@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-public import FDMetricsStore
 import CFDMetricsLinux
+public import FDMetricsStore
 public import Synchronization
 
 // A gauge's value belongs to a process. What a process slot has of a gauge series is an instance: see InstanceLayout.

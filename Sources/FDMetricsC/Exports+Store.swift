@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import CFDMetrics
+import CFDMetricsLinux
 import FDMetrics
 import FDMetricsExposition
 import FDMetricsStore
-import CFDMetricsLinux
 
 /// Attaches the store in a directory.
 @_cdecl("fdm_store_open") @implementation

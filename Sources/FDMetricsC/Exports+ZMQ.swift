@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import CFDMetrics
+import CFDMetricsLinux
 import FDMetrics
 import FDMetricsStore
 import FDMetricsZMQRecording
-import CFDMetricsLinux
 import Synchronization
 
 /// The links that this process has opened: a list that is only added to, so that it needs no lock.

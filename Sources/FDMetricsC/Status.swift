@@ -84,7 +84,8 @@ public func fdm_strerror(_ status: fdm_status) -> UnsafePointer<CChar>! {
 public func fdm_last_error() -> UnsafePointer<CChar>! { UnsafePointer(CFDMetricsLinux_error_buffer()!) }
 
 /// The version as text, made once.
-nonisolated(unsafe) private let versionText: UnsafePointer<CChar> = UnsafePointer(CFDMetricsLinux_strdup(FDMetricsVersion.string)!)
+nonisolated(unsafe) private let versionText: UnsafePointer<CChar> = UnsafePointer(
+    CFDMetricsLinux_strdup(FDMetricsVersion.string)!)
 
 /// The library's version.
 @_cdecl("fdm_version") @implementation

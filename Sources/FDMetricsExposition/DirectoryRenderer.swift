@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import FDMetricsStore
 import CFDMetricsLinux
+package import FDMetricsStore
 
 /// Renders the store in a directory again and again, of live or dead processes, with read access alone: what a scrape
 /// learns of the store is kept for the next.
@@ -62,7 +62,9 @@ package final class DirectoryRenderer {
     private func isInPlace(_ reader: StoreReader) -> Bool {
         guard let first = try? reader.segment(0) else { return false }
         var info = CFDMetricsLinux_file()
-        guard CFDMetricsLinux_stat("\(reader.directory)/\(StoreFormat.fileName(segment: 0))", &info) == 0 else { return false }
+        guard CFDMetricsLinux_stat("\(reader.directory)/\(StoreFormat.fileName(segment: 0))", &info) == 0 else {
+            return false
+        }
         return info.device == first.pointee.device && info.inode == first.pointee.inode
     }
 }

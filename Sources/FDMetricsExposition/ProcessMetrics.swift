@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 import FDMetrics
 import FDMetricsStore
-import CFDMetricsLinux
 
 /// The metrics of the processes themselves, under the names that all of Prometheus' client libraries use
 /// (https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics), and `process_threads`.

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-
 /// The tags of io.prometheus.client's messages
 /// (https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metrics.proto): field << 3 | wire type.
 /// Wire types: 0 a varint, 1 eight bytes, 2 a varint's number of bytes.

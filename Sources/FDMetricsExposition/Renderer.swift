@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 import FDMetrics
 package import FDMetricsStore
-import CFDMetricsLinux
 import Synchronization
 
 /// Renders stores, and keeps the plan of an attached store from one scrape to the next.

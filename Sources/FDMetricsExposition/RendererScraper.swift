@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 import FDMetrics
 import FDMetricsStore
-import CFDMetricsLinux
 
 /// One scrape after the other of one store: its plan, and what the latest scrape was like. Not thread-safe: one render at
 /// a time.

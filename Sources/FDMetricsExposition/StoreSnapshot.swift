@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import FDMetricsStore
 import CFDMetricsLinux
+package import FDMetricsStore
 
 /// The numbers of a store at one moment, as values that outlive its mapping: for tools that compare two moments.
 package struct StoreSnapshot: Sendable {

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CFDMetricsLinux
 public import FDMetrics
 public import FDMetricsStore
-import CFDMetricsLinux
 
 /// The formats that a store is rendered in. The raw values stand in the C header.
 public enum ExpositionFormat: UInt32, Sendable, CaseIterable {

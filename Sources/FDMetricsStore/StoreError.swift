@@ -62,7 +62,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     @inline(__always)
     package static func throwIfMemoryIsShort() throws(StoreError) {
         if CFDMetricsLinux_is_memory_short() != 0 {
-            throw StoreError(.noSpace, "there is no memory: the process or its control group is at its limit", errno: ENOMEM)
+            throw StoreError(
+                .noSpace, "there is no memory: the process or its control group is at its limit", errno: ENOMEM)
         }
     }
 

@@ -48,7 +48,9 @@ extension Store {
         }
         if errno == ENOENT || errno == ENOTDIR { return false }
         // A process that has changed its user may not look.
-        guard let known = first.descriptor.current(of: first), CFDMetricsLinux_fstat(known, &info) == 0 else { return true }
+        guard let known = first.descriptor.current(of: first), CFDMetricsLinux_fstat(known, &info) == 0 else {
+            return true
+        }
         return info.links > 0
     }
 

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-
 /// Whoever has segments mapped: a `Store` that records, or a `StoreReader` that only looks.
 package protocol SegmentSource: AnyObject, Sendable {
     /// The store's directory.

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-import FDMetricsStore
 import CFDMetricsLinux
+import FDMetricsStore
 import Synchronization
 
 /// The time stamp that travels as one more frame at the end of a message, so that identities, the empty delimiter and topic

@@ -227,7 +227,10 @@ class Demo:
             check=False,
         )
         self.differences += check.returncode != 0
-        print(f"  python -m fdmetrics check, status {check.returncode}: {(check.stdout + check.stderr).strip()}", flush=True)
+        print(
+            f"  python -m fdmetrics check, status {check.returncode}: {(check.stdout + check.stderr).strip()}",
+            flush=True,
+        )
 
     def describe_peers(self) -> None:
         """Prints who took part, and what is in doubt."""

@@ -4,7 +4,7 @@
 public import Synchronization
 
 #if arch(arm64)
-    public import CFDMetricsLinux
+public import CFDMetricsLinux
 #endif
 
 // The only place where shared memory becomes an atomic. Every word of a store that two processes may touch at once is
@@ -61,13 +61,13 @@ package struct SharedPair {
     @inlinable @inline(__always)
     package func exchange(expected: WordPair, desired: WordPair) -> (exchanged: Bool, original: WordPair) {
         #if arch(arm64)
-            if CFDMetricsLinux_has_lse() != 0 {
-                let found = CFDMetricsLinux_exchange_pair(
-                    address, CFDMetricsLinux_pair(first: UInt64(expected.first), second: UInt64(expected.second)),
-                    CFDMetricsLinux_pair(first: UInt64(desired.first), second: UInt64(desired.second)))
-                let original = WordPair(first: UInt(found.first), second: UInt(found.second))
-                return (original.first == expected.first && original.second == expected.second, original)
-            }
+        if CFDMetricsLinux_has_lse() != 0 {
+            let found = CFDMetricsLinux_exchange_pair(
+                address, CFDMetricsLinux_pair(first: UInt64(expected.first), second: UInt64(expected.second)),
+                CFDMetricsLinux_pair(first: UInt64(desired.first), second: UInt64(desired.second)))
+            let original = WordPair(first: UInt(found.first), second: UInt(found.second))
+            return (original.first == expected.first && original.second == expected.second, original)
+        }
         #endif
         return pair.pointee.weakCompareExchange(expected: expected, desired: desired, ordering: .relaxed)
     }

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-
 // The bytes of a segment file. docs/file-format.md has the same numbers as tables, and a test compares the two.
 //
 //   +--------+-------+---------------+-----------------+-------------------------------------------------------+

@@ -35,7 +35,9 @@ extension StoreDirectory {
         guard CFDMetricsLinux_fstat(descriptor, &info) == 0 else { return nil }
         // proc(5): the third field is major:minor, the super options are the last.
         let device = " \(info.device_major):\(info.device_minor) "
-        guard let option = CFDMetricsLinux_value_in_line("/proc/self/mountinfo", device, "upperdir=") else { return nil }
+        guard let option = CFDMetricsLinux_value_in_line("/proc/self/mountinfo", device, "upperdir=") else {
+            return nil
+        }
         defer { CFDMetricsLinux_free(option) }
         var end = 0
         while option[end] != 0, option[end] != CChar(UInt8(ascii: ",")) { end += 1 }

@@ -55,7 +55,9 @@ extension StoreDirectory {
         let inner = "\(outer)/\(privateName(CFDMetricsLinux_geteuid()))"
         var info = CFDMetricsLinux_file()
         // A private directory of this user has its store in itself.
-        let isShared = CFDMetricsLinux_stat(outer, &info) == 0 && (info.permissions & 0o022 != 0 || info.user != CFDMetricsLinux_geteuid())
+        let isShared =
+            CFDMetricsLinux_stat(outer, &info) == 0
+            && (info.permissions & 0o022 != 0 || info.user != CFDMetricsLinux_geteuid())
         if path != outer || !isShared {
             let place = path == outer ? directory : path
             return StoreError(
@@ -65,7 +67,8 @@ extension StoreDirectory {
             return StoreError(
                 .notFound,
                 "there is no store in \(directory) (neither \(file) of its owner nor \(privateName(CFDMetricsLinux_geteuid())), the "
-                    + "directory for the store of user \(CFDMetricsLinux_geteuid())): is it the service's FDMETRICS_DIR?")
+                    + "directory for the store of user \(CFDMetricsLinux_geteuid())): is it the service's FDMETRICS_DIR?"
+            )
         }
         let what =
             if info.is_link != 0 {

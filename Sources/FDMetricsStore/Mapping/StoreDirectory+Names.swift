@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: the fdmetrics authors
 // SPDX-License-Identifier: Apache-2.0
 
-
 // The names that directories of stores have. Which of them has the store, StoreDirectory+Preparation.swift says.
 
 extension StoreDirectory {

@@ -46,7 +46,9 @@ extension StoreDirectory {
     }
 
     /// Whether a directory is this user's and nobody else may write to it.
-    private static func isPrivate(_ info: CFDMetricsLinux_file) -> Bool { info.user == CFDMetricsLinux_geteuid() && info.permissions & 0o022 == 0 }
+    private static func isPrivate(_ info: CFDMetricsLinux_file) -> Bool {
+        info.user == CFDMetricsLinux_geteuid() && info.permissions & 0o022 == 0
+    }
 
     private static func preparePrivate(
         within path: String, _ descriptor: Int32, _ outer: CFDMetricsLinux_file
@@ -109,7 +111,9 @@ extension StoreDirectory {
     }
 
     package static func absolute(_ directory: String) throws(StoreError) -> String {
-        guard let path = CFDMetricsLinux_realpath(directory) else { throw .system("cannot resolve \(directory)", errno) }
+        guard let path = CFDMetricsLinux_realpath(directory) else {
+            throw .system("cannot resolve \(directory)", errno)
+        }
         defer { CFDMetricsLinux_free(path) }
         return String(cString: path)
     }

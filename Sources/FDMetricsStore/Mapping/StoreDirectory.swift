@@ -97,7 +97,8 @@ package enum StoreDirectory {
     /// or /tmp, memory on many systems, and elsewhere a disk. Each is the other's substitute where it is not writable.
     private static func automaticParent() -> String {
         let temporary = environment("TMPDIR").flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
-        let places = isClearedAtLogout(user: CFDMetricsLinux_geteuid()) ? [temporary, "/dev/shm"] : ["/dev/shm", temporary]
+        let places =
+            isClearedAtLogout(user: CFDMetricsLinux_geteuid()) ? [temporary, "/dev/shm"] : ["/dev/shm", temporary]
         return places.first { CFDMetricsLinux_is_usable_directory($0) == 0 } ?? "/tmp"
     }
 
@@ -110,6 +111,7 @@ package enum StoreDirectory {
         // The default of systemd, and of SYS_UID_MAX in login.defs(5).
         let lastSystemUser: UInt32 = 999
         if user <= lastSystemUser { return false }
-        return CFDMetricsLinux_exists("/run/systemd/system") == 0 || CFDMetricsLinux_exists("/run/systemd/users/\(user)") == 0
+        return CFDMetricsLinux_exists("/run/systemd/system") == 0
+            || CFDMetricsLinux_exists("/run/systemd/users/\(user)") == 0
     }
 }

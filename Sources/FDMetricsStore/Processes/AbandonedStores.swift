@@ -48,7 +48,8 @@ private struct RootProcess {
         let namespace = ProcessStatus.namespace(of: "self") ?? 0
         let text = CFDMetricsLinux_getenv(StoreDirectory.rootVariable).map { String(cString: $0) }
         guard let pid = text.flatMap({ UInt64($0) }), pid != 0 else {
-            return RootProcess(pid: UInt64(CFDMetricsLinux_getpid()), start: ProcessStatus.own?.startTime ?? 0, namespace: namespace)
+            return RootProcess(
+                pid: UInt64(CFDMetricsLinux_getpid()), start: ProcessStatus.own?.startTime ?? 0, namespace: namespace)
         }
         // A daemon's first process has gone when the store is made.
         return RootProcess(pid: pid, start: ProcessStatus(pid: pid)?.startTime ?? ended, namespace: namespace)
@@ -80,7 +81,8 @@ enum AbandonedStores {
 
     private static func removeIfAbandoned(_ directory: String) {
         var info = CFDMetricsLinux_file()
-        guard CFDMetricsLinux_lstat(directory, &info) == 0, info.is_directory != 0, info.user == CFDMetricsLinux_geteuid(),
+        guard CFDMetricsLinux_lstat(directory, &info) == 0, info.is_directory != 0,
+            info.user == CFDMetricsLinux_geteuid(),
             info.permissions & 0o022 == 0
         else { return }
         let path = "\(directory)/\(StoreFormat.fileName(segment: 0))"
@@ -96,7 +98,8 @@ enum AbandonedStores {
         if CFDMetricsLinux_lock_byte(descriptor, Store.presenceByte) != 0 { return }
         // The file that is locked must be the one that has the name.
         var locked = CFDMetricsLinux_file()
-        guard CFDMetricsLinux_fstat(descriptor, &info) == 0, CFDMetricsLinux_lstat(path, &locked) == 0, info.device == locked.device,
+        guard CFDMetricsLinux_fstat(descriptor, &info) == 0, CFDMetricsLinux_lstat(path, &locked) == 0,
+            info.device == locked.device,
             info.inode == locked.inode
         else { return }
         removeFiles(directory)

@@ -30,7 +30,9 @@ enum DeadStores {
         }
         defer { CFDMetricsLinux_close(descriptor) }
         var info = CFDMetricsLinux_file()
-        guard CFDMetricsLinux_fstat(descriptor, &info) == 0, info.is_regular != 0, info.user == CFDMetricsLinux_geteuid() else {
+        guard CFDMetricsLinux_fstat(descriptor, &info) == 0, info.is_regular != 0,
+            info.user == CFDMetricsLinux_geteuid()
+        else {
             throw reason
         }
         if let kind = StoreDirectory.networkFileSystem(descriptor) {
@@ -105,7 +107,9 @@ enum DeadStores {
         if isThere { removeSegments(aside) }
         for number in (0..<StoreFormat.maxSegments).reversed() {
             let name = StoreFormat.fileName(segment: number)
-            if !isThere || CFDMetricsLinux_rename("\(directory)/\(name)", "\(aside)/\(name)") != 0 { CFDMetricsLinux_unlink("\(directory)/\(name)") }
+            if !isThere || CFDMetricsLinux_rename("\(directory)/\(name)", "\(aside)/\(name)") != 0 {
+                CFDMetricsLinux_unlink("\(directory)/\(name)")
+            }
         }
         return isThere
     }

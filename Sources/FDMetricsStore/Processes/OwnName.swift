@@ -59,7 +59,8 @@ enum OwnName {
             var name = UnsafeRawBufferPointer(buffer)
             if name[0] == 0, let value = CFDMetricsLinux_getenv(variable) {
                 // One byte more than there is room for, to see where a character ends.
-                name = UnsafeRawBufferPointer(start: value, count: CFDMetricsLinux_strnlen(value, NameLayout.capacity + 1))
+                name = UnsafeRawBufferPointer(
+                    start: value, count: CFDMetricsLinux_strnlen(value, NameLayout.capacity + 1))
             }
             body(UnsafeRawBufferPointer(rebasing: name[..<NameLayout.fitting(name)]))
         }
