@@ -273,12 +273,14 @@ only_ci = $(if $(filter ci,$(PART)),$(1))
 
 # Every second process of the mixed tests is of this machine.
 .PHONY: test-arm64
-test-arm64: packages venv $(TOOL) $(call library_of,aarch64-linux-gnu $(HOST)) ## C, processes, mixed stores: arm64
+test-arm64: dist $(call library_of,aarch64-linux-gnu $(HOST)) ## C, processes, Python of arm64; mixed stores
 	@scripts/platforms.sh arm64
 	$(call PYTEST_ON,aarch64-linux-gnu) Tests/abi
 	FDM_BESIDE="$(CURDIR)/$(call library_of,$(HOST))" $(call PYTEST_ON,aarch64-linux-gnu) Tests/processes \
 		$(call only_ci,-k "kill or fork or gauges or snapshot")
 	$(PYTEST) Tests/platforms
+	FDM_PYTHONS="$$(ls $(ELSEWHERE)/arm64/usr/bin/python3.*[0-9])" $(PYTEST) Tests/wheel/in_pythons.py \
+		$(call only_ci,-k "development or threads")
 	$(call only_all,$(call PYTEST_ON,aarch64-linux-gnu) Tests/processes)
 
 .PHONY: test-musl

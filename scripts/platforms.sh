@@ -36,7 +36,8 @@ archive() {
     apt_options=(-qq -o "Dir::State::Lists=$folder/lists" -o "Dir::State::status=$folder/status"
         -o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=-
         -o "Dir::Cache::Archives=$folder/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
-        -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture" -o APT::Sandbox::User= -o Debug::NoLocking=1)
+        -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"
+        -o APT::Sandbox::User= -o Debug::NoLocking=1)
     # Once in a run of this script: a list that is older than the archive names files that are no longer there.
     [ -n "${updated[$suite-$architecture]:-}" ] || apt-get "${apt_options[@]}" update >&2
     updated[$suite-$architecture]=yes
@@ -177,7 +178,6 @@ build_python() {
 free_threaded() {
     install_packages build-essential libffi-dev zlib1g-dev libssl-dev
     build_python python3.13t --disable-gil OPT="-O1 -DNDEBUG" LIBFFI_CFLAGS= LIBFFI_LIBS=-lffi
-    ln -sf python3.13 "$platforms/python3.13t/usr/bin/python3.13t"
 }
 
 # gcc with the headers and the C library of musl, which programs find where they are here.
