@@ -185,7 +185,7 @@ wheel: packages venv tool ## the Python wheel of PLATFORM, that of fdmctl and an
 
 .PHONY: dist
 dist: packages venv tool ## tarballs and wheels of all platforms, an sdist and SHA256SUMS, in build/dist
-	for platform in $(PLATFORMS); do $(MAKE) --no-print-directory lib PLATFORM=$$platform; done
+	for platform in $(PLATFORMS); do $(MAKE) --no-print-directory lib PLATFORM=$$platform || exit; done
 	rm -rf $(DIST)
 	$(PACK) tarballs $(DIST) $(PLATFORMS)
 	$(PACK) wheels $(DIST) $(PLATFORMS)
