@@ -171,6 +171,9 @@ let package = Package(
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle",
                     condition: .when(traits: ["HTTPServer"])),
+                .product(
+                    name: "UnixSignals", package: "swift-service-lifecycle",
+                    condition: .when(traits: ["HTTPServer"])),
             ],
             path: "examples/demo/engine"
         ),

@@ -8,6 +8,7 @@ import Glibc
 #if HTTPServer
 import Logging
 import ServiceLifecycle
+import UnixSignals
 #endif
 
 /// The demo's Swift program.
