@@ -36,7 +36,7 @@ TESTS = (
 #: Forks while threads record: QEMU has mutexes of its own, which a child may find taken forever.
 NOT_UNDER_QEMU = ("fork",)
 #: Of these what is run in development mode, too.
-IN_DEVELOPMENT_MODE = ("builtins", "fork", "instruments", "labels", "lazy_attach", "zmq")
+IN_DEVELOPMENT_MODE = ("builtins", "fork", "instruments", "lazy_attach")
 
 
 @pytest.fixture(scope="session")
