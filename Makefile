@@ -254,16 +254,16 @@ PART ?= all
 only_all = $(if $(filter all,$(PART)),$(1))
 only_ci = $(if $(filter ci,$(PART)),$(1))
 
-# A processor of ARMv8.0 has no LSE: its exchanges are loads and stores that are tried again. Of the processes that share a
-# store every second one is of this machine. Without test_fork: QEMU has mutexes of its own, and where another thread has one
-# at the instant of a fork, the child waits for it forever.
+# A processor of ARMv8.0 has no LSE: its exchanges are loads and stores that are tried again. Of the processes that share
+# a store every second one is of this machine. Without test_fork: QEMU has mutexes of its own, and where another thread has
+# one at the instant of a fork, the child waits for it forever.
 .PHONY: test-arm64
 test-arm64: dist $(call library_of,aarch64-linux-gnu $(NATIVE)) ## C, processes, Python of arm64; mixed stores
 	@scripts/platforms.sh arm64
 	$(call PYTEST_ON,aarch64-linux-gnu) Tests/abi
 	$(call PYTEST_ON,aarch64-linux-gnu,-cpu cortex-a53) Tests/abi -k "contract or infos or signal_handlers"
-	FDM_BESIDE="$(CURDIR)/$(call library_of,$(NATIVE))" $(call PYTEST_ON,aarch64-linux-gnu) Tests/processes --ignore Tests/processes/test_fork.py \
-		$(call only_ci,-k "kill or gauges or snapshot")
+	FDM_BESIDE="$(CURDIR)/$(call library_of,$(NATIVE))" $(call PYTEST_ON,aarch64-linux-gnu) Tests/processes \
+		--ignore Tests/processes/test_fork.py $(call only_ci,-k "kill or gauges or snapshot")
 	$(PYTEST) Tests/platforms
 	FDM_PYTHONS="$$(ls $(ELSEWHERE)/arm64/usr/bin/python3.*[0-9])" $(PYTEST) Tests/wheel/in_pythons.py \
 		$(call only_ci,-k "development or threads")
@@ -277,8 +277,8 @@ test-musl: packages venv $(TOOL) $(call library_of,x86_64-linux-musl aarch64-lin
 	$(call PYTEST_ON,x86_64-linux-musl) Tests/processes $(call only_ci,-k "kill or fork")
 
 # Some of these Pythons are built, which takes some minutes, once. Each pytest begins with environments of its own. What
-# python/tests stand on is not to be had for musl here: prometheus_client imports ssl, which would take an OpenSSL for musl,
-# and the libraries in pyzmq's wheel need a newer musl than Debian's.
+# python/tests stand on is not to be had for musl here: prometheus_client imports ssl, which would take an OpenSSL for
+# musl, and the libraries in pyzmq's wheel need a newer musl than Debian's.
 .PHONY: test-pythons
 test-pythons: dist ## the wheels in Pythons 3.9 to 3.14, free-threaded, of musl and arm64, too
 	@scripts/platforms.sh pythons arm64
