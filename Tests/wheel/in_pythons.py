@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 STRICT = ("-X", "dev", "-W", "error")
 #: Longer than a part of the tests takes, on an emulated machine, too.
 HANG_SECONDS = 1_800
-NEEDED = ("pytest", "prometheus_client", "pyzmq")
+NEEDED = ("pytest", "prometheus_client")
 #: What pip leaves out for an older Python where it runs in a newer one.
 NEEDED_BY_OLDER = ("exceptiongroup", "tomli", "typing_extensions")
 
@@ -48,9 +48,12 @@ def with_needed(interpreter: Interpreter, installed: Environment) -> Environment
     tags = ("musllinux_1_1", "musllinux_1_2") if interpreter.libc == "musl" else ("manylinux2014", "manylinux_2_28")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", packages]
     command += ["--only-binary=:all:", "--python-version", version, "--implementation", "cp"]
-    command += [word for abi in (f"cp{version.replace('.', '')}{build}", "abi3", "none") for word in ("--abi", abi)]
+    # The stable ABI is not that of a free-threaded build.
+    abis = [f"cp{version.replace('.', '')}{build}", *([] if build else ["abi3"]), "none"]
+    command += [word for abi in abis for word in ("--abi", abi)]
     command += [word for tag in tags for word in ("--platform", f"{tag}_{interpreter.machine}")]
-    done = run([*command, *NEEDED, *NEEDED_BY_OLDER], clean())
+    # Newer ones have no wheel for a free-threaded 3.13.
+    done = run([*command, *NEEDED, *NEEDED_BY_OLDER, "pyzmq<27" if build else "pyzmq"], clean())
     assert done.returncode == 0, done.stdout
     return installed
 
