@@ -257,7 +257,7 @@ ELSEWHERE := $(CURDIR)/build/platforms
 ZIG_CC := $(VENV)/bin/python -m ziglang cc -target
 QEMU := $(ELSEWHERE)/qemu/qemu-aarch64
 CC_aarch64-linux-gnu := $(ZIG_CC) aarch64-linux-gnu.2.17
-RUN_aarch64-linux-gnu := $(QEMU) -L $(ELSEWHERE)/arm64
+RUN_aarch64-linux-gnu = $(QEMU) -L $(ELSEWHERE)/arm64 $(2)
 CC_x86_64-linux-musl := $(ZIG_CC) x86_64-linux-musl -dynamic
 RUN_x86_64-linux-musl := $(ELSEWHERE)/musl/lib/ld-musl-x86_64.so.1
 CC_aarch64-linux-musl := $(ZIG_CC) aarch64-linux-musl -dynamic
@@ -271,17 +271,20 @@ PART ?= all
 only_all = $(if $(filter all,$(PART)),$(1))
 only_ci = $(if $(filter ci,$(PART)),$(1))
 
-# Every second process of the mixed tests is of this machine.
+# A processor of ARMv8.0 has no LSE: its exchanges are loads and stores that are tried again. Of the processes that share
+# a store every second one is of this machine. Without test_fork: QEMU has mutexes of its own, and where another thread has
+# one at the instant of a fork, the child waits for it forever.
 .PHONY: test-arm64
 test-arm64: dist $(call library_of,aarch64-linux-gnu $(HOST)) ## C, processes, Python of arm64; mixed stores
 	@scripts/platforms.sh arm64
 	$(call PYTEST_ON,aarch64-linux-gnu) Tests/abi
+	$(call PYTEST_ON,aarch64-linux-gnu,-cpu cortex-a53) Tests/abi -k "contract or infos or signal_handlers"
 	FDM_BESIDE="$(CURDIR)/$(call library_of,$(HOST))" $(call PYTEST_ON,aarch64-linux-gnu) Tests/processes \
-		$(call only_ci,-k "kill or fork or gauges or snapshot")
+		--ignore Tests/processes/test_fork.py $(call only_ci,-k "kill or gauges or snapshot")
 	$(PYTEST) Tests/platforms
 	FDM_PYTHONS="$$(ls $(ELSEWHERE)/arm64/usr/bin/python3.*[0-9])" $(PYTEST) Tests/wheel/in_pythons.py \
 		$(call only_ci,-k "development or threads")
-	$(call only_all,$(call PYTEST_ON,aarch64-linux-gnu) Tests/processes)
+	$(call only_all,$(call PYTEST_ON,aarch64-linux-gnu) Tests/processes --ignore Tests/processes/test_fork.py)
 
 .PHONY: test-musl
 test-musl: packages venv $(TOOL) $(call library_of,x86_64-linux-musl aarch64-linux-musl) ## C and processes with musl
@@ -290,12 +293,14 @@ test-musl: packages venv $(TOOL) $(call library_of,x86_64-linux-musl aarch64-lin
 	$(call PYTEST_ON,aarch64-linux-musl) Tests/abi $(call only_ci,-k "contract or allocates or fork")
 	$(call PYTEST_ON,x86_64-linux-musl) Tests/processes $(call only_ci,-k "kill or fork")
 
-# Some of these Pythons are built, which takes some minutes, once. Each pytest begins with environments of its own.
+# Some of these Pythons are built, which takes some minutes, once. Each pytest begins with environments of its own. What
+# python/tests stand on is not to be had for musl here: prometheus_client imports ssl, which would take an OpenSSL for
+# musl, and the libraries in pyzmq's wheel need a newer musl than Debian's.
 .PHONY: test-pythons
 test-pythons: dist ## the wheels in Pythons 3.9 to 3.14, free-threaded, of musl and arm64, too
 	@scripts/platforms.sh pythons arm64
 	FDM_PLATFORMS="$(ELSEWHERE)" $(PYTEST) Tests/wheel/test_installed.py
-	FDM_PLATFORMS="$(ELSEWHERE)" $(PYTEST) Tests/wheel/in_pythons.py
+	FDM_PLATFORMS="$(ELSEWHERE)" $(PYTEST) Tests/wheel/in_pythons.py -k "not (musl and part)"
 
 # Apart from `make test`: it fetches other packages and their tests from PyPI. ONLY=SUITE runs one of them; pyzmq's is one, too.
 PEERS := $(CURDIR)/build/peers
@@ -317,7 +322,7 @@ peers-of-pyzmq: packages library tool
 
 .PHONY: demo
 demo: packages ## the main job on real traffic; KEEP=1 leaves it running
-	@$(MAKE) --no-print-directory -j2 venv library $(DEMO_ENGINE)
+	@$(MAKE) --no-print-directory -j3 venv $(DEMO_ENGINE) library
 	DEMO_ENGINE="$(CURDIR)/$(DEMO_ENGINE)" $(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
 
 .PHONY: bench

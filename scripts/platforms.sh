@@ -138,9 +138,10 @@ python_of() {
     "$program" -c 'import ctypes, ssl, sqlite3' || fail "$program does not run"
 }
 
-# Debian's source of a package, into a folder.
+# A package's source, into a folder; further words are options of dpkg-source.
 source_of() {
     local package=$1 suite=$2 directory=$3 download
+    shift 3
     archive "$suite" amd64
     install_packages dpkg-dev
     download=$platforms/apt/$suite-amd64/source/$package
@@ -148,12 +149,13 @@ source_of() {
     mkdir -p "$download" "$(dirname "$directory")"
     say "fetching the source of $package of $suite"
     (cd "$download" && apt-get "${apt_options[@]}" source --download-only "$package" > /dev/null)
-    dpkg-source --no-check --no-copy --extract "$download"/*.dsc "$directory" > /dev/null
+    dpkg-source --no-check --no-copy "$@" --extract "$download"/*.dsc "$directory" > /dev/null
     rm -rf "$download"
 }
 
+# Without Debian's changes: its free-threaded Python does not find the packages of a virtual environment.
 python_source() {
-    once source-python3.13 source_of python3.13 trixie "$platforms/source/python3.13"
+    once source-python3.13 source_of python3.13 trixie "$platforms/source/python3.13" --skip-patches
 }
 
 # No more than runs tests: not optimized by profiles, without CPython's own tests, no module compiled before it is
