@@ -31,6 +31,7 @@ PLATFORMS := x86_64-linux-gnu aarch64-linux-gnu x86_64-linux-musl aarch64-linux-
 HOST := $(shell uname -m)-linux-$(if $(wildcard /etc/alpine-release),musl,gnu)
 PLATFORM := $(HOST)
 LIBRARY := $(LIB)/$(HOST)/libfdmetrics.so
+SWIFT_OBJECT := build/embedded/$(shell uname -m)/FDMetricsC.o
 TOOL := build/bin/fdmctl
 DEMO_ENGINE := build/demo/demo-engine
 ZMQ_PEER := build/tests/zmq-peer
@@ -78,7 +79,7 @@ help: ## list the goals
 	@printf 'make GOAL, where GOAL is\n'
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
 	@printf 'with PLATFORM= (lib, wheel, install), PREFIX=, LIBDIR=, DESTDIR= (install), KEEP=1 (demo), FDM_STRESS=N (test: N times\n'
-	@printf 'as long), ONLY=, CHECKOUTS= (test-peers), PYTHON=, SWIFT=\n'
+	@printf 'as long), ONLY=, CHECKOUTS= (test-peers), PART=ci (test-arm64, test-musl), PYTHON=, SWIFT=\n'
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Set-up
@@ -139,9 +140,11 @@ $(TOOL): $(SOURCES)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(TOOL_OPTIONS) --product fdmctl
 	install -D -m 755 .build/static/release/fdmctl $@
 
+# With what it needs alone, and apart from the others: TLS would be most of its build.
+DEMO_OPTIONS := --traits ZeroMQ,HTTPServer $(subst .build/static,.build/demo,$(STATIC_OPTIONS))
 $(DEMO_ENGINE): $(SOURCES) $(wildcard examples/demo/engine/*.swift)
-	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product demo-engine
-	install -D -m 755 .build/static/release/demo-engine $@
+	$(SWIFT) build -c release --explicit-target-dependency-import-check error $(DEMO_OPTIONS) --product demo-engine
+	install -D -m 755 .build/demo/release/demo-engine $@
 
 $(ZMQ_PEER): $(SOURCES) $(wildcard Tests/zmq/peer-swift/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-peer
@@ -322,7 +325,7 @@ peers-of-pyzmq: packages library tool
 
 .PHONY: demo
 demo: packages ## the main job on real traffic; KEEP=1 leaves it running
-	@$(MAKE) --no-print-directory -j3 venv $(DEMO_ENGINE) library
+	@$(MAKE) --no-print-directory -j3 venv $(SWIFT_OBJECT) $(DEMO_ENGINE) library
 	DEMO_ENGINE="$(CURDIR)/$(DEMO_ENGINE)" $(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
 
 .PHONY: bench

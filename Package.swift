@@ -34,12 +34,13 @@ let package = Package(
         .trait(name: "ZeroMQ", description: "Sockets over libzmq that record themselves; needs libzmq3-dev."),
         .trait(
             name: "HTTPServer",
-            description: "The server of /metrics; needs packages for HTTP, TLS, services and logging, and zlib1g-dev."),
+            description: "The server of /metrics; needs packages for HTTP, services and logging, and zlib1g-dev."),
+        .trait(name: "TLS", description: "TLS of that server; needs swift-nio-ssl."),
         .trait(name: "SwiftMetrics", description: "The backend of swift-metrics; needs swift-metrics."),
         .trait(
             name: "CommandLineTool",
             description: "The fdmctl tool; needs packages for arguments, HTTP and protobuf, and libsnappy-dev.",
-            enabledTraits: ["HTTPServer"]),
+            enabledTraits: ["HTTPServer", "TLS"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -104,7 +105,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["HTTPServer"])),
-                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["HTTPServer"])),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["TLS"])),
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle",
                     condition: .when(traits: ["HTTPServer"])),

@@ -4,7 +4,6 @@
 #if HTTPServer
 import NIOCore
 import NIOHTTP1
-import NIOSSL
 
 /// One client: reads its requests, has them answered one after the other, and ends it when it takes too long.
 ///
@@ -24,7 +23,7 @@ final class Connection: ChannelInboundHandler {
 
     let server: ServerLoop
     /// nil: nothing is encrypted.
-    let tls: NIOSSLServerHandler?
+    let tls: TLSHandler?
     private let listener: Listener
     private(set) var hostCheck: HostCheck?
     var state = State.reading
@@ -49,7 +48,7 @@ final class Connection: ChannelInboundHandler {
     private var lingeredBytes = 0
     private var hasHandshakeFailed = false
 
-    init(server: ServerLoop, listener: Listener, tls: NIOSSLServerHandler?) {
+    init(server: ServerLoop, listener: Listener, tls: TLSHandler?) {
         self.server = server
         self.listener = listener
         self.tls = tls
@@ -136,18 +135,17 @@ final class Connection: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        switch error {
-        case let error as HTTPParserError:
+        if let error = error as? HTTPParserError {
             // What follows a request that was refused need not make sense.
             if !lingers { refuse(error) }
-        case NIOSSLError.handshakeFailed:
-            // It closes the connection by itself, after it has told the client why.
+            return
+        }
+        switch TLSFailure(error) {
+        case .handshake:
             if !hasHandshakeFailed { server.counts.failed(.tlsHandshake) }
             hasHandshakeFailed = true
-        case NIOSSLError.uncleanShutdown:
-            // A client that sends no more without saying so within TLS. Every request has its own end.
-            break
-        default: cutOff(.clientGone)
+        case .uncleanShutdown: break
+        case nil: cutOff(.clientGone)
         }
     }
 

@@ -6,11 +6,10 @@ import FDMetricsStore
 import Glibc
 import Logging
 import NIOCore
-import NIOSSL
 
 /// What a server proves itself with, and what it asks of its clients. Confined to its event loop.
 final class Credentials {
-    private let tls: FollowedFiles<NIOSSLContext>?
+    private let tls: FollowedFiles<TLSContext>?
     private let token: FollowedFiles<[UInt8]>?
 
     /// Reads the files.
@@ -34,7 +33,7 @@ final class Credentials {
     var isEncrypting: Bool { tls != nil }
 
     /// For a connection that begins; nil: it is not encrypted.
-    func tlsHandler() -> NIOSSLServerHandler? { tls.map { NIOSSLServerHandler(context: $0.current()) } }
+    func tlsHandler() -> TLSHandler? { tls.map { $0.current().handler() } }
 
     /// What is wrong with the headers Authorization of a request, for WWW-Authenticate; nil: nothing.
     func challenge(_ authorizations: [String]) -> String? {
@@ -65,42 +64,13 @@ final class Credentials {
         return Array(bytes)
     }
 
-    private static func context(_ files: MetricsServer.TLS) throws(CredentialError) -> NIOSSLContext {
-        let chain = try certificates(files.certificateFile, "the TLS certificate")
-        let keyBytes = try content(of: files.keyFile, "the TLS key")
-        let roots = try files.clientCAFile.map { path throws(CredentialError) in
-            try certificates(path, "the CA of client certificates")
+    private static func context(_ files: MetricsServer.TLS) throws(CredentialError) -> TLSContext {
+        let certificate = try content(of: files.certificateFile, "the TLS certificate")
+        let key = try content(of: files.keyFile, "the TLS key")
+        let clientCA = try files.clientCAFile.map { path throws(CredentialError) in
+            try content(of: path, "the CA of client certificates")
         }
-        guard let key = try? NIOSSLPrivateKey(bytes: keyBytes, format: .pem) else {
-            throw CredentialError(
-                "\(files.keyFile) has no TLS key; expected a private key as PEM, without a passphrase")
-        }
-        let sources = chain.map { NIOSSLCertificateSource.certificate($0) }
-        var configuration =
-            if let roots {
-                TLSConfiguration.makeServerConfigurationWithMTLS(
-                    certificateChain: sources, privateKey: .privateKey(key), trustRoots: .certificates(roots))
-            } else {
-                TLSConfiguration.makeServerConfiguration(certificateChain: sources, privateKey: .privateKey(key))
-            }
-        configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["http/1.1"]
-        // For the client to agree to the end, while its place among the connections is another's already.
-        configuration.shutdownTimeout = .seconds(1)
-        guard let context = try? NIOSSLContext(configuration: configuration) else {
-            throw CredentialError(
-                "the TLS key \(files.keyFile) does not match the certificate \(files.certificateFile); expected the key "
-                    + "that the first certificate of that file was made for")
-        }
-        return context
-    }
-
-    private static func certificates(_ path: String, _ what: String) throws(CredentialError) -> [NIOSSLCertificate] {
-        let bytes = try content(of: path, what)
-        guard let certificates = try? NIOSSLCertificate.fromPEMBytes(bytes), !certificates.isEmpty else {
-            throw CredentialError("\(path) has no certificate; expected \(what) as PEM")
-        }
-        return certificates
+        return try TLSContext(files, certificate: certificate, key: key, clientCA: clientCA)
     }
 
     private static func content(of path: String, _ what: String) throws(CredentialError) -> [UInt8] {
