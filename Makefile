@@ -10,7 +10,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 # SwiftPM takes all processors, and two of it at once wait for each other.
+# `demo` builds goals at once of which one alone uses it.
+ifndef AT_ONCE
 .NOTPARALLEL:
+endif
 
 PREFIX ?= /usr/local
 # With several architectures on one machine: LIBDIR=/usr/lib/x86_64-linux-gnu.
@@ -30,6 +33,9 @@ LIB := build/lib
 PLATFORMS := x86_64-linux-gnu aarch64-linux-gnu x86_64-linux-musl aarch64-linux-musl
 HOST := $(shell uname -m)-linux-$(if $(wildcard /etc/alpine-release),musl,gnu)
 PLATFORM := $(HOST)
+ifneq ($(filter lib wheel install,$(MAKECMDGOALS)),)
+$(if $(filter $(PLATFORM),$(PLATFORMS)),,$(error PLATFORM is '$(PLATFORM)', expected one of $(PLATFORMS)))
+endif
 LIBRARY := $(LIB)/$(HOST)/libfdmetrics.so
 SWIFT_OBJECT := build/embedded/$(shell uname -m)/FDMetricsC.o
 TOOL := build/bin/fdmctl
@@ -115,7 +121,7 @@ build/embedded/%/FDMetricsC.o: $(CORE)
 
 # $(1): a platform. $(2): its machine.
 define platform_rules
-$(LIB)/$(1)/libfdmetrics.so: build/embedded/$(2)/FDMetricsC.o | venv
+$(LIB)/$(1)/libfdmetrics.so: build/embedded/$(2)/FDMetricsC.o python/requirements-dev.txt | venv
 	SWIFT="$(SWIFT)" ZIG="$(ZIG)" scripts/build-library.sh link $(1) $$< $$(@D)
 endef
 $(foreach platform,$(PLATFORMS),$(eval $(call platform_rules,$(platform),$(firstword $(subst -, ,$(platform))))))
@@ -171,7 +177,8 @@ $(SWIFT_SERVER): $(SOURCES) $(wildcard examples/swift-server/*.swift)
 	install -D -m 755 .build/static/release/swift-server-example $@
 
 # For use from here, without an installation, by pkg-config and CMake.
-$(LIB)/%/pkgconfig/fdmetrics.pc: scripts/write-discovery.sh $(wildcard scripts/fdmetrics*.in) Makefile
+$(LIB)/%/pkgconfig/fdmetrics.pc: scripts/write-discovery.sh $(wildcard scripts/fdmetrics*.in) Makefile \
+	python/fdmetrics/_version.py Include/fdmetrics.h
 	scripts/write-discovery.sh $(LIB)/$* $(CURDIR) $(CURDIR)/Include $(CURDIR)/$(LIB)/$*
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -198,7 +205,7 @@ dist: packages venv tool ## tarballs and wheels of all platforms, an sdist and S
 # nothing is built again then.
 TOOL_OF_PLATFORM = $(if $(filter $(HOST),$(PLATFORM)),$(TOOL))
 .PHONY: install
-install: $(LIB)/$(PLATFORM)/libfdmetrics.so $(TOOL_OF_PLATFORM) ## libraries, headers and fdmctl into DESTDIR/PREFIX
+install: $(if $(wildcard $(LIB)/$(PLATFORM)/libfdmetrics.so),,lib) $(TOOL_OF_PLATFORM) ## libraries, headers and fdmctl into DESTDIR/PREFIX
 	scripts/install-files.sh $(PLATFORM) "$(DESTDIR)" "$(PREFIX)" "$(LIBDIR)"
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -325,7 +332,7 @@ peers-of-pyzmq: packages library tool
 
 .PHONY: demo
 demo: packages ## the main job on real traffic; KEEP=1 leaves it running
-	@$(MAKE) --no-print-directory -j3 venv $(SWIFT_OBJECT) $(DEMO_ENGINE) library
+	@$(MAKE) --no-print-directory AT_ONCE=1 -j3 venv $(SWIFT_OBJECT) $(DEMO_ENGINE) library
 	DEMO_ENGINE="$(CURDIR)/$(DEMO_ENGINE)" $(RUN_ENVIRONMENT) $(VENV)/bin/python examples/demo/run.py $(if $(KEEP),--keep)
 
 .PHONY: bench

@@ -25,7 +25,9 @@ fail() { say "$*"; exit 1; }
 
 # ---- Swift ------------------------------------------------------------------------------------------------------------
 
-toolchain() { dirname "$(dirname "$(realpath "$(command -v "$swift")")")"; }
+# By asking: what is on the PATH may be a program that starts another one.
+toolchain=$("$swift" -print-target-info | sed -nE 's|.*"runtimeResourcePath": *"(.*)/lib/swift".*|\1|p') \
+    && [ -n "$toolchain" ] || fail "'$swift' does not say where it is: SWIFT names the swift command of a toolchain"
 
 # The triple decides about instructions and calls alone. Embedded Swift comes with one for Linux on x86-64, and on arm64 with
 # one for machines without a system, which has the same calls.
@@ -60,7 +62,7 @@ compile_swift() {
         say "$machine: $module ($((++number)) of ${#modules[@]})"
         output=(-emit-module -emit-module-path "$directory/$module.swiftmodule")
         [ "$module" != "$top" ] || output=(-c -o "$directory/$module.o.new")
-        "$(toolchain)/bin/swiftc" -target "$(triple "$machine")" "${swift_options[@]}" -module-name "$module" \
+        "$toolchain/bin/swiftc" -target "$(triple "$machine")" "${swift_options[@]}" -module-name "$module" \
             -I "$directory" -I "$directory/CFDMetrics" -I "$directory/CFDMetricsLinux" "${output[@]}" \
             $(find "Sources/$module" -name '*.swift' | LC_ALL=C sort)
     done
@@ -79,7 +81,7 @@ aligned=(counter_inc counter_add counter_add_u64 gauge_set gauge_inc gauge_dec g
 bind() {
     local machine=$1 object=$2 name options=()
     for name in "${aligned[@]}"; do options+=(--set-section-alignment ".text.fdm_$name=64"); done
-    "$(toolchain)/bin/llvm-objcopy" "${options[@]}" \
+    "$toolchain/bin/llvm-objcopy" "${options[@]}" \
         --redefine-sym posix_memalign=CFDMetricsLinux_posix_memalign --redefine-sym free=CFDMetricsLinux_free \
         --redefine-sym arc4random_buf=CFDMetricsLinux_arc4random_buf --redefine-sym ceil=CFDMetricsLinux_ceil "$object"
 }
@@ -107,23 +109,23 @@ link() {
             -fno-sanitize=undefined -Wall -Wextra -Werror -ISources/CFDMetricsLinux/include -c "$source" -o "${objects[-1]}"
     done
     # One object in which only fdm_* can be seen. Nothing of Swift's collides with a program's own Swift.
-    "$(toolchain)/bin/ld.lld" -r -o "$work/fdmetrics.o" "$object" "${objects[@]}" \
-        "$(toolchain)/lib/swift/embedded/$(triple "$machine")/libswiftUnicodeDataTables.a"
-    "$(toolchain)/bin/llvm-objcopy" --wildcard --keep-global-symbol='fdm_*' --strip-unneeded "$work/fdmetrics.o"
+    "$toolchain/bin/ld.lld" -r -o "$work/fdmetrics.o" "$object" "${objects[@]}" \
+        "$toolchain/lib/swift/embedded/$(triple "$machine")/libswiftUnicodeDataTables.a"
+    "$toolchain/bin/llvm-objcopy" --wildcard --keep-global-symbol='fdm_*' --strip-unneeded "$work/fdmetrics.o"
     rm -f "$work/libfdmetrics.a"
-    "$(toolchain)/bin/llvm-ar" rcsD "$work/libfdmetrics.a" "$work/fdmetrics.o"
+    "$toolchain/bin/llvm-ar" rcsD "$work/libfdmetrics.a" "$work/fdmetrics.o"
     case "$platform" in
         *-musl)
             # zig calls musl's library libc.so. It goes by the name that it has in Alpine, which tools for wheels ask for;
             # musl's loader takes every name that begins so for itself. What musl does not have is an error here.
             "${zig[@]}" cc -target "$target" -DPTR64 -shared -nostdlib -Wl,-soname,"libc.musl-$machine.so.1" \
                 "$("${zig[@]}" env | sed -nE 's/.*lib_dir"?[ =:]+"([^"]+)".*/\1/p')/libc/musl/libc.S" -o "$work/libc.so"
-            libc=(-nostdlib "$work/libc.so" -Wl,-z,defs)
+            libc=(-nostdlib "$work/libc.so")
             ;;
     esac
     "${zig[@]}" cc -target "$target" -shared -s -o "$work/libfdmetrics.so" "$work/fdmetrics.o" "${libc[@]}" \
         -Wl,--version-script=Sources/FDMetricsC/libfdmetrics.map -Wl,-soname,"$soname" -Wl,-z,nodelete -Wl,--gc-sections \
-        -Wl,--as-needed
+        -Wl,--as-needed -Wl,-z,defs
     # By renaming: a process that has the former ones mapped keeps them.
     mv "$work"/libfdmetrics.{a,so} "$directory"
     ln -sf libfdmetrics.so "$directory/$soname"

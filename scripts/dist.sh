@@ -24,7 +24,7 @@ folder=$(cd "$2" && pwd)
 shift 2
 python=${PYTHON:-python3}
 version=$(sed -nE 's/^__version__ = "(.*)"$/\1/p' python/fdmetrics/_version.py)
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2> /dev/null)} \
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} \
     || fail "these sources are in no git repository: set SOURCE_DATE_EPOCH to the seconds of their last change"
 export SOURCE_DATE_EPOCH
 

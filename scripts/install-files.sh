@@ -8,6 +8,7 @@
 #   scripts/install-files.sh PLATFORM DESTDIR PREFIX LIBDIR   below DESTDIR, to be used at PREFIX
 #   scripts/install-files.sh PLATFORM FOLDER '' lib           into FOLDER, which may be moved
 set -euo pipefail
+umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 [ $# -eq 4 ] || { echo "usage: scripts/install-files.sh PLATFORM DESTDIR PREFIX LIBDIR" >&2; exit 2; }

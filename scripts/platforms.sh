@@ -65,7 +65,7 @@ root() {
     apt-get "${apt_options[@]}" clean
     # A link that starts at the root of the system is to start at this one.
     find "$directory" -type l -lname '/*' -printf '%p %l\n' | while read -r each target; do
-        ln -sf "$directory$target" "$each"
+        ln -sfn "$directory$target" "$each"
     done
 }
 

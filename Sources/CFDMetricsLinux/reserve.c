@@ -49,6 +49,7 @@ void *CFDMetricsLinux_allocate(size_t size, size_t alignment) {
   } else if (posix_memalign(&block, alignment, size) != 0) {
     block = NULL;
   }
+  if (block == NULL && alignment > RESERVE_STEP) abort();
   return block != NULL ? block : take_reserve(size == 0 ? 1 : size);
 }
 
@@ -69,10 +70,19 @@ char *CFDMetricsLinux_strdup(const char *text) {
   return memcpy(CFDMetricsLinux_allocate(size, 1), text, size);
 }
 
+int32_t CFDMetricsLinux_has_memory(size_t size) {
+  // No block of malloc's: as large a one would come from the kernel too, or else make it give its heap back.
+  void *probe = CFDMetricsLinux_map_memory(size);
+  if (probe == NULL) return 0;
+  CFDMetricsLinux_unmap(probe, size);
+  return 1;
+}
+
 int32_t CFDMetricsLinux_is_memory_short(void) {
   if (!atomic_load_explicit(&is_short, memory_order_relaxed)) return 0;
   // As much as a call that makes a few objects and texts may ask for.
-  void *probe = malloc(RESERVE_SIZE / 16);
+  // volatile: a compiler may leave out malloc and free of a block that nobody uses, and with them the answer.
+  void *volatile probe = malloc(RESERVE_SIZE / 16);
   if (probe == NULL) return 1;
   free(probe);
   atomic_store_explicit(&is_short, 0, memory_order_relaxed);

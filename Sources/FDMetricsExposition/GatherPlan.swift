@@ -107,7 +107,12 @@ final class GatherPlan {
         var slots: [UInt64]
         /// The family of each family record's offset.
         var families: [Int: FamilyPlan]
+        /// How many entries have been taken in.
+        var entries = 0
     }
+
+    /// What a series takes while it is taken in: its plan, in an array that grows, and its offset, in two.
+    private static let bytesOfSeries = 3 * MemoryLayout<SeriesPlan>.stride + 4 * MemoryLayout<Int>.stride
 
     private var seen: [Seen] = []
     /// All declarations of each name.
@@ -146,14 +151,21 @@ final class GatherPlan {
     func refresh() throws(StoreError) {
         var number = 0
         while let segment = try nextSegment(number) {
+            let capacity = segment.pointee.geometry.indexCapacity
+            // Before anything is taken in: a plan that took in half of it would be wrong for good.
+            let entries = segment.pointee.header(HeaderLayout.entries).pointee.load(ordering: .relaxed)
+            let known = number < seen.count ? seen[number].entries : 0
+            try StoreError.throwUnlessThereIsMemory(
+                forBytes: (Int(min(entries, UInt64(capacity))) - known) * Self.bytesOfSeries)
             if number == seen.count {
-                let capacity = segment.pointee.geometry.indexCapacity
                 seen.append(
                     Seen(
                         counts: Array(repeating: 0, count: capacity / Self.chunk),
                         slots: Array(repeating: 0, count: capacity / 64), families: [:]))
             }
-            for offset in newEntries(segment, number).sorted() { add(segment, number, offset) }
+            let offsets = newEntries(segment, number).sorted()
+            for offset in offsets { add(segment, number, offset) }
+            seen[number].entries += offsets.count
             number += 1
         }
         if hasNewFamilies {

@@ -123,6 +123,10 @@ struct Gatherer {
     ///   there is no memory.
     func snapshot(of family: GatherPlan.FamilyPlan) throws(StoreError) -> FamilySnapshot {
         try StoreError.throwIfMemoryIsShort()
+        let values = StoreSnapshot.valueCount(family.descriptor) * MemoryLayout<Double>.stride
+        // Twice, because an array that grows has its elements in two places for a moment.
+        try StoreError.throwUnlessThereIsMemory(
+            forBytes: 2 * family.series.count * (MemoryLayout<SeriesSnapshot>.stride + values))
         var snapshot = FamilySnapshot(plan: family)
         if family.descriptor.type == .gauge {
             snapshot.series.reserveCapacity(family.series.count)

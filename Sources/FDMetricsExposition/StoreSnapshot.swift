@@ -104,7 +104,7 @@ extension StoreSnapshot {
     }
 
     /// How many numbers a series has; see `FamilySnapshot.values`.
-    private static func valueCount(_ family: FamilyDescriptor) -> Int {
+    static func valueCount(_ family: FamilyDescriptor) -> Int {
         switch family.type {
         case .counter, .gauge, .info, .stateSet: 1
         case .summary: 2

@@ -61,10 +61,16 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     /// Throws where memory ran out and there is still none; see CFDMetricsLinux_allocate.
     @inline(__always)
     package static func throwIfMemoryIsShort() throws(StoreError) {
-        if CFDMetricsLinux_is_memory_short() != 0 {
-            throw StoreError(
-                .noSpace, "there is no memory: the process or its control group is at its limit", errno: ENOMEM)
-        }
+        if CFDMetricsLinux_is_memory_short() != 0 { throw noMemory }
+    }
+
+    /// Throws where there is none for as much as a scrape of many series needs, which the reserve may not have.
+    package static func throwUnlessThereIsMemory(forBytes count: Int) throws(StoreError) {
+        if count > 1 << 18, CFDMetricsLinux_has_memory(count) == 0 { throw noMemory }
+    }
+
+    private static var noMemory: StoreError {
+        StoreError(.noSpace, "there is no memory: the process or its control group is at its limit", errno: ENOMEM)
     }
 
     /// The sentence.

@@ -130,9 +130,20 @@ static uint64_t use_without(const char *directory, int64_t calls, int *is_over) 
   const pid_t child = fork();
   CHECK(child >= 0);
   if (child == 0) {
+    const fdm_options options = {.struct_size = sizeof options, .directory = directory};
+    fdm_store *kept;
+    CHECK_OK(fdm_store_open(&options, &kept));
     calls_left = calls;
     uint64_t recorded = use(directory, 0);
     const int was_over = !has_failed;
+    // While there is none, calls are refused, however many: the reserve is for the one that was running.
+    for (int turn = 0; turn < 2000 && fails_on && has_failed; turn++) {
+      char name[20];
+      snprintf(name, sizeof name, "refused_%d", turn);
+      const fdm_descriptor descriptor = {.struct_size = sizeof descriptor, .type = FDM_COUNTER, .name = name};
+      fdm_family *family;
+      CHECK_STATUS(fdm_register(kept, &descriptor, &family), FDM_ERR_NO_SPACE);
+    }
     // There is memory again.
     calls_left = -1;
     recorded += use(directory, 1);

@@ -226,6 +226,8 @@ char *CFDMetricsLinux_strdup(const char *text);
 void CFDMetricsLinux_free(void *block);
 // Whether memory ran out and there is still none. A call that may need some asks first, and fails if so.
 int32_t CFDMetricsLinux_is_memory_short(void);
+// Whether the kernel has as much now. For a call that knows that it needs more than the reserve has.
+int32_t CFDMetricsLinux_has_memory(size_t size);
 
 // ---- The system -----------------------------------------------------------------------------------------------------
 
@@ -289,7 +291,6 @@ char *CFDMetricsLinux_value_in_line(const char *path, const char *words, const c
 void *CFDMetricsLinux_map(int32_t fd, size_t length, int32_t writable);
 void *CFDMetricsLinux_map_memory(size_t length);
 void CFDMetricsLinux_unmap(void *address, size_t length);
-
 
 // A page that a fork child finds filled with zeros (MADV_WIPEONFORK), and an ordinary one right before it. Returns where
 // the wiped one begins. NULL: errno says why.

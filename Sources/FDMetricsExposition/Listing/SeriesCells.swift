@@ -87,7 +87,7 @@ struct SeriesCells {
     /// The state of a state set that is on, and when it was set, ns since the epoch.
     static func state(_ series: SeriesRecord) -> (number: Int, time: UInt64) {
         let pair = SharedPair(series.record + SeriesLayout.statePair).load()
-        return (Int(truncatingIfNeeded: pair.second) & Int.max, pair.first)
+        return (Int(clamping: pair.second), pair.first)
     }
 }
 
