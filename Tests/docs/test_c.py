@@ -41,6 +41,15 @@ void answer(fdm_store *store, const char *accept, const char *accept_encoding, c
 """,
         "}\n",
     ),
+    ("docs/abi.md", 2): Around(
+        """\
+#include <fdmetrics.h>
+#include <stdio.h>
+void check(const char *directory);
+void check(const char *directory) {
+""",
+        "}\n",
+    ),
 }
 
 
