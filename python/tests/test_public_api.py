@@ -223,4 +223,7 @@ def test_the_version_is_said_once() -> None:
     pyproject = (Path(__file__).resolve().parents[1] / "pyproject.toml").read_text()
     assert 'path = "fdmetrics/_version.py"' in pyproject
     assert re.fullmatch(r"\d+\.\d+\.\d+", fdmetrics.__version__)
-    assert fdmetrics.__version__ not in pyproject
+    # The extra that brings the tool asks for the one of the same version.
+    tool = f'"fdmetrics-tool=={fdmetrics.__version__}"'
+    assert tool in pyproject
+    assert fdmetrics.__version__ not in pyproject.replace(tool, "")
