@@ -8,12 +8,14 @@ public import Synchronization
 // only grow, so a later sum is never less than an earlier one.
 
 /// The total of a counter: (whole, fraction) of each lane.
+@_optimize(speed)
 package func counterTotal(_ cell: UnsafeMutableRawPointer, laneMask: UInt32) -> Double {
     counterTotal(cell, laneMask: laneMask, stride: StoreFormat.laneStride)
 }
 
 /// The same within a caller's loop, which knows the distance of two lanes.
 @inlinable @inline(__always)
+@_optimize(speed)
 package func counterTotal(_ cell: UnsafeMutableRawPointer, laneMask: UInt32, stride: Int) -> Double {
     var whole: UInt64 = 0
     var fraction = 0.0
@@ -27,12 +29,14 @@ package func counterTotal(_ cell: UnsafeMutableRawPointer, laneMask: UInt32, str
 }
 
 /// Count and sum of one bucket, or of a summary, over the lanes: of exactly the same observations.
+@_optimize(speed)
 package func pairTotal(_ pair: UnsafeMutableRawPointer, laneMask: UInt32) -> (count: UInt64, sum: Double) {
     pairTotal(pair, laneMask: laneMask, stride: StoreFormat.laneStride)
 }
 
 /// The same within a caller's loop, which knows the distance of two lanes.
 @inlinable @inline(__always)
+@_optimize(speed)
 package func pairTotal(
     _ pair: UnsafeMutableRawPointer, laneMask: UInt32, stride: Int
 ) -> (count: UInt64, sum: Double) {
@@ -49,6 +53,7 @@ package func pairTotal(
 }
 
 /// Count and sum of all buckets of a histogram.
+@_optimize(speed)
 package func histogramTotal(
     _ cell: UnsafeMutableRawPointer, laneMask: UInt32, boundCount: Int
 ) -> (count: UInt64, sum: Double) {

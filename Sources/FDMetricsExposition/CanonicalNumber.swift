@@ -26,6 +26,7 @@ package enum CanonicalNumber {
 
     /// Writes the number's spelling to `destination`, where `maximumLength` bytes must be writable, and returns its
     /// length. Bytes after that length may have been changed. No NUL is added.
+    @_optimize(speed)
     package static func write(_ value: Double, to destination: UnsafeMutablePointer<UInt8>) -> Int {
         let magnitude = value.magnitude
         // From 2^53 to 10^16 all numbers are whole and two apart, so there too no digit of the integer can be left out.
@@ -46,6 +47,7 @@ package enum CanonicalNumber {
 
     // MARK: Whole numbers
 
+    @_optimize(speed)
     private static func write(
         whole value: UInt64, isNegative: Bool, to destination: UnsafeMutablePointer<UInt8>
     ) -> Int {
@@ -69,6 +71,7 @@ package enum CanonicalNumber {
 
     /// Writes the decimal digits of a number below 10^16, two at a time from the right, and returns how many there are.
     @inline(__always)
+    @_optimize(speed)
     private static func write(digitsOf value: UInt64, to destination: UnsafeMutablePointer<UInt8>) -> Int {
         let pairs: StaticString = """
             0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
@@ -95,6 +98,7 @@ package enum CanonicalNumber {
     }
 
     @inline(__always)
+    @_optimize(speed)
     private static func digitCount(of value: UInt64) -> Int {
         var count = 1
         var rest = value

@@ -209,6 +209,7 @@ struct Gatherer {
 
     /// The same for series none of which is linked: most, and of counters millions a second. All that does not change is
     /// taken out of the loop, which has no call in it.
+    @_optimize(speed)
     private func gatherEach(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
         let type = family.descriptor.type
         let buckets = family.boundTexts.count

@@ -52,6 +52,7 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
         isNameQuoted = false
     }
 
+    @_optimize(speed)
     private mutating func write(_ family: FamilySnapshot, _ nameBytes: [UInt8]) {
         let descriptor = family.plan.descriptor
         writeHeader(descriptor, nameBytes)
@@ -157,6 +158,7 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
     // MARK: - Lines
 
     /// name, suffix, labels, space, value, line feed.
+    @_optimize(speed)
     private mutating func line(
         _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer, _ value: Double
     ) {
@@ -171,6 +173,7 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
 
     /// A line with one more label, given rendered: `le="0.005"`.
     /// - Parameter place: its offset in the series' labels.
+    @_optimize(speed)
     private mutating func line(
         _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer,
         with label: UnsafeRawBufferPointer, at place: Int, _ value: Double
@@ -232,6 +235,7 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
         buffer.appendUnchecked(byte: UInt8(ascii: "\n"))
     }
 
+    @_optimize(speed)
     private mutating func histogramLines(
         _ name: UnsafeRawBufferPointer, _ plan: GatherPlan.FamilyPlan, _ series: SeriesSnapshot,
         _ values: UnsafeBufferPointer<Double>
@@ -271,6 +275,7 @@ struct TextFormatWriter: FormatWriter, ~Copyable {
         ownedLine(name, "_total", series, OwnerLabel(family, byPid: labelsByPid), value)
     }
 
+    @_optimize(speed)
     private mutating func ownedLine(
         _ name: UnsafeRawBufferPointer, _ suffix: StaticString, _ series: SeriesSnapshot, _ owner: OwnerLabel?,
         _ value: Double
