@@ -336,7 +336,7 @@ def test_no_peer_gets_a_trailer_alone(sockets: Sockets, tmp_path: Path) -> None:
                 for _ in range(20):
                     left.send(b"payload")
                 for _ in range(5):
-                    # What is sent before libzmq knows that the last peer has gone may go to that one: all of it, or a part.
+                    # What is sent before libzmq knows that the last peer has gone may go to that one, or a part of it.
                     while not right.poll(1000):
                         for _ in range(20):
                             left.send(b"payload")
