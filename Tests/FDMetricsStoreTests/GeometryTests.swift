@@ -67,4 +67,12 @@ struct GeometryTests {
             #expect(seen.count % 4 == 0)
         }
     }
+
+    @Test("The offsets of a handle's words are those of its fields")
+    func handleOffsets() {
+        #expect(MemoryLayout<SeriesHandle>.offset(of: \.cell) == SeriesHandle.cellOffset)
+        #expect(MemoryLayout<SeriesHandle>.offset(of: \.laneMask) == SeriesHandle.laneMaskOffset)
+        #expect(MemoryLayout<SeriesHandle>.offset(of: \.auxiliary) == SeriesHandle.auxiliaryOffset)
+        #expect(MemoryLayout<SeriesHandle>.offset(of: \.record) == SeriesHandle.recordOffset)
+    }
 }
