@@ -22,11 +22,6 @@ DESTDIR ?=
 PYTHON ?= python3
 SWIFT ?= swift
 
-VERSION := $(shell sed -nE 's/^__version__ = "(.*)"$$/\1/p' python/fdmetrics/_version.py)
-ABI_MAJOR := $(shell sed -nE 's/^.define FDM_ABI_MAJOR ([0-9]+)$$/\1/p' Include/fdmetrics.h)
-ABI_MINOR := $(shell sed -nE 's/^.define FDM_ABI_MINOR ([0-9]+)$$/\1/p' Include/fdmetrics.h)
-SONAME := libfdmetrics.so.$(ABI_MAJOR)
-
 VENV := $(CURDIR)/.venv
 LIB := build/lib
 # What the library without a Swift runtime is built for: make lib PLATFORM=...

@@ -19,8 +19,10 @@ char *CFDMetricsLinux_error_buffer(void) {
   return text;
 }
 
+size_t CFDMetricsLinux_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
 void *CFDMetricsLinux_wiped_page(void) {
-  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  size_t size = CFDMetricsLinux_page_size();
   char *pages = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (pages == MAP_FAILED) return NULL;
   if (madvise(pages + size, size, MADV_WIPEONFORK) != 0) {
@@ -33,7 +35,7 @@ void *CFDMetricsLinux_wiped_page(void) {
 }
 
 void CFDMetricsLinux_free_wiped_page(void *page) {
-  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  size_t size = CFDMetricsLinux_page_size();
   munmap((char *)page - size, 2 * size);
 }
 

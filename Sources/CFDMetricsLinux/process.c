@@ -70,8 +70,6 @@ size_t CFDMetricsLinux_strnlen(const char *text, size_t most) { return strnlen(t
 
 void *CFDMetricsLinux_dlsym(const char *name) { return dlsym(RTLD_DEFAULT, name); }
 
-size_t CFDMetricsLinux_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
-
 int64_t CFDMetricsLinux_ticks_per_second(void) { return sysconf(_SC_CLK_TCK); }
 
 int64_t CFDMetricsLinux_configured_cpus(void) { return sysconf(_SC_NPROCESSORS_CONF); }
