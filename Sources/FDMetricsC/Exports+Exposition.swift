@@ -95,16 +95,28 @@ private func give(
     _ length: UnsafeMutablePointer<Int>?,
     _ render: (ExpositionFormat, RenderOptions) throws(StoreError) -> Renderer.Text
 ) -> fdm_status {
+    give(text, length) { () throws(StoreError) in
+        guard let chosen = ExpositionFormat(rawValue: format), options & ~RenderOptions.all.rawValue == 0 else {
+            throw StoreError(
+                .invalidArgument,
+                "format \(format) with options \(options): use FDM_FORMAT_* and FDM_RENDER_*")
+        }
+        return try render(chosen, RenderOptions(rawValue: options))
+    }
+}
+
+/// Hands a text that a body makes to the caller, who frees it; NULL and 0 where it fails.
+func give(
+    _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ length: UnsafeMutablePointer<Int>?,
+    _ make: () throws(StoreError) -> Renderer.Text
+) -> fdm_status {
     guard let text, let length else { return invalidArgument("text or length is NULL: give addresses for both") }
     text.pointee = nil
     length.pointee = 0
-    guard let chosen = ExpositionFormat(rawValue: format), options & ~RenderOptions.all.rawValue == 0 else {
-        return invalidArgument("format \(format) with options \(options): use FDM_FORMAT_* and FDM_RENDER_*")
-    }
     return status { () throws(StoreError) in
-        let rendered = try render(chosen, RenderOptions(rawValue: options))
-        text.pointee = rendered.start
-        length.pointee = rendered.count
+        let made = try make()
+        text.pointee = made.start
+        length.pointee = made.count
     }
 }
 

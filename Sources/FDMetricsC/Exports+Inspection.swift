@@ -42,17 +42,16 @@ private func give(
     _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ length: UnsafeMutablePointer<Int>?,
     _ make: (String) throws(StoreError) -> TextBuffer
 ) -> fdm_status {
-    guard let text, let length else { return invalidArgument("text or length is NULL: give addresses for both") }
-    text.pointee = nil
-    length.pointee = 0
-    guard let directory else { return invalidArgument("directory is NULL: give the path of a store's directory") }
-    guard options & ~known == 0 else {
-        return invalidArgument("options is \(options): expected bits of \(known) alone, as the header names them")
-    }
-    return status { () throws(StoreError) in
+    give(text, length) { () throws(StoreError) in
+        guard let directory else {
+            throw StoreError(.invalidArgument, "directory is NULL: give the path of a store's directory")
+        }
+        guard options & ~known == 0 else {
+            throw StoreError(
+                .invalidArgument, "options is \(options): expected bits of \(known) alone, as the header names them")
+        }
         let made = try make(String(cString: directory))
         guard let (start, count) = made.release() else { throw StoreError(.noSpace, "no memory for the text") }
-        text.pointee = start
-        length.pointee = count
+        return (start, count)
     }
 }

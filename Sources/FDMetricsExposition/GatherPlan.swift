@@ -107,8 +107,9 @@ final class GatherPlan {
         var slots: [UInt64]
         /// The family of each family record's offset.
         var families: [Int: FamilyPlan]
+
         /// How many entries have been taken in.
-        var entries = 0
+        var entries: Int { counts.reduce(0) { $0 + Int($1) } }
     }
 
     /// What a series takes while it is taken in: its plan, in an array that grows, and its offset, in two.
@@ -163,9 +164,7 @@ final class GatherPlan {
                         counts: Array(repeating: 0, count: capacity / Self.chunk),
                         slots: Array(repeating: 0, count: capacity / 64), families: [:]))
             }
-            let offsets = newEntries(segment, number).sorted()
-            for offset in offsets { add(segment, number, offset) }
-            seen[number].entries += offsets.count
+            for offset in newEntries(segment, number).sorted() { add(segment, number, offset) }
             number += 1
         }
         if hasNewFamilies {

@@ -212,9 +212,6 @@ void CFDMetricsLinux_atexit(void (*function)(void));
 size_t CFDMetricsLinux_strnlen(const char *text, size_t most);
 static inline size_t CFDMetricsLinux_strlen(const char *text) { return __builtin_strlen(text); }
 static inline int32_t CFDMetricsLinux_strcmp(const char *a, const char *b) { return __builtin_strcmp(a, b); }
-static inline int32_t CFDMetricsLinux_memcmp(const void *a, const void *b, size_t count) {
-  return __builtin_memcmp(a, b, count);
-}
 static inline void CFDMetricsLinux_memcpy(void *to, const void *from, size_t count) { __builtin_memcpy(to, from, count); }
 
 // ---- Memory when there is none --------------------------------------------------------------------------------------
