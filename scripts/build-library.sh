@@ -53,7 +53,7 @@ swift_options=(
 modules=(FDMetricsStore FDMetrics FDMetricsExposition FDMetricsZMQRecording FDMetricsC)
 
 compile_swift() {
-    local machine=$1 directory=$2 module top=${modules[-1]} output
+    local machine=$1 directory=$2 module number=0 top=${modules[-1]} output
     mkdir -p "$directory/CFDMetrics" "$directory/CFDMetricsLinux"
     echo "module CFDMetrics { header \"$PWD/Include/fdmetrics.h\" export * }" > "$directory/CFDMetrics/module.modulemap"
     echo "module CFDMetricsLinux { header \"$PWD/Sources/CFDMetricsLinux/include/CFDMetricsLinux.h\" export * }" \
@@ -66,10 +66,9 @@ compile_swift() {
             -I "$directory" -I "$directory/CFDMetrics" -I "$directory/CFDMetricsLinux" "${output[@]}" \
             $(find "Sources/$module" -name '*.swift' | LC_ALL=C sort)
     done
-    bind "$machine" "$directory/$top.o.new"
+    bind "$directory/$top.o.new"
     mv "$directory/$top.o.new" "$directory/$top.o"
 }
-number=0
 
 # An update is about a dozen instructions. They fit in one line of the cache, and take a tenth longer where they begin in the
 # middle of one.
@@ -79,7 +78,7 @@ aligned=(counter_inc counter_add counter_add_u64 gauge_set gauge_inc gauge_dec g
 
 # What Swift leaves open is bound to Sources/EmbeddedRuntime: a program that the library is linked into keeps its own.
 bind() {
-    local machine=$1 object=$2 name options=()
+    local object=$1 name options=()
     for name in "${aligned[@]}"; do options+=(--set-section-alignment ".text.fdm_$name=64"); done
     "$toolchain/bin/llvm-objcopy" "${options[@]}" \
         --redefine-sym posix_memalign=CFDMetricsLinux_posix_memalign --redefine-sym free=CFDMetricsLinux_free \

@@ -15,7 +15,6 @@ package func counterTotal(_ cell: UnsafeMutableRawPointer, laneMask: UInt32) -> 
 
 /// The same within a caller's loop, which knows the distance of two lanes.
 @inlinable @inline(__always)
-@_optimize(speed)
 package func counterTotal(_ cell: UnsafeMutableRawPointer, laneMask: UInt32, stride: Int) -> Double {
     var whole: UInt64 = 0
     var fraction = 0.0
@@ -36,7 +35,6 @@ package func pairTotal(_ pair: UnsafeMutableRawPointer, laneMask: UInt32) -> (co
 
 /// The same within a caller's loop, which knows the distance of two lanes.
 @inlinable @inline(__always)
-@_optimize(speed)
 package func pairTotal(
     _ pair: UnsafeMutableRawPointer, laneMask: UInt32, stride: Int
 ) -> (count: UInt64, sum: Double) {

@@ -71,7 +71,6 @@ package enum CanonicalNumber {
 
     /// Writes the decimal digits of a number below 10^16, two at a time from the right, and returns how many there are.
     @inline(__always)
-    @_optimize(speed)
     private static func write(digitsOf value: UInt64, to destination: UnsafeMutablePointer<UInt8>) -> Int {
         let pairs: StaticString = """
             0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
@@ -98,7 +97,6 @@ package enum CanonicalNumber {
     }
 
     @inline(__always)
-    @_optimize(speed)
     private static func digitCount(of value: UInt64) -> Int {
         var count = 1
         var rest = value

@@ -34,8 +34,7 @@ struct HeaderClause {
     }
 
     /// 0 to 1 with any number of digits behind the point; more than three only matter for whether it is 0 (RFC 9110 has
-    /// three at most). What is no such
-    /// number counts as least.
+    /// three at most). What is no such number counts as least.
     private static func thousandths(_ text: String) -> Int {
         var result = 0
         // What the next digit is worth; nil before the point.

@@ -6,15 +6,7 @@ import FDMetricsStore
 import Synchronization
 
 /// A count and a sum, of one bucket in one lane or of several.
-struct CountAndSum {
-    var count: UInt64 = 0
-    var sum = 0.0
-
-    static func += (total: inout CountAndSum, other: CountAndSum) {
-        total.count &+= other.count
-        total.sum += other.sum
-    }
-}
+typealias CountAndSum = (count: UInt64, sum: Double)
 
 /// Whether the value of a sound series can be read: its cells and its state are not damaged.
 func hasValue(
@@ -37,6 +29,7 @@ func hasValue(
 struct SeriesCells {
     private let first: UnsafeMutableRawPointer
     let laneCount: Int
+    private var laneMask: UInt32 { UInt32(laneCount - 1) }
 
     /// Of a series that has cells and `hasValue`.
     init(_ series: SeriesRecord, _ segment: UnsafeMutablePointer<Segment>) {
@@ -54,35 +47,19 @@ struct SeriesCells {
     }
 
     /// A counter over all lanes.
-    var counterTotal: Double {
-        var (whole, fraction) = (UInt64(0), 0.0)
-        for lane in 0..<laneCount {
-            let cell = counter(lane)
-            whole &+= cell.whole
-            fraction += cell.fraction
-        }
-        return Double(whole) + fraction
-    }
+    var counterTotal: Double { FDMetrics.counterTotal(first, laneMask: laneMask) }
 
     /// A bucket of a histogram, or a summary, in a lane.
     func pair(_ lane: Int, bucket: Int = 0) -> CountAndSum {
         let pair = SharedPair(first + lane * StoreFormat.laneStride + bucket * 16).load()
-        return CountAndSum(count: pair.first, sum: Double(bitPattern: pair.second))
+        return (pair.first, Double(bitPattern: pair.second))
     }
 
     /// The same over all lanes.
-    func total(bucket: Int = 0) -> CountAndSum {
-        var total = CountAndSum()
-        for lane in 0..<laneCount { total += pair(lane, bucket: bucket) }
-        return total
-    }
+    func total(bucket: Int = 0) -> CountAndSum { pairTotal(first + bucket * 16, laneMask: laneMask) }
 
-    /// A histogram over all buckets.
-    func total(bucketCount: Int) -> CountAndSum {
-        var total = CountAndSum()
-        for bucket in 0..<bucketCount { total += self.total(bucket: bucket) }
-        return total
-    }
+    /// A histogram over all lanes and buckets.
+    func total(boundCount: Int) -> CountAndSum { histogramTotal(first, laneMask: laneMask, boundCount: boundCount) }
 
     /// The state of a state set that is on, and when it was set, ns since the epoch.
     static func state(_ series: SeriesRecord) -> (number: Int, time: UInt64) {

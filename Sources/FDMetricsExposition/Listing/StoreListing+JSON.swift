@@ -150,7 +150,7 @@ extension JSONLines {
             }
             end("]")
         case .histogram:
-            add(cells.total(bucketCount: family.bounds.count + 1))
+            add(cells.total(boundCount: family.bounds.count))
             begin("[", "buckets")
             for bucket in 0...family.bounds.count {
                 begin("{")

@@ -139,7 +139,7 @@ private struct ListingLines: ~Copyable {
                 out.add("\n")
             }
         case .histogram:
-            add(cells.total(bucketCount: family.bounds.count + 1))
+            add(cells.total(boundCount: family.bounds.count))
             addPlace(&out)
             for bucket in 0...family.bounds.count {
                 out.add("    bucket le=")
