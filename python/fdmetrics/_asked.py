@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Callable, Collection, Iterable, NamedTuple
+from typing import Collection, Iterable, NamedTuple
 
 from . import _constants as c
 from . import _library
@@ -66,17 +66,6 @@ def scrape(format: str, escaping: str, options: int, names: Collection[str]) -> 
     asked.names = (ctypes.c_char_p * len(encoded))(*encoded)
     asked.name_count = len(encoded)
     return asked
-
-
-def render(call: Callable[..., int], target: Any, asked: Scrape, library: _library.Library) -> bytes:
-    """The text that fdm_render_scrape or fdm_render_directory_scrape gives. Errors: theirs."""
-    text = ctypes.c_void_p()
-    length = ctypes.c_size_t()
-    check_status(library, call(target, ctypes.byref(asked), ctypes.byref(text), ctypes.byref(length)))
-    try:
-        return ctypes.string_at(text.value or 0, length.value) if text.value else b""
-    finally:
-        library.fdm_free(text)
 
 
 def _header(value: str) -> bytes:

@@ -10,7 +10,6 @@ from typing import Tuple
 
 from . import _constants as c
 from . import _library
-from .errors import check_status
 
 
 def dump(directory: str, *, as_json: bool = False, removed: bool = False) -> bytes:
@@ -20,10 +19,7 @@ def dump(directory: str, *, as_json: bool = False, removed: bool = False) -> byt
     """
     library = _library.load()
     options = (c.FDM_DUMP_JSON if as_json else 0) | (c.FDM_DUMP_REMOVED if removed else 0)
-    text, length = ctypes.c_void_p(), ctypes.c_size_t()
-    status = library.fdm_dump_directory(os.fsencode(directory), options, ctypes.byref(text), ctypes.byref(length))
-    check_status(library, status)
-    return _taken(library, text, length)
+    return _library.text_of(library, library.fdm_dump_directory, os.fsencode(directory), options)
 
 
 def check(directory: str, *, notes: bool = False) -> Tuple[bytes, int]:
@@ -33,20 +29,7 @@ def check(directory: str, *, notes: bool = False) -> Tuple[bytes, int]:
     fdm_check_directory's statuses.
     """
     library = _library.load()
-    errors, text, length = ctypes.c_uint64(), ctypes.c_void_p(), ctypes.c_size_t()
-    status = library.fdm_check_directory(
-        os.fsencode(directory),
-        c.FDM_CHECK_NOTES if notes else 0,
-        ctypes.byref(errors),
-        ctypes.byref(text),
-        ctypes.byref(length),
-    )
-    check_status(library, status)
-    return _taken(library, text, length), errors.value
-
-
-def _taken(library: _library.Library, text: ctypes.c_void_p, length: ctypes.c_size_t) -> bytes:
-    try:
-        return ctypes.string_at(text.value or 0, length.value)
-    finally:
-        library.fdm_free(text)
+    errors, options = ctypes.c_uint64(), c.FDM_CHECK_NOTES if notes else 0
+    place = os.fsencode(directory)
+    text = _library.text_of(library, library.fdm_check_directory, place, options, ctypes.byref(errors))
+    return text, errors.value

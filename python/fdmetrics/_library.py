@@ -10,7 +10,7 @@ import os
 from . import _variables
 from ._constants import FDM_ABI_MAJOR, FDM_ABI_MINOR
 from ._prototypes import PROTOTYPES, Prototype
-from .errors import LibraryError
+from .errors import LibraryError, check_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,16 @@ class Library:
                 f"{self.path} has ABI {major}.{minor}, this package needs {FDM_ABI_MAJOR}.{FDM_ABI_MINOR} or a later "
                 f"minor version: install a matching library, or correct {VARIABLE}."
             )
+
+
+def text_of(library: Library, call: Callable[..., int], *arguments: Any) -> bytes:
+    """What a function gives that hands over a text and its length by its last two arguments. Errors: the function's."""
+    text, length = ctypes.c_void_p(), ctypes.c_size_t()
+    check_status(library, call(*arguments, ctypes.byref(text), ctypes.byref(length)))
+    try:
+        return ctypes.string_at(text.value, length.value) if text.value else b""
+    finally:
+        library.fdm_free(text)
 
 
 def _prototype(name: str) -> Prototype:

@@ -130,18 +130,11 @@ class Store:
             from . import _asked
 
             asked = _asked.scrape(format, escaping, options, names)
-            rendered = _asked.render(library.fdm_render_scrape, self.pointer, asked, library)
-            _log.pass_on(library)
-            return rendered
-        text = ctypes.c_void_p()
-        length = ctypes.c_size_t()
-        status = library.fdm_render(self.pointer, c.FDM_FORMAT_TEXT, options, ctypes.byref(text), ctypes.byref(length))
-        check_status(library, status)
-        try:
-            return ctypes.string_at(text.value or 0, length.value) if text.value else b""
-        finally:
-            library.fdm_free(text)
-            _log.pass_on(library)
+            rendered = _library.text_of(library, library.fdm_render_scrape, self.pointer, ctypes.byref(asked))
+        else:
+            rendered = _library.text_of(library, library.fdm_render, self.pointer, c.FDM_FORMAT_TEXT, options)
+        _log.pass_on(library)
+        return rendered
 
     def join(self) -> int:
         """Makes this process one that the store knows to be alive, and returns its number, the label worker's.
@@ -210,7 +203,8 @@ def render_directory(
 
     library = _library.load()
     asked = _asked.scrape(format, escaping, render_options(pid_label, process_metrics, self_metrics), names)
-    rendered = _asked.render(library.fdm_render_directory_scrape, os.fsencode(directory), asked, library)
+    place = os.fsencode(directory)
+    rendered = _library.text_of(library, library.fdm_render_directory_scrape, place, ctypes.byref(asked))
     _log.pass_on(library)
     return rendered
 
