@@ -60,8 +60,10 @@ SWIFT_OPTIONS := --enable-all-traits --explicit-target-dependency-import-check e
 # An update is about a dozen instructions, and three more where each function sets up a frame. They fit in one line of the
 # cache, and take a tenth longer where they begin in the middle of one: each function is aligned to 2^6 bytes.
 RELEASE_OPTIONS := --omit-frame-pointers -Xswiftc -Xllvm -Xswiftc -align-all-functions=6
-# A build of its own, with the Swift runtime inside, stripped, and without a search path of this machine.
-STATIC_OPTIONS := --scratch-path .build/static -Xswiftc -static-stdlib \
+# A build of its own, with the Swift runtime inside, stripped, and without a path of this machine: neither where libraries
+# are looked for, nor __FILE__ in what is C.
+PREFIX_MAP := -ffile-prefix-map=$(CURDIR)/=
+STATIC_OPTIONS := --scratch-path .build/static -Xswiftc -static-stdlib -Xcc $(PREFIX_MAP) -Xcxx $(PREFIX_MAP) \
 	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS) \
 	-Xlinker --wrap=hypot -Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC) -Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES)
 # Of the tool: nothing looks its symbols up, and what only they keep can go.
