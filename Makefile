@@ -54,9 +54,10 @@ SOURCES = Makefile Package.swift $(shell find Sources Include -type f)
 CORE = scripts/build-library.sh $(shell find Include $(addprefix Sources/,CFDMetricsLinux EmbeddedRuntime FDMetricsStore \
 	FDMetrics FDMetricsExposition FDMetricsZMQRecording FDMetricsC) -type f)
 
-# All optional parts. `--explicit-target-dependency-import-check` keeps the layers: no target imports what it does not
-# declare in Package.swift.
-SWIFT_OPTIONS := --enable-all-traits --explicit-target-dependency-import-check error
+# This keeps the layers: no target imports what it does not declare in Package.swift.
+CHECK_IMPORTS := --explicit-target-dependency-import-check error
+# All optional parts.
+SWIFT_OPTIONS := --enable-all-traits $(CHECK_IMPORTS)
 # An update is about a dozen instructions, and three more where each function sets up a frame. They fit in one line of the
 # cache, and take a tenth longer where they begin in the middle of one: each function is aligned to 2^6 bytes.
 RELEASE_OPTIONS := --omit-frame-pointers -Xswiftc -Xllvm -Xswiftc -align-all-functions=6
@@ -82,7 +83,7 @@ help: ## list the goals
 	@printf 'make GOAL, where GOAL is\n'
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
 	@printf 'with PLATFORM= (lib, wheel, install), PREFIX=, LIBDIR=, DESTDIR= (install), KEEP=1 (demo), FDM_STRESS=N (test: N times\n'
-	@printf 'as long), ONLY=, CHECKOUTS= (test-peers), PART=ci (test-arm64, test-musl), PYTHON=, SWIFT=\n'
+	@printf 'as long), ONLY=, CHECKOUTS= (test-peers), PART=ci (test-wheel, test-dist, test-arm64, test-musl), PYTHON=, SWIFT=\n'
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Set-up
@@ -143,11 +144,15 @@ $(TOOL): $(SOURCES)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(TOOL_OPTIONS) --product fdmctl
 	install -D -m 755 .build/static/release/fdmctl $@
 
-# With what it needs alone, and apart from the others: TLS would be most of its build.
-DEMO_OPTIONS := --traits ZeroMQ,HTTPServer $(subst .build/static,.build/demo,$(STATIC_OPTIONS))
+# With what it needs alone, and apart from the others: TLS would be most of its build. Where the tool was built, all of
+# that is there already.
+DEMO_BUILD := $(if $(wildcard $(TOOL)),static,demo)
+DEMO_TRAITS_static := --enable-all-traits
+DEMO_TRAITS_demo := --traits ZeroMQ,HTTPServer
+DEMO_OPTIONS := $(DEMO_TRAITS_$(DEMO_BUILD)) $(CHECK_IMPORTS) $(subst .build/static,.build/$(DEMO_BUILD),$(STATIC_OPTIONS))
 $(DEMO_ENGINE): $(SOURCES) $(wildcard examples/demo/engine/*.swift)
-	$(SWIFT) build -c release --explicit-target-dependency-import-check error $(DEMO_OPTIONS) --product demo-engine
-	install -D -m 755 .build/demo/release/demo-engine $@
+	$(SWIFT) build -c release $(DEMO_OPTIONS) --product demo-engine
+	install -D -m 755 .build/$(DEMO_BUILD)/release/demo-engine $@
 
 $(ZMQ_PEER): $(SOURCES) $(wildcard Tests/zmq/peer-swift/*.swift)
 	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product zmq-peer
@@ -248,15 +253,21 @@ test: packages venv library tool $(ZMQ_PEER) $(SWIFT_SERVER) ## all tests: Swift
 	$(PYTEST) Tests/servers
 	@echo 'make test: all passed'
 
+# PART=ci: what continuous integration runs of the next four. It leaves out what takes a minute and more, and is of a kind
+# with something that stays.
+PART ?= all
+only_all = $(if $(filter all,$(PART)),$(1))
+only_ci = $(if $(filter ci,$(PART)),$(1))
+
 # Apart from `make test`: it installs into a fresh environment for every Python here, with pip and PyPI.
 .PHONY: test-wheel
 test-wheel: dist ## installs the wheels of `make dist` for every Python here; no Swift needed there
-	$(PYTEST) Tests/wheel
+	$(PYTEST) Tests/wheel $(call only_ci,-k "not one_file or own_api")
 
 .PHONY: test-dist
 test-dist: dist ## uses the tarballs of `make dist` from C, C++, Rust, Go and CMake, and packs all of it a second time
 	@scripts/setup.sh packages dist
-	$(PYTEST) Tests/dist
+	$(PYTEST) Tests/dist $(call only_ci,-k "not built_again and not (every_platform and aarch64-linux-musl)")
 
 # What compiles and runs the C programs of another platform. C++, too, with `zig cc`: the tests need nothing of C++'s
 # library, which `zig c++` would build first.
@@ -272,11 +283,6 @@ RUN_aarch64-linux-musl := $(QEMU) $(ELSEWHERE)/musl-arm64/lib/ld-musl-aarch64.so
 PYTEST_ON = $(RUN_ENVIRONMENT) FDMETRICS_LIBRARY="$(CURDIR)/$(call library_of,$(1))" FDM_CC="$(CC_$(1))" \
 	FDM_CXX="$(CC_$(1))" FDM_RUN="$(RUN_$(1))" $(VENV)/bin/python -m pytest -q
 library_of = $(addprefix $(LIB)/,$(addsuffix /libfdmetrics.so,$(1)))
-
-# PART=ci: what continuous integration runs of the next two.
-PART ?= all
-only_all = $(if $(filter all,$(PART)),$(1))
-only_ci = $(if $(filter ci,$(PART)),$(1))
 
 # A processor of ARMv8.0 has no LSE: its exchanges are loads and stores that are tried again. Of the processes that share
 # a store every second one is of this machine. Without test_fork: QEMU has mutexes of its own, and where another thread has
