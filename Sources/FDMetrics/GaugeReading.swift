@@ -21,6 +21,7 @@ package struct GaugeContribution {
 
     /// Reads an instance. See Update+Gauge.swift for the order in which it is written: value pair before carry here, so
     /// that a value that is being folded is seen in one of the two, and the tag says when it is in both.
+    @_optimize(speed)
     package init(_ instance: GaugeInstance, mode: GaugeMode) {
         let record = instance.record
         func load(_ offset: Int) -> UInt64 { word(record + offset).pointee.load(ordering: .acquiring) }
@@ -65,6 +66,7 @@ package func gaugeContributions(
 }
 
 /// Adds all instances of a gauge series to an array, whose memory serves for one series after the other.
+@_optimize(speed)
 package func appendContributions(
     of series: SeriesRecord, mode: GaugeMode, in source: any SegmentSource, to contributions: inout [GaugeContribution]
 ) {
@@ -79,6 +81,7 @@ package func appendContributions(
 ///
 /// A series that nobody has set shows 0, except in the most recent modes and `local`. Sums go on showing a value when
 /// all contributors are dead; least and greatest live values have none then.
+@_optimize(speed)
 package func aggregate(
     _ contributions: [GaugeContribution], mode: GaugeMode, ownToken: UInt64, isAlive: (LeaseToken) -> Bool
 ) -> Double? {

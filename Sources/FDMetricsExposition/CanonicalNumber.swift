@@ -35,6 +35,14 @@ package enum CanonicalNumber {
             if Double(whole) == magnitude {
                 return write(whole: whole, isNegative: value.sign == .minus, to: destination)
             }
+            // Most of the others have at most three digits behind the point. Of the decimals with up to 15 digits only
+            // one reads back as a given number, so that one, without zeros at its end, has the fewest digits.
+            if magnitude < 1e6 {
+                let thousandths = UInt64(magnitude * 1000 + 0.5)
+                if Double(thousandths) / 1000 == magnitude {
+                    return write(thousandths: thousandths, isNegative: value < 0, to: destination)
+                }
+            }
         } else if !value.isFinite {
             return writeNonFinite(value, to: destination)
         }
@@ -67,6 +75,23 @@ package enum CanonicalNumber {
         destination[length] = UInt8(ascii: ".")
         destination[length &+ 1] = UInt8(ascii: "0")
         return length &+ 2
+    }
+
+    /// Writes a number of thousandths that is not whole, below 10^6.
+    @_optimize(speed)
+    private static func write(
+        thousandths value: UInt64, isNegative: Bool, to destination: UnsafeMutablePointer<UInt8>
+    ) -> Int {
+        destination[0] = UInt8(ascii: "-")
+        let sign = isNegative ? 1 : 0
+        let point = sign &+ write(digitsOf: value / 1000, to: destination + sign)
+        let behind = value % 1000
+        func digit(_ number: UInt64) -> UInt8 { UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number) }
+        destination[point] = UInt8(ascii: ".")
+        destination[point &+ 1] = digit(behind / 100)
+        destination[point &+ 2] = digit(behind / 10 % 10)
+        destination[point &+ 3] = digit(behind % 10)
+        return point &+ (behind % 10 != 0 ? 4 : behind % 100 != 0 ? 3 : 2)
     }
 
     /// Writes the decimal digits of a number below 10^16, two at a time from the right, and returns how many there are.

@@ -256,6 +256,7 @@ struct Gatherer {
         if isFirst { snapshot.values.append(value) } else { snapshot.values[place] += value }
     }
 
+    @_optimize(speed)
     private func gatherGauges(_ family: GatherPlan.FamilyPlan, _ snapshot: inout FamilySnapshot) {
         guard let mode = family.descriptor.gaugeMode else { return gatherDifferences(family, &snapshot) }
         let (state, live) = (SeriesLayout.state, SeriesLayout.live)
@@ -287,7 +288,10 @@ struct Gatherer {
                     appendEach(contributions, mode, text, index, &snapshot)
                     continue
                 }
-                let value = aggregate(contributions, mode: mode, ownToken: ownToken) { probe.isAlive($0) }
+                // Most are this process's own, for which nobody need be asked.
+                let value = aggregate(contributions, mode: mode, ownToken: ownToken) {
+                    $0.bits == ownToken || probe.isAlive($0)
+                }
                 guard let value else { continue }
                 snapshot.series.append(SeriesSnapshot(text: text, first: snapshot.values.count, index: index))
                 snapshot.values.append(value)

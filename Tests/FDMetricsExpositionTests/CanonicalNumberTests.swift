@@ -95,6 +95,21 @@ struct CanonicalNumberTests {
         }
     }
 
+    @Test("Thousandths and the numbers beside them are spelled as the standard library does")
+    func thousandths() {
+        var random = SplitMix64(named: "thousandths")
+        var numbers = (1...20_000).map { $0 } + (999_990_000...999_999_999)
+        for _ in 0..<50_000 { numbers.append(Int.random(in: 1...999_999_999, using: &random)) }
+        for number in numbers {
+            let value = Double(number) / 1000
+            for value in [value, value.nextUp, value.nextDown, -value, -value.nextUp] {
+                if value >= 1e6 { continue }
+                let (ours, theirs) = (text(of: value), "\(value)")
+                if ours != theirs { Issue.record("\(ours) instead of \(theirs)") }
+            }
+        }
+    }
+
     private func text(of value: Double) -> String {
         var buffer = TextBuffer()
         CanonicalNumber.append(value, to: &buffer)
