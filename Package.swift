@@ -53,12 +53,9 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.9.0"),
     ],
     targets: [
-        .target(
-            name: "CFDMetrics",
-            path: ".",
-            sources: ["Sources/CFDMetrics"],
-            publicHeadersPath: "Include"
-        ),
+        // With its source in the folder of the headers: both must be below one path. Below a path the package manager looks
+        // at every file, and below the checkout are all that was built, and the sources of whole Pythons.
+        .target(name: "CFDMetrics", path: "Include", publicHeadersPath: "."),
         .target(name: "CFDMetricsLinux"),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CSnappy"),

@@ -17,6 +17,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/setup.sh
 source scripts/setup.sh
 
+# Called by make: its flags are not those of what is built here. Without built-in rules CPython's own make builds no object.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
 platforms=$PWD/build/platforms
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
