@@ -62,13 +62,13 @@ SWIFT_OPTIONS := --enable-all-traits $(CHECK_IMPORTS)
 # cache, and take a tenth longer where they begin in the middle of one: each function is aligned to 2^6 bytes.
 RELEASE_OPTIONS := --omit-frame-pointers -Xswiftc -Xllvm -Xswiftc -align-all-functions=6
 # A build of its own, with the Swift runtime inside, stripped, and without a path of this machine: neither where libraries
-# are looked for, nor __FILE__ in what is C.
+# are looked for, nor __FILE__ in what is C. Nothing looks symbols up in these programs: what only they keep can go. All
+# have the same options, or each would compile the modules of the others again.
 PREFIX_MAP := -ffile-prefix-map=$(CURDIR)/=
 STATIC_OPTIONS := --scratch-path .build/static -Xswiftc -static-stdlib -Xcc $(PREFIX_MAP) -Xcxx $(PREFIX_MAP) \
-	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath -Xlinker --gc-sections -Xlinker -s $(RELEASE_OPTIONS) \
-	-Xlinker --wrap=hypot -Xlinker --wrap=hypotf -Xlinker $(CURDIR)/$(OLDER_GLIBC) -Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES)
-# Of the tool: nothing looks its symbols up, and what only they keep can go.
-TOOL_OPTIONS := -Xlinker --no-export-dynamic
+	-Xswiftc -no-toolchain-stdlib-rpath --disable-local-rpath $(RELEASE_OPTIONS) \
+	-Xlinker --gc-sections -Xlinker --no-export-dynamic -Xlinker -s -Xlinker --wrap=hypot -Xlinker --wrap=hypotf \
+	-Xlinker $(CURDIR)/$(OLDER_GLIBC) -Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES)
 
 # What the tests, the demo and the benchmarks find in their environment.
 RUN_ENVIRONMENT = PATH="$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/python" \
@@ -141,7 +141,7 @@ $(PYTHON_LIBRARY): $(LIBRARY)
 	install -D -m 644 $< $@
 
 $(TOOL): $(SOURCES)
-	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) $(TOOL_OPTIONS) --product fdmctl
+	$(SWIFT) build -c release $(SWIFT_OPTIONS) $(STATIC_OPTIONS) --product fdmctl
 	install -D -m 755 .build/static/release/fdmctl $@
 
 # With what it needs alone, and apart from the others: TLS would be most of its build. Where the tool was built, all of

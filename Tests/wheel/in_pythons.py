@@ -41,6 +41,8 @@ NOT_UNDER_QEMU = ("fork",)
 NOT_FREE_THREADED = "test_forks_while_threads_record"
 #: Of these what is run in development mode, too.
 IN_DEVELOPMENT_MODE = ("builtins", "fork", "instruments", "lazy_attach")
+#: What is left out of those under QEMU: the same, and what runs many other tests a second time, which takes minutes.
+NOT_IN_DEVELOPMENT_MODE_UNDER_QEMU = (*NOT_UNDER_QEMU, "builtins")
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +73,9 @@ def tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_tests(
-    interpreter: Interpreter, environment: Environment, tests: Path, names: tuple[str, ...], *options: str
-) -> str:
+def run_tests(interpreter: Interpreter, environment: Environment, tests: Path, names: list[str], *options: str) -> str:
     """Runs some of them; the last line that pytest says."""
-    emulated = interpreter.machine != platform.machine()
-    files = [tests / f"tests/test_{name}.py" for name in names if not (emulated and name in NOT_UNDER_QEMU)]
+    files = [tests / f"tests/test_{name}.py" for name in names]
     words = [*options, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests, *files]
     if interpreter.free_threaded:
         words += ["-k", f"not {NOT_FREE_THREADED}"]
@@ -87,12 +86,19 @@ def run_tests(
     return done.stdout.splitlines()[-1]
 
 
+def those_for(interpreter: Interpreter, names: tuple[str, ...], not_under_qemu: tuple[str, ...]) -> list[str]:
+    """What of them can run with an interpreter."""
+    emulated = interpreter.machine != platform.machine()
+    return [name for name in names if not (emulated and name in not_under_qemu)]
+
+
 def test_part_of_the_tests(interpreter: Interpreter, with_needed: Environment, tests: Path) -> None:
-    print(run_tests(interpreter, with_needed, tests, TESTS))
+    print(run_tests(interpreter, with_needed, tests, those_for(interpreter, TESTS, NOT_UNDER_QEMU)))
 
 
 def test_part_of_the_tests_in_development_mode(interpreter: Interpreter, with_needed: Environment, tests: Path) -> None:
-    print(run_tests(interpreter, with_needed, tests, IN_DEVELOPMENT_MODE, "-X", "dev"))
+    names = those_for(interpreter, IN_DEVELOPMENT_MODE, NOT_IN_DEVELOPMENT_MODE_UNDER_QEMU)
+    print(run_tests(interpreter, with_needed, tests, names, "-X", "dev"))
 
 
 @pytest.mark.parametrize("way", ["builtins", "ctypes"])
