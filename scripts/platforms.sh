@@ -70,8 +70,6 @@ root() {
     find "$directory" -type l -lname '/*' -printf '%p %l\n' | while read -r each target; do
         ln -sfn "$directory$target" "$each"
     done
-    # What still leads nowhere would be made by scripts that did not run; SwiftPM warns of each.
-    find "$directory" -xtype l -delete
 }
 
 # Calls a function with words, unless this was done before with the same words and by the same text.

@@ -34,22 +34,22 @@ TESTS = (
     *("subinterpreters", "unregister", "utf8_names", "zmq", "zmq_carriers"),
 )
 #: Forks while threads record: QEMU has mutexes of its own, which a child may find taken forever.
-NOT_UNDER_QEMU = ("fork",)
-#: What QEMU has no true answer for: its /proc/self/stat is made up, so that processes do not know each other again by
-#: when they began, nor what they used; signals come faster than an emulated handler ends; threads fork.
-NOT_EMULATED = (
-    *("siblings_share_a_directory", "that_were_killed_are_removed", "processes_and_interpreters"),
-    *("processes_are_summed", "forks_while_threads", "handler_of_signals", "live_processes_are_added_up"),
-    "an_ordinary_end",
-)
+MODULES_NOT_UNDER_QEMU = ("fork",)
 #: The same forks. CPython 3.13 without the GIL releases an object's lock by handing it to the thread that waits for it.
 #: A fork may come before that thread runs: in the child, which has one thread, the lock is then held forever. That is
 #: so of any dictionary, without anything of this package.
 NOT_FREE_THREADED = ("forks_while_threads",)
+#: What QEMU has no true answer for: its /proc/self/stat is made up, so that processes do not know each other again by
+#: when they began, nor what they used; signals come faster than an emulated handler ends; threads fork.
+TESTS_NOT_UNDER_QEMU = (
+    *("siblings_share_a_directory", "that_were_killed_are_removed", "processes_and_interpreters"),
+    *("processes_are_summed", "forks_while_threads", "handler_of_signals", "live_processes_are_added_up"),
+    "an_ordinary_end",
+)
 #: Of these what is run in development mode, too.
 IN_DEVELOPMENT_MODE = ("builtins", "fork", "instruments", "lazy_attach")
 #: What is left out of those under QEMU: the same, and what runs many other tests a second time, which takes minutes.
-NOT_IN_DEVELOPMENT_MODE_UNDER_QEMU = (*NOT_UNDER_QEMU, "builtins")
+NOT_IN_DEVELOPMENT_MODE_UNDER_QEMU = (*MODULES_NOT_UNDER_QEMU, "builtins")
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +89,9 @@ def run_tests(interpreter: Interpreter, environment: Environment, tests: Path, n
     """Runs some of them; the last line that pytest says."""
     files = [tests / f"tests/test_{name}.py" for name in names]
     words = [*options, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests, *files]
-    left_out = NOT_FREE_THREADED if interpreter.free_threaded else NOT_EMULATED if is_emulated(interpreter) else ()
+    left_out = (
+        NOT_FREE_THREADED if interpreter.free_threaded else TESTS_NOT_UNDER_QEMU if is_emulated(interpreter) else ()
+    )
     if left_out:
         words += ["-k", f"not ({' or '.join(left_out)})"]
     # With the tools of this machine on the PATH, other than what a user's programs get here.
@@ -105,7 +107,7 @@ def those_for(interpreter: Interpreter, names: tuple[str, ...], not_under_qemu: 
 
 
 def test_part_of_the_tests(interpreter: Interpreter, with_needed: Environment, tests: Path) -> None:
-    print(run_tests(interpreter, with_needed, tests, those_for(interpreter, TESTS, NOT_UNDER_QEMU)))
+    print(run_tests(interpreter, with_needed, tests, those_for(interpreter, TESTS, MODULES_NOT_UNDER_QEMU)))
 
 
 def test_part_of_the_tests_in_development_mode(interpreter: Interpreter, with_needed: Environment, tests: Path) -> None:
