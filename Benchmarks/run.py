@@ -62,7 +62,7 @@ class Session:
         return path
 
     def note(self, text: str) -> None:
-        """Keeps what is to be said below the table, once."""
+        """Keeps what is to be said below the table, once: what failed or is missing, and what programs logged."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -316,7 +316,7 @@ def main() -> int:
     print(f"{options.rounds} rounds in {time.monotonic() - start:.0f} s\n")
     print("\n".join(report.table(selected)))
     if session.notes:
-        print("\nNot everything could be measured:")
+        print("\nNotes:")
         print("\n".join(f"- {note}" for note in session.notes))
     print("\n".join(report.absolute(session.figures, session.sizes)))
     if options.json:
