@@ -153,6 +153,9 @@ import Testing
         let peer = PlainSocket(SocketType.push.rawValue)
         peer.connect(address)
         #expect(try value("connections", address, becomes: 1) == 1)
+        // A connection counts once it is accepted, which is before its handshake is done.
+        peer.send([[1]])
+        #expect(try pull.receive().bytes == [1])
         peer.close()
         #expect(try value("connections", address, becomes: 0) == 0)
         // An event is counted before it is handed over.
