@@ -7,7 +7,6 @@ Not named as a test module: it runs where it is asked for by name. What the test
 
 from __future__ import annotations
 
-import platform
 import shutil
 import sys
 from pathlib import Path
@@ -80,18 +79,12 @@ def tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def is_emulated(interpreter: Interpreter) -> bool:
-    """Whether it is another machine's, which QEMU runs."""
-    return interpreter.machine != platform.machine()
-
-
 def run_tests(interpreter: Interpreter, environment: Environment, tests: Path, names: list[str], *options: str) -> str:
     """Runs some of them; the last line that pytest says."""
     files = [tests / f"tests/test_{name}.py" for name in names]
     words = [*options, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests, *files]
-    left_out = (
-        NOT_FREE_THREADED if interpreter.free_threaded else TESTS_NOT_UNDER_QEMU if is_emulated(interpreter) else ()
-    )
+    left_out = NOT_FREE_THREADED if interpreter.free_threaded else ()
+    left_out += TESTS_NOT_UNDER_QEMU if interpreter.is_emulated else ()
     if left_out:
         words += ["-k", f"not ({' or '.join(left_out)})"]
     # With the tools of this machine on the PATH, other than what a user's programs get here.
@@ -103,7 +96,7 @@ def run_tests(interpreter: Interpreter, environment: Environment, tests: Path, n
 
 def those_for(interpreter: Interpreter, names: tuple[str, ...], not_under_qemu: tuple[str, ...]) -> list[str]:
     """What of them can run with an interpreter."""
-    return [name for name in names if not (is_emulated(interpreter) and name in not_under_qemu)]
+    return [name for name in names if not (interpreter.is_emulated and name in not_under_qemu)]
 
 
 def test_part_of_the_tests(interpreter: Interpreter, with_needed: Environment, tests: Path) -> None:

@@ -46,6 +46,11 @@ class Interpreter(NamedTuple):
     name: str
     path: Path
 
+    @property
+    def is_emulated(self) -> bool:
+        """Whether it is another machine's, which QEMU runs."""
+        return self.machine != platform.machine()
+
 
 def find() -> list[Interpreter]:
     """One CPython of each minor version, build and C library, the newest of this machine's own kind last.
